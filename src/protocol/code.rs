@@ -1,0 +1,113 @@
+//! What went wrong, in the words of the wire: error codes, and how a connection ends. Pure.
+
+use serde::Serialize;
+
+/// Why a client's message was refused. The connection stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// Not a message of this protocol.
+    BadMessage,
+    /// Nobody present has that id.
+    PeerUnavailable,
+    /// The addressee's queue, or the budget of all queues, is full; nothing was delivered.
+    PeerBusy,
+    /// Over the rate in `welcome`; nothing was delivered.
+    RateLimited,
+    /// The room isn't one that the sender has joined.
+    NotInRoom,
+    /// The room has as many members as it may have.
+    RoomFull,
+    /// The sender is in as many rooms as it may be.
+    TooManyRooms,
+}
+
+impl ErrorCode {
+    /// The text for people that goes with the code: fixed, so that nothing of ours leaks through it.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::BadMessage => "the message is not one that this protocol knows",
+            Self::PeerUnavailable => "nobody present has this id",
+            Self::PeerBusy => "the peer's queue is full; nothing was delivered to it",
+            Self::RateLimited => "too many messages; this one was not delivered",
+            Self::NotInRoom => "you are not in this room",
+            Self::RoomFull => "the room is full",
+            Self::TooManyRooms => "you are in too many rooms",
+        }
+    }
+
+    /// Whether it counts as abuse: what a client of good will never does, or does once by mistake.
+    #[must_use]
+    pub fn is_abuse(self) -> bool {
+        matches!(self, Self::BadMessage | Self::RateLimited)
+    }
+}
+
+/// How a connection ended, whoever ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client sent a close frame.
+    ClientClosed,
+    /// The connection broke without one.
+    Lost,
+    /// The client broke RFC 6455.
+    ProtocolError,
+    /// A binary frame: the protocol is text.
+    Binary,
+    /// A text frame that isn't UTF-8.
+    NotUtf8,
+    /// Refused frames without end.
+    Abuse,
+    /// A message over `maxMessageBytes`.
+    TooLarge,
+    /// This server stops.
+    Restarting,
+    /// A write missed its deadline, or an announcement found the queue full.
+    TooSlow,
+    /// Nothing heard for two heartbeats.
+    Silent,
+}
+
+impl End {
+    /// The close code (RFC 6455, 7.4) and reason that the client is told, or `None` where the client ended it.
+    #[must_use]
+    pub fn close(self) -> Option<(u16, &'static str)> {
+        match self {
+            Self::ClientClosed | Self::Lost => None,
+            Self::ProtocolError => Some((1002, "broken WebSocket frame")),
+            Self::Binary => Some((1003, "binary frame: the protocol is text")),
+            Self::NotUtf8 => Some((1007, "text that is not UTF-8")),
+            Self::Abuse => Some((1008, "too many refused frames")),
+            Self::TooLarge => Some((1009, "message too large: see maxMessageBytes in welcome")),
+            Self::Restarting => Some((1012, "the server restarts: connect again")),
+            Self::TooSlow => Some((4001, "too slow: what was sent to you was not read in time")),
+            Self::Silent => Some((4002, "no sign of life for two heartbeats")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_close_that_the_server_starts_carries_a_reason_that_fits_a_control_frame() {
+        let ours = [
+            (End::ProtocolError, 1002),
+            (End::Binary, 1003),
+            (End::NotUtf8, 1007),
+            (End::Abuse, 1008),
+            (End::TooLarge, 1009),
+            (End::Restarting, 1012),
+            (End::TooSlow, 4001),
+            (End::Silent, 4002),
+        ];
+        for (end, expected) in ours {
+            let (code, reason) = end.close().unwrap();
+            assert_eq!(code, expected);
+            // RFC 6455, 5.5: a control frame's payload has at most 125 bytes, two of them the code.
+            assert!((1..=123).contains(&reason.len()), "{reason}");
+        }
+    }
+}

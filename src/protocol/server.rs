@@ -1,0 +1,389 @@
+//! What the server says: messages as they wait in a mailbox, and their JSON text. Pure.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::{ClientMessage, ErrorCode, Kind, PeerId, Reference, Request, RoomName};
+
+/// A server's message, before it is text.
+///
+/// The hub stores what was said, and whoever owns the socket decides how that looks on the wire.
+#[derive(Clone, Debug)]
+pub enum ServerMessage {
+    /// What one peer says to another.
+    Relayed {
+        /// Who says it: set by the server, never by the client.
+        from: PeerId,
+        /// What is said.
+        kind: Kind,
+        /// The sender's JSON text, byte for byte. Only a `bye` may be without.
+        payload: Option<Arc<str>>,
+    },
+    /// What one member says to the others of a room. They share the payload.
+    Broadcast {
+        /// Where it is said.
+        room: RoomName,
+        /// Who says it.
+        from: PeerId,
+        /// The sender's JSON text, byte for byte.
+        payload: Arc<str>,
+    },
+    /// Everything that is small and rare enough to be written by serde.
+    Notice(Notice),
+}
+
+/// Answers and announcements.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Notice {
+    /// The message with this `ref` is in the addressee's queue, or its `ping` has been heard.
+    Ack {
+        /// As the client sent it.
+        #[serde(rename = "ref")]
+        reference: Reference,
+    },
+    /// The answer to `join`.
+    Joined {
+        /// Which room.
+        room: RoomName,
+        /// Who was there already, in no order.
+        peers: Vec<PeerId>,
+        /// As the client sent it.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+    },
+    /// The answer to `leave`.
+    Left {
+        /// Which room.
+        room: RoomName,
+        /// As the client sent it.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+    },
+    /// Somebody entered a room that this peer is in.
+    PeerJoined {
+        /// Which room.
+        room: RoomName,
+        /// Who.
+        peer: PeerId,
+    },
+    /// Somebody left it, or is gone.
+    PeerLeft {
+        /// Which room.
+        room: RoomName,
+        /// Who.
+        peer: PeerId,
+    },
+    /// The answer to `ice-servers`.
+    IceServers {
+        /// For `new RTCPeerConnection({ iceServers })`.
+        ice_servers: Vec<IceServer>,
+        /// As the client sent it.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+    },
+    /// A client's message was refused.
+    Error(Box<ErrorNotice>),
+}
+
+/// The error message: what went wrong with which message.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorNotice {
+    code: ErrorCode,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<RoomName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<PeerId>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<Reference>,
+}
+
+impl ErrorNotice {
+    /// The longest part of a refused message's `to` that comes back, in bytes.
+    pub const MAX_TO_BYTES: usize = 64;
+
+    /// An error about nobody in particular.
+    #[must_use]
+    pub fn new(code: ErrorCode, reference: Option<Reference>) -> Self {
+        Self { code, message: code.message(), to: None, room: None, peers: Vec::new(), reference }
+    }
+
+    /// An error about this request.
+    #[must_use]
+    pub fn about(code: ErrorCode, request: Request<'_>) -> Self {
+        let error = Self::new(code, request.reference);
+        match request.message {
+            ClientMessage::Relay { to, .. } => error.to(&to),
+            ClientMessage::Broadcast { room, .. } | ClientMessage::Join(room) | ClientMessage::Leave(room) => {
+                error.room(room)
+            }
+            ClientMessage::IceServers | ClientMessage::Ping => error,
+        }
+    }
+
+    /// … about a message to this peer, whose id is the client's text.
+    #[must_use]
+    pub fn to(mut self, to: &str) -> Self {
+        self.to = Some(to[..to.floor_char_boundary(Self::MAX_TO_BYTES)].into());
+        self
+    }
+
+    /// … about this room.
+    #[must_use]
+    pub fn room(mut self, room: RoomName) -> Self {
+        self.room = Some(room);
+        self
+    }
+
+    /// … that hit these members of it.
+    #[must_use]
+    pub fn peers(mut self, peers: Vec<PeerId>) -> Self {
+        self.peers = peers;
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+}
+
+/// The first frame of a connection. It is no part of the session's sequence, so it never waits in a mailbox.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename = "welcome", rename_all = "camelCase")]
+pub struct Welcome {
+    /// The peer's address.
+    pub id: PeerId,
+    /// Whether an earlier session goes on.
+    pub resumed: bool,
+    /// For `new RTCPeerConnection({ iceServers })`.
+    pub ice_servers: Vec<IceServer>,
+    /// Seconds between the server's pings.
+    #[serde(serialize_with = "number")]
+    pub heartbeat: f64,
+    /// The largest message that the client may send, in bytes.
+    pub max_message_bytes: usize,
+    /// How much the client may send. None: as much as it likes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+impl Welcome {
+    /// The JSON text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        json(self)
+    }
+}
+
+/// A token bucket: its refill and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// Messages per second.
+    #[serde(serialize_with = "number")]
+    pub messages: f64,
+    /// Messages at once.
+    pub burst: u32,
+}
+
+/// One entry of `RTCConfiguration.iceServers`. There are none yet: the type has no values.
+#[derive(Clone, Debug, Serialize)]
+pub enum IceServer {}
+
+impl ServerMessage {
+    /// The bytes that it holds in memory while it waits, at most: what mailboxes are bounded by.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let heap = match self {
+            Self::Relayed { payload, .. } => payload.as_ref().map_or(0, |payload| payload.len()),
+            // Shared, and counted by everyone who holds it: a bound that is kept by each is kept by all.
+            Self::Broadcast { payload, .. } => payload.len(),
+            Self::Notice(notice) => notice.weight(),
+        };
+        size_of::<Self>() + heap
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        match self {
+            Self::Relayed { from, kind, payload } => relayed(*from, *kind, payload.as_deref()),
+            Self::Broadcast { room, from, payload } => {
+                format!(r#"{{"type":"message","room":{},"from":"{from}","message":{payload}}}"#, json(room))
+            }
+            Self::Notice(notice) => json(notice),
+        }
+    }
+}
+
+impl Notice {
+    fn weight(&self) -> usize {
+        let reference = |reference: &Option<Reference>| reference.as_ref().map_or(0, |r| r.as_json().len());
+        match self {
+            Self::Ack { reference } => reference.as_json().len(),
+            Self::Joined { room, peers, reference: r } => room.as_str().len() + size_of_val(&peers[..]) + reference(r),
+            Self::Left { room, reference: r } => room.as_str().len() + reference(r),
+            Self::PeerJoined { room, .. } | Self::PeerLeft { room, .. } => room.as_str().len(),
+            Self::IceServers { ice_servers, reference: r } => size_of_val(&ice_servers[..]) + reference(r),
+            Self::Error(error) => error.weight(),
+        }
+    }
+}
+
+impl ErrorNotice {
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.to.as_ref().map_or(0, |to| to.len())
+            + self.room.as_ref().map_or(0, |room| room.as_str().len())
+            + size_of_val(&self.peers[..])
+            + self.reference.as_ref().map_or(0, |reference| reference.as_json().len())
+    }
+}
+
+/// By hand, because this is every message of every call: one allocation of the right size, no escaping to look for.
+fn relayed(from: PeerId, kind: Kind, payload: Option<&str>) -> String {
+    use std::fmt::Write as _;
+    const AROUND: usize = r#"{"type":"candidate","from":"00000000-0000-0000-0000-000000000000","candidate":}"#.len();
+
+    let kind = kind.as_str();
+    let mut text = String::with_capacity(AROUND + payload.map_or(0, str::len));
+    write!(text, r#"{{"type":"{kind}","from":"{from}""#).expect("a String takes all that is written");
+    if let Some(payload) = payload {
+        text.push_str(",\"");
+        text.push_str(kind);
+        text.push_str("\":");
+        text.push_str(payload);
+    }
+    text.push('}');
+    text
+}
+
+fn json<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).expect("no map has a key that is not text")
+}
+
+/// A number as people write it: 25, not 25.0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    #[expect(clippy::cast_possible_truncation, reason = "the comparison is there to find out")]
+    let whole = *value as i64;
+    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "equal exactly when nothing was lost")]
+    if whole as f64 == *value { serializer.serialize_i64(whole) } else { serializer.serialize_f64(*value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::protocol::decode;
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        name: String,
+        frame: String,
+    }
+
+    /// The message that a vector's frame says, built from its parts, as the hub would build it.
+    fn message(frame: &str) -> String {
+        let value: Value = serde_json::from_str(frame).unwrap();
+        let id = |key: &str| value[key].as_str().unwrap().parse().unwrap();
+        let ids = |key: &str| -> Vec<PeerId> {
+            let list = value[key].as_array().map_or(&[][..], Vec::as_slice);
+            list.iter().map(|id| id.as_str().unwrap().parse().unwrap()).collect()
+        };
+        let room = || RoomName::new(value["room"].as_str().unwrap()).unwrap();
+        let raw = |key: &str| frame.split_once(&format!("\"{key}\":")).map(|(_, rest)| &rest[..rest.len() - 1]);
+        let reference =
+            raw("ref").map(|raw| decode(&format!(r#"{{"type":"ping","ref":{raw}}}"#)).unwrap().reference.unwrap());
+        let kind = value["type"].as_str().unwrap();
+        let notice = match kind {
+            "welcome" => {
+                let rate = &value["rate"];
+                return Welcome {
+                    id: id("id"),
+                    resumed: false,
+                    ice_servers: Vec::new(),
+                    heartbeat: value["heartbeat"].as_f64().unwrap(),
+                    max_message_bytes: 65536,
+                    rate: Some(Rate {
+                        messages: rate["messages"].as_f64().unwrap(),
+                        burst: rate["burst"].as_u64().unwrap().try_into().unwrap(),
+                    }),
+                }
+                .encode();
+            }
+            "ack" => Notice::Ack { reference: reference.unwrap() },
+            "joined" => Notice::Joined { room: room(), peers: ids("peers"), reference },
+            "left" => Notice::Left { room: room(), reference },
+            "peer-joined" => Notice::PeerJoined { room: room(), peer: id("peer") },
+            "peer-left" => Notice::PeerLeft { room: room(), peer: id("peer") },
+            "ice-servers" => Notice::IceServers { ice_servers: Vec::new(), reference },
+            "error" => {
+                let code = [
+                    ErrorCode::BadMessage,
+                    ErrorCode::PeerUnavailable,
+                    ErrorCode::PeerBusy,
+                    ErrorCode::RateLimited,
+                    ErrorCode::NotInRoom,
+                    ErrorCode::RoomFull,
+                    ErrorCode::TooManyRooms,
+                ]
+                .into_iter()
+                .find(|code| serde_json::to_value(code).unwrap() == value["code"])
+                .unwrap();
+                let mut error = ErrorNotice::new(code, reference).peers(ids("peers"));
+                if let Some(to) = value["to"].as_str() {
+                    error = error.to(to);
+                }
+                if value["room"].is_string() {
+                    error = error.room(room());
+                }
+                Notice::Error(Box::new(error))
+            }
+            "message" if value["room"].is_string() => {
+                let payload = raw("message").unwrap().into();
+                return ServerMessage::Broadcast { room: room(), from: id("from"), payload }.encode();
+            }
+            _ => {
+                let all = [Kind::Offer, Kind::Answer, Kind::Candidate, Kind::Message, Kind::Bye];
+                let kind = all.into_iter().find(|each| each.as_str() == kind).unwrap();
+                // The first occurrence of the key may be inside `type`: the payload's follows `from`.
+                let payload = frame.split_once(&format!("\",\"{}\":", kind.as_str()));
+                let payload = payload.map(|(_, rest)| rest[..rest.len() - 1].into());
+                return ServerMessage::Relayed { from: id("from"), kind, payload }.encode();
+            }
+        };
+        ServerMessage::Notice(notice).encode()
+    }
+
+    #[test]
+    fn every_server_vector_is_what_the_encoder_writes() {
+        let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../tests/vectors/server.json")).unwrap();
+        assert!(vectors.len() > 30);
+        for Vector { name, frame } in vectors {
+            assert_eq!(message(&frame), frame, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refused_to_comes_back_up_to_64_bytes() {
+        let error = ErrorNotice::new(ErrorCode::PeerUnavailable, None).to(&"é".repeat(100));
+        assert_eq!(error.to.as_deref(), Some(&*"é".repeat(32)));
+        let error = ErrorNotice::new(ErrorCode::PeerUnavailable, None).to(&format!("x{}", "é".repeat(100)));
+        assert_eq!(error.to.unwrap().len(), 63);
+    }
+
+    #[test]
+    fn a_message_weighs_at_least_its_payload() {
+        let payload: Arc<str> = "x".repeat(1000).into();
+        let from = PeerId::random();
+        let relayed = ServerMessage::Relayed { from, kind: Kind::Offer, payload: Some(payload) };
+        assert!((1000..1200).contains(&relayed.weight()));
+    }
+}
