@@ -1,0 +1,92 @@
+//! When to ping a client, and when to give it up. Pure: time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// The heartbeat of one connection: a ping every interval, and the end after two of them without a sign of life.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    interval: Duration,
+    next_ping: Instant,
+    last_sign: Instant,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Nothing yet.
+    Wait,
+    /// A ping.
+    Ping,
+    /// Giving up.
+    Silent,
+}
+
+impl Heartbeat {
+    pub(super) fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, next_ping: now + interval, last_sign: now }
+    }
+
+    /// Any frame counts as life.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_sign = now;
+    }
+
+    /// When [`beat`](Self::beat) will next have something to say.
+    pub(super) fn due(&self) -> Instant {
+        self.next_ping.min(self.deadline())
+    }
+
+    /// What is due now. A ping that is said to be due counts as sent.
+    pub(super) fn beat(&mut self, now: Instant) -> Beat {
+        if now >= self.deadline() {
+            Beat::Silent
+        } else if now >= self.next_ping {
+            self.next_ping = now + self.interval;
+            Beat::Ping
+        } else {
+            Beat::Wait
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.last_sign + 2 * self.interval
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_ping_is_due_every_interval_even_while_frames_arrive() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        assert_eq!(heartbeat.due(), start + 25 * SECOND);
+        assert_eq!(heartbeat.beat(start + 24 * SECOND), Beat::Wait);
+        heartbeat.heard(start + 24 * SECOND);
+        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Wait);
+        assert_eq!(heartbeat.due(), start + 50 * SECOND);
+        assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Ping);
+    }
+
+    #[test]
+    fn two_intervals_without_a_sign_of_life_are_the_end() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Silent);
+    }
+
+    #[test]
+    fn a_sign_of_life_counts_from_when_it_was_heard() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        heartbeat.heard(start + 30 * SECOND);
+        assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.due(), start + 75 * SECOND);
+        assert_eq!(heartbeat.beat(start + 80 * SECOND), Beat::Silent);
+    }
+}

@@ -1,0 +1,140 @@
+//! How much a client may send, and how much nonsense it may send before it has to go. Pure: time is an argument.
+
+use std::time::{Duration, Instant};
+
+use crate::protocol::Rate;
+
+/// A token bucket. One message costs [`TokenBucket::MESSAGE_UNITS`] units, so that parts of a message can be charged too.
+#[derive(Debug)]
+pub(super) struct TokenBucket {
+    /// Units.
+    available: f64,
+    /// Units.
+    size: f64,
+    /// Units per second.
+    refill: f64,
+    updated: Instant,
+}
+
+impl TokenBucket {
+    /// What one message costs.
+    pub(super) const MESSAGE_UNITS: usize = 16;
+
+    /// A full bucket.
+    #[expect(clippy::cast_precision_loss, reason = "16")]
+    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+        let message = Self::MESSAGE_UNITS as f64;
+        let size = f64::from(rate.burst) * message;
+        Self { available: size, size, refill: rate.messages * message, updated: now }
+    }
+
+    /// Spends what a message costs, or nothing if there isn't as much; says whether it did.
+    /// What costs more than the whole bucket may pass when the bucket is full: else it never could.
+    #[expect(clippy::cast_precision_loss, reason = "a cost is 16 and the members of a room")]
+    pub(super) fn spend(&mut self, cost: usize, now: Instant) -> bool {
+        let cost = (cost as f64).min(self.size);
+        let elapsed = now.saturating_duration_since(self.updated).as_secs_f64();
+        self.available = (self.available + elapsed * self.refill).min(self.size);
+        self.updated = now;
+        let enough = self.available >= cost;
+        if enough {
+            self.available -= cost;
+        }
+        enough
+    }
+}
+
+/// Counts a client's refused frames within a window that starts with the first.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limit: u32,
+    refused: u32,
+    since: Instant,
+}
+
+impl Patience {
+    /// Short enough that a client of good will, which makes a mistake now and then, never meets the limit.
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    pub(super) fn new(limit: u32, now: Instant) -> Self {
+        Self { limit, refused: 0, since: now }
+    }
+
+    /// Counts one more refused frame; says whether that was one too many.
+    pub(super) fn is_lost(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) >= Self::WINDOW {
+            self.refused = 0;
+        }
+        if self.refused == 0 {
+            self.since = now;
+        }
+        self.refused += 1;
+        self.refused >= self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: usize = TokenBucket::MESSAGE_UNITS;
+
+    fn bucket(messages: f64, burst: u32, now: Instant) -> TokenBucket {
+        TokenBucket::new(Rate { messages, burst }, now)
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let start = Instant::now();
+        let mut bucket = bucket(2.0, 5, start);
+        assert_eq!((0..10).filter(|_| bucket.spend(MESSAGE, start)).count(), 5);
+        let later = start + Duration::from_millis(1500);
+        assert_eq!((0..10).filter(|_| bucket.spend(MESSAGE, later)).count(), 3);
+    }
+
+    #[test]
+    fn what_is_refused_costs_nothing() {
+        let start = Instant::now();
+        let mut bucket = bucket(0.0, 2, start);
+        assert!(bucket.spend(MESSAGE, start));
+        assert!(!bucket.spend(MESSAGE + 1, start));
+        assert!(bucket.spend(MESSAGE, start));
+    }
+
+    #[test]
+    fn a_room_message_costs_1_and_a_sixteenth_for_each_member() {
+        let start = Instant::now();
+        let mut bucket = bucket(0.0, 4, start);
+        assert!(bucket.spend(MESSAGE + 32, start), "32 members: 3 messages");
+        assert!(bucket.spend(MESSAGE, start));
+        assert!(!bucket.spend(MESSAGE, start));
+    }
+
+    #[test]
+    fn what_costs_more_than_the_bucket_passes_when_it_is_full() {
+        let start = Instant::now();
+        let mut bucket = bucket(1.0, 2, start);
+        assert!(bucket.spend(1000, start));
+        assert!(!bucket.spend(1000, start + Duration::from_secs(1)));
+        assert!(bucket.spend(1000, start + Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_or_goes_back_gives_nothing() {
+        let start = Instant::now();
+        let mut bucket = bucket(100.0, 1, start + Duration::from_secs(1));
+        assert!(bucket.spend(MESSAGE, start));
+        assert!(!bucket.spend(MESSAGE, start));
+    }
+
+    #[test]
+    fn patience_ends_with_the_limit_within_ten_seconds() {
+        let start = Instant::now();
+        let mut patience = Patience::new(3, start);
+        assert!(!patience.is_lost(start));
+        assert!(!patience.is_lost(start + Duration::from_secs(9)));
+        assert!(!patience.is_lost(start + Duration::from_secs(10)), "a new window");
+        assert!(!patience.is_lost(start + Duration::from_secs(11)));
+        assert!(patience.is_lost(start + Duration::from_secs(12)));
+    }
+}
