@@ -1,0 +1,183 @@
+//! One port: a connection's first byte says what it is, and a deadline ends those who say nothing.
+//!
+//! TLS goes on to HTTP over TLS; a letter is a browser that was sent to `http://`, which the router redirects. The
+//! deadline covers everything up to the first byte of the first request: hyper's own begins only with that byte.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::middleware::AddExtension;
+use axum_server::accept::Accept;
+use rustls::ServerConfig;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower_layer::Layer as _;
+use tracing::debug;
+
+use crate::tasks::Tasks;
+
+/// How long a connection that we closed may take to read what we said last.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Connections that linger at once; what is closed beyond that is cut.
+const LINGERING: usize = 1024;
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Over TLS.
+    Tls,
+    /// In plain text: only ever redirected.
+    Plain,
+}
+
+/// Tells connections apart and shakes hands. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    tls: TlsAcceptor,
+    deadline: Duration,
+    lingering: Lingering,
+}
+
+impl Acceptor {
+    pub(crate) fn new(tls: Arc<ServerConfig>, deadline: Duration, tasks: Tasks) -> Self {
+        let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
+        Self { tls: TlsAcceptor::from(tls), deadline, lingering }
+    }
+
+    async fn open(&self, tcp: TcpStream) -> io::Result<(Stream, Transport)> {
+        // Signaling is small frames, each of which somebody waits for.
+        tcp.set_nodelay(true)?;
+        let mut first = [0];
+        tcp.peek(&mut first).await?;
+        let (io, transport) = match first[0] {
+            // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
+            22 => (Io::Tls(Box::new(self.shake_hands(tcp).await?)), Transport::Tls),
+            b'A'..=b'Z' => (Io::Plain(tcp), Transport::Plain),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP")),
+        };
+        Ok((Stream { io, lingering: self.lingering.clone() }, transport))
+    }
+
+    async fn shake_hands(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let mut tls = self.tls.accept(tcp).await?;
+        if tls.fill_buf().await?.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(tls)
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
+    type Stream = Stream;
+    type Service = AddExtension<S, Transport>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, tcp: TcpStream, service: S) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let opened = timeout(this.deadline, this.open(tcp)).await.unwrap_or_else(|late| Err(late.into()));
+            let (stream, transport) = opened.inspect_err(|error| debug!(%error, "connection refused"))?;
+            Ok((stream, Extension(transport).layer(service)))
+        })
+    }
+}
+
+/// An accepted connection.
+pub(crate) struct Stream {
+    io: Io,
+    lingering: Lingering,
+}
+
+enum Io {
+    // Boxed: a TLS connection is a kilobyte large, and moved around until it is served.
+    Tls(Box<TlsStream<TcpStream>>),
+    Plain(TcpStream),
+    Gone,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.io, Io::Gone) {
+            Io::Tls(tls) => self.lingering.part(tls.into_inner().0),
+            Io::Plain(tcp) => self.lingering.part(tcp),
+            Io::Gone => {}
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Io::Gone => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Io::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// Parts with connections in the way that lets the other side read our last words: TCP resets a connection that is
+/// closed with unread bytes, and a reset overtakes what was sent before it (RFC 1122, 4.2.2.13).
+#[derive(Clone)]
+struct Lingering {
+    tasks: Tasks,
+    places: Arc<Semaphore>,
+}
+
+impl Lingering {
+    fn part(&self, tcp: TcpStream) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        self.tasks.spawn(async move {
+            let _ = timeout(LINGER, linger(tcp)).await;
+            drop(place);
+        });
+    }
+}
+
+/// Says that nothing more comes, then reads until the other side says so too.
+async fn linger(tcp: TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
+    let mut discarded = [0; 1024];
+    loop {
+        tcp.readable().await?;
+        match tcp.try_read(&mut discarded) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What stops the process from starting. Each message names the flag or the file, and what to do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the server can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Two settings that can't both be meant.
+    #[error("{flag} {value} is too small: {reason}")]
+    TooSmall {
+        /// The flag to change.
+        flag: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it has to hold.
+        reason: String,
+    },
+
+    /// A file of the TLS pair can't be used.
+    #[error("{flag} {}: {problem}", path.display())]
+    TlsFile {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: TlsProblem,
+    },
+
+    /// The address can't be listened on.
+    #[error("--listen {address}: {}", listen_advice(source))]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+
+    /// The log filter isn't one.
+    #[error("--log {filter}: {problem}; try info, or entremise=debug")]
+    LogFilter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// What is wrong with a certificate or key file.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsProblem {
+    /// It isn't there.
+    #[error(
+        "no such file; give the path of a PEM file, or leave out both --cert and --key to have a development pair made"
+    )]
+    Missing,
+    /// Its other half is there, so it isn't made.
+    #[error("no such file, although {} exists; restore it, or remove both to have a new development pair made", other.display())]
+    Half {
+        /// The half that is there.
+        other: PathBuf,
+    },
+    /// It can't be read.
+    #[error("cannot be read ({0}); check the path and its permissions")]
+    Unreadable(io::Error),
+    /// It can't be written, when a development pair is made.
+    #[error("cannot be made ({0}); make the folder writable, or give --cert and --key")]
+    Unwritable(io::Error),
+    /// Nothing in it.
+    #[error("the file is empty; put a PEM file there")]
+    Empty,
+    /// Something else in it.
+    #[error("this is not PEM: no -----BEGIN …----- block in it; convert it to PEM")]
+    NotPem,
+    /// PEM, but no certificate.
+    #[error("no certificate in it; is this the key? --cert takes the certificate chain")]
+    NoCertificate,
+    /// PEM, but no key.
+    #[error(
+        "no private key in it; is this the certificate? --key takes the key (PKCS#8, PKCS#1 or SEC1, not encrypted)"
+    )]
+    NoKey,
+    /// A certificate that can't be parsed.
+    #[error("the certificate in it is damaged ({0}); fetch it anew")]
+    BadCertificate(String),
+    /// A key that can't be used.
+    #[error("the key in it cannot be used ({0}); use an ECDSA P-256 or RSA key")]
+    BadKey(String),
+    /// A key that belongs to another certificate.
+    #[error("the key does not fit the certificate in --cert {}; give the pair that was issued together", cert.display())]
+    Mismatch {
+        /// The certificate.
+        cert: PathBuf,
+    },
+}
+
+fn listen_advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use; stop the program that has it, or choose another port".into(),
+        io::ErrorKind::PermissionDenied => {
+            "not allowed; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE".into()
+        }
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address".into(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,169 @@
+//! How many connections there may be, in all and from one address. Counting, no IO.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::{DashMap, Entry};
+
+/// What is admitted. `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionLimits {
+    /// Connections in all.
+    pub connections: Option<NonZeroUsize>,
+    /// Connections from one address (IPv6: from one /64, which is what one customer has).
+    pub connections_per_address: Option<NonZeroUsize>,
+}
+
+/// Who is admitted at the moment. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub(super) struct Admission(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    limits: AdmissionLimits,
+    all: AtomicUsize,
+    /// Invariant: an address is here exactly while it has connections (`an_address_without_connections_is_forgotten`).
+    by_address: DashMap<IpAddr, usize>,
+}
+
+/// Why somebody was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overload {
+    /// Too many from this address.
+    Address,
+    /// Too many in all.
+    All,
+}
+
+/// A place among the admitted, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    counts: Arc<Counts>,
+    network: IpAddr,
+}
+
+impl Admission {
+    pub(super) fn new(limits: AdmissionLimits) -> Self {
+        Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new() }))
+    }
+
+    /// Takes a place.
+    pub(super) fn enter(&self, address: IpAddr) -> Result<Slot, Overload> {
+        let network = network(address);
+        let mut count = self.0.by_address.entry(network).or_insert(0);
+        let slot = if is_over(*count, self.0.limits.connections_per_address) {
+            Err(Overload::Address)
+        } else if self.0.take_one() {
+            *count += 1;
+            Ok(Slot { counts: Arc::clone(&self.0), network })
+        } else {
+            Err(Overload::All)
+        };
+        let is_unused = *count == 0;
+        drop(count);
+        if is_unused {
+            self.0.by_address.remove_if(&network, |_, count| *count == 0);
+        }
+        slot
+    }
+
+    /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
+    pub(super) fn check(&self, address: IpAddr) -> Result<(), Overload> {
+        let count = self.0.by_address.get(&network(address)).map_or(0, |count| *count);
+        if is_over(count, self.0.limits.connections_per_address) {
+            Err(Overload::Address)
+        } else if is_over(self.0.all.load(Ordering::Relaxed), self.0.limits.connections) {
+            Err(Overload::All)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Counts {
+    fn take_one(&self) -> bool {
+        let one_more = |all| (!is_over(all, self.limits.connections)).then_some(all + 1);
+        self.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.counts.all.fetch_sub(1, Ordering::Relaxed);
+        if let Entry::Occupied(mut entry) = self.counts.by_address.entry(self.network) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+fn is_over(count: usize, limit: Option<NonZeroUsize>) -> bool {
+    limit.is_some_and(|limit| count >= limit.get())
+}
+
+/// Who counts as one: an IPv4 address, or an IPv6 /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(connections: usize, per_address: usize) -> Admission {
+        Admission::new(AdmissionLimits {
+            connections: NonZeroUsize::new(connections),
+            connections_per_address: NonZeroUsize::new(per_address),
+        })
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_place_is_free_again_once_it_is_given_back() {
+        let admission = admission(2, 0);
+        let first = admission.enter(address("192.0.2.1")).unwrap();
+        let _second = admission.enter(address("192.0.2.1")).unwrap();
+        assert_eq!(admission.enter(address("192.0.2.2")).unwrap_err(), Overload::All);
+        assert_eq!(admission.check(address("192.0.2.2")), Err(Overload::All));
+        drop(first);
+        assert!(admission.check(address("192.0.2.2")).is_ok());
+        assert!(admission.enter(address("192.0.2.2")).is_ok());
+    }
+
+    #[test]
+    fn an_address_has_its_own_limit_and_an_ipv6_customer_is_one_address() {
+        let admission = admission(0, 1);
+        let _one = admission.enter(address("2001:db8::1")).unwrap();
+        assert_eq!(admission.enter(address("2001:db8::2")).unwrap_err(), Overload::Address);
+        let _other = admission.enter(address("2001:db8:0:1::1")).unwrap();
+        let _mapped = admission.enter(address("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(admission.enter(address("192.0.2.1")).unwrap_err(), Overload::Address);
+    }
+
+    #[test]
+    fn an_address_without_connections_is_forgotten() {
+        let admission = admission(1, 1);
+        let slot = admission.enter(address("192.0.2.1")).unwrap();
+        assert_eq!(admission.enter(address("192.0.2.2")).unwrap_err(), Overload::All);
+        assert_eq!(admission.0.by_address.len(), 1);
+        drop(slot);
+        assert_eq!(admission.0.by_address.len(), 0);
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let admission = admission(0, 0);
+        let slots: Vec<_> = (0..1000).map(|_| admission.enter(address("192.0.2.1")).unwrap()).collect();
+        assert_eq!(admission.0.all.load(Ordering::Relaxed), slots.len());
+    }
+}

@@ -1,0 +1,26 @@
+//! entremise, the go-between for WebRTC: one server that gives two browsers what they need to find each other.
+//!
+//! What a browser says comes in by a connection and goes out by another:
+//!
+//! 1. [`server`] binds and runs everything; [`tasks`] is who starts tasks, stops them and waits for them.
+//! 2. `accept` tells a new connection's kind by its first byte and shakes hands with [`tls`].
+//! 3. [`http`] routes: the page's files, or `/ws`, where all checks come before the 101.
+//! 4. [`connection`] is the loop that owns a socket: one task per client.
+//! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
+//! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
+//!
+//! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
+
+mod accept;
+mod lan;
+
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod error;
+pub mod http;
+pub mod hub;
+pub mod protocol;
+pub mod server;
+pub mod tasks;
+pub mod tls;

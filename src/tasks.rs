@@ -1,0 +1,71 @@
+//! The one spawner: what it starts, it can stop, and waits for.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// A stop signal and a count of who still has to heed it. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    // Not the current runtime's: a stream may be dropped where there is none.
+    runtime: Handle,
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everybody left in time.
+    Clean,
+    /// The deadline passed with this many still there.
+    Left(usize),
+}
+
+impl Tasks {
+    /// No tasks yet.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { stop: CancellationToken::new(), tracker: TaskTracker::new(), runtime: Handle::current() }
+    }
+
+    /// Starts a task that the drain waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn_on(task, &self.runtime);
+    }
+
+    /// Makes the drain wait for something that somebody else spawns: until the token is dropped.
+    pub fn token(&self) -> TaskTrackerToken {
+        self.tracker.token()
+    }
+
+    /// Cancelled when it is time to stop.
+    #[must_use]
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Tells all tasks to stop, and waits for them until the deadline.
+    pub async fn drain(&self, deadline: Duration) -> Drained {
+        self.stop.cancel();
+        self.tracker.close();
+        match tokio::time::timeout(deadline, self.tracker.wait()).await {
+            Ok(()) => Drained::Clean,
+            Err(_) => Drained::Left(self.tracker.len()),
+        }
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}

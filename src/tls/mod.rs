@@ -1,0 +1,138 @@
+//! The certificate and its key: read, checked, made into what rustls serves.
+
+mod development;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls_pemfile::Item;
+use tracing::warn;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::error::{StartError, TlsProblem};
+
+/// Where a certificate chain and its key are.
+#[derive(Clone, Debug)]
+pub struct PairPaths {
+    /// `--cert`: the chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// `--key`: its private key.
+    pub key: PathBuf,
+}
+
+impl PairPaths {
+    /// The default paths: the only ones where a pair is made if there is none.
+    pub const DEVELOPMENT_CERT: &str = "certs/cert.pem";
+    /// See [`PairPaths::DEVELOPMENT_CERT`].
+    pub const DEVELOPMENT_KEY: &str = "certs/key.pem";
+
+    fn are_for_development(&self) -> bool {
+        self.cert == Path::new(Self::DEVELOPMENT_CERT) && self.key == Path::new(Self::DEVELOPMENT_KEY)
+    }
+
+    fn cert_error(&self, problem: TlsProblem) -> StartError {
+        StartError::TlsFile { flag: "--cert", path: self.cert.clone(), problem }
+    }
+
+    fn key_error(&self, problem: TlsProblem) -> StartError {
+        StartError::TlsFile { flag: "--key", path: self.key.clone(), problem }
+    }
+}
+
+/// What rustls serves: TLS 1.2 and 1.3 with this pair, HTTP/1.1 only, since WebSockets over `h2` are not offered.
+///
+/// A development pair is made first where that is asked for and there is none.
+///
+/// # Errors
+///
+/// [`StartError::TlsFile`], for all that can be wrong with the files.
+///
+/// # Panics
+///
+/// Never: the provider has suites for both versions of TLS.
+pub fn server_config(paths: &PairPaths) -> Result<Arc<ServerConfig>, StartError> {
+    if paths.are_for_development() {
+        development::ensure(paths)?;
+    }
+    let certified = load(paths)?;
+    warn_if_expired(&certified.cert[0], paths);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for both versions of TLS")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn load(paths: &PairPaths) -> Result<CertifiedKey, StartError> {
+    let chain = certificates(read_pem(&paths.cert).map_err(|problem| paths.cert_error(problem))?);
+    let leaf = chain.first().ok_or_else(|| paths.cert_error(TlsProblem::NoCertificate))?;
+    parse(leaf).map_err(|problem| paths.cert_error(problem))?;
+
+    let key = private_key(read_pem(&paths.key).map_err(|problem| paths.key_error(problem))?)
+        .ok_or_else(|| paths.key_error(TlsProblem::NoKey))?;
+    let key = aws_lc_rs::sign::any_supported_type(&key)
+        .map_err(|error| paths.key_error(TlsProblem::BadKey(error.to_string())))?;
+
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Ok(()) => Ok(certified),
+        Err(_) => Err(paths.key_error(TlsProblem::Mismatch { cert: paths.cert.clone() })),
+    }
+}
+
+/// All PEM blocks of a file: the one place where rustls-pemfile is used.
+fn read_pem(path: &Path) -> Result<Vec<Item>, TlsProblem> {
+    let text = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => TlsProblem::Missing,
+        _ => TlsProblem::Unreadable(error),
+    })?;
+    if text.trim_ascii().is_empty() {
+        return Err(TlsProblem::Empty);
+    }
+    let items: Vec<Item> =
+        rustls_pemfile::read_all(&mut &text[..]).collect::<Result<_, _>>().map_err(TlsProblem::Unreadable)?;
+    if items.is_empty() { Err(TlsProblem::NotPem) } else { Ok(items) }
+}
+
+fn certificates(items: Vec<Item>) -> Vec<CertificateDer<'static>> {
+    let certificate = |item| if let Item::X509Certificate(der) = item { Some(der) } else { None };
+    items.into_iter().filter_map(certificate).collect()
+}
+
+fn private_key(items: Vec<Item>) -> Option<PrivateKeyDer<'static>> {
+    items.into_iter().find_map(|item| match item {
+        Item::Pkcs8Key(der) => Some(der.into()),
+        Item::Pkcs1Key(der) => Some(der.into()),
+        Item::Sec1Key(der) => Some(der.into()),
+        _ => None,
+    })
+}
+
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, TlsProblem> {
+    match X509Certificate::from_der(der) {
+        Ok((_, certificate)) => Ok(certificate),
+        Err(error) => Err(TlsProblem::BadCertificate(error.to_string())),
+    }
+}
+
+/// An expired certificate is served: browsers say what is wrong better than a server that is down.
+fn warn_if_expired(leaf: &CertificateDer<'_>, paths: &PairPaths) {
+    let Ok(certificate) = parse(leaf) else { return };
+    let validity = certificate.validity();
+    if !validity.is_valid() {
+        warn!(
+            "--cert {}: the certificate is valid from {} to {} and NOT NOW; browsers will refuse it until it is renewed",
+            paths.cert.display(),
+            validity.not_before,
+            validity.not_after,
+        );
+    }
+}
