@@ -32,16 +32,6 @@ pub struct Cli {
     #[arg(help_heading = "Listening", hide_env_values = true)]
     pub key: PathBuf,
 
-    /// Time for a new connection to shake hands and begin its request, and for each request's header
-    #[arg(long, env = "ENTREMISE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", default_value = "10")]
-    #[arg(value_parser = seconds, help_heading = "Listening", hide_env_values = true)]
-    pub handshake_timeout: Duration,
-
-    /// Time that peers have to leave when the server stops
-    #[arg(long, env = "ENTREMISE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "10")]
-    #[arg(value_parser = seconds, help_heading = "Listening", hide_env_values = true)]
-    pub drain_timeout: Duration,
-
     /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
@@ -79,17 +69,17 @@ pub struct Cli {
 
     /// Messages that may wait for one peer
     #[arg(long, env = "ENTREMISE_MAILBOX_MESSAGES", value_name = "COUNT", default_value = "512")]
-    #[arg(help_heading = "Messages", hide_env_values = true)]
+    #[arg(help_heading = "Queues", hide_env_values = true)]
     pub mailbox_messages: NonZeroUsize,
 
     /// Bytes that may wait for one peer
     #[arg(long, env = "ENTREMISE_MAILBOX_BYTES", value_name = "BYTES", default_value = "1048576")]
-    #[arg(help_heading = "Messages", hide_env_values = true)]
+    #[arg(help_heading = "Queues", hide_env_values = true)]
     pub mailbox_bytes: NonZeroUsize,
 
     /// Bytes that may wait for all peers together
     #[arg(long, env = "ENTREMISE_QUEUED_BYTES", value_name = "BYTES", default_value = "268435456")]
-    #[arg(help_heading = "Messages", hide_env_values = true)]
+    #[arg(help_heading = "Queues", hide_env_values = true)]
     pub queued_bytes: NonZeroUsize,
 
     /// Rooms that one peer may be in; 0: no limit
@@ -111,6 +101,16 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_WRITE_TIMEOUT", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub write_timeout: Duration,
+
+    /// Time for a new connection to shake hands and begin its request, and for each request's header
+    #[arg(long, env = "ENTREMISE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
+    pub handshake_timeout: Duration,
+
+    /// Time that peers have to leave when the server stops
+    #[arg(long, env = "ENTREMISE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
+    pub drain_timeout: Duration,
 
     /// What to log: error, warn, info, debug or trace, or a filter such as entremise=debug
     #[arg(long, env = "ENTREMISE_LOG", value_name = "FILTER", default_value = "info")]

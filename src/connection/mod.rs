@@ -62,13 +62,14 @@ impl Connection {
         }
     }
 
-    /// Talks until one side has had enough, then says goodbye.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Talks until one side has had enough, then says goodbye. Borrows itself: a future that moved it would be three
+    /// times as large, and there is one for each peer.
+    pub(crate) async fn run(&mut self, stop: &CancellationToken) {
         let evicted = self.session.evicted();
         let end = tokio::select! {
             // Cancels a write that is stuck: what was not written goes down with the session.
             () = evicted => End::TooSlow,
-            end = self.converse(&stop) => end,
+            end = self.converse(stop) => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
         self.part(end).await;
@@ -164,7 +165,7 @@ impl Connection {
     }
 
     /// Ends the session first, so that nothing more is accepted; then hands over what was, then closes.
-    async fn part(mut self, end: End) {
+    async fn part(&mut self, end: End) {
         self.session.end();
         let can_write = !matches!(end, End::ClientClosed | End::Lost | End::TooSlow | End::Silent);
         while can_write && let Some(frame) = self.session.try_next() {

@@ -102,8 +102,10 @@ impl Shared {
         let limits = self.0.connection;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let socket = Socket::new(websocket, limits.write_timeout);
-            let connection = Connection::new(socket, shared.0.hub.open(), limits);
-            connection.run(shared.0.tasks.stop().clone()).await;
+            let mut connection = Connection::new(socket, shared.0.hub.open(), limits);
+            connection.run(shared.0.tasks.stop()).await;
+            // Order: the session and the socket are gone before their place is free.
+            drop(connection);
             drop((slot, token));
         })
     }
