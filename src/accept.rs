@@ -84,7 +84,11 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
     fn accept(&self, tcp: TcpStream, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let opened = timeout(this.deadline, this.open(tcp)).await.unwrap_or_else(|late| Err(late.into()));
+            let opened = tokio::select! {
+                // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
+                () = this.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+                opened = timeout(this.deadline, this.open(tcp)) => opened.unwrap_or_else(|late| Err(late.into())),
+            };
             let (stream, transport) = opened.inspect_err(|error| debug!(%error, "connection refused"))?;
             Ok((stream, Extension(transport).layer(service)))
         })
