@@ -99,7 +99,9 @@ fn read_pem(path: &Path) -> Result<Vec<Item>, TlsProblem> {
     }
     let items: Vec<Item> =
         rustls_pemfile::read_all(&mut &text[..]).collect::<Result<_, _>>().map_err(TlsProblem::Unreadable)?;
-    if items.is_empty() { Err(TlsProblem::NotPem) } else { Ok(items) }
+    // Blocks of other kinds (an encrypted key, say) are skipped, and what is missing then is said by its name.
+    let is_pem = text.windows(b"-----BEGIN ".len()).any(|window| window == b"-----BEGIN ");
+    if is_pem { Ok(items) } else { Err(TlsProblem::NotPem) }
 }
 
 fn certificates(items: Vec<Item>) -> Vec<CertificateDer<'static>> {
