@@ -1,0 +1,68 @@
+/**
+ * Why there is no connection, in a code and in words, and how patiently to try again.
+ * The codes are the server's own where it refused, else those of the two tables here.
+ *
+ * @typedef {'short' | 'spread' | 'long'} Patience
+ *   `short`: it may be back at once; `spread`: all clients come back together, so take more room;
+ *   `long`: the same will most likely happen again.
+ * @typedef {{ code: string, message: string, patience: Patience, retryAfter?: number }} Cause `retryAfter` is in seconds.
+ */
+
+import { isRecord } from './protocol.js';
+
+/** @type {Record<number, Cause>} */
+const closes = {
+  1001: { code: 'shut-down', message: 'the server is shutting down', patience: 'long' },
+  1002: { code: 'protocol', message: 'the server saw a breach of the WebSocket protocol', patience: 'long' },
+  1003: { code: 'protocol', message: 'the server takes no binary frames', patience: 'long' },
+  1007: { code: 'protocol', message: 'the server takes only UTF-8', patience: 'long' },
+  1008: { code: 'policy', message: 'the server ended the connection: too many refused messages', patience: 'long' },
+  1009: { code: 'message-too-large', message: 'a message was too large for the server', patience: 'long' },
+  1011: { code: 'server-error', message: 'the server had an internal error', patience: 'spread' },
+  1012: { code: 'restarting', message: 'the server is restarting', patience: 'spread' },
+  4001: { code: 'too-slow', message: 'this connection was too slow', patience: 'short' },
+  4002: { code: 'silent', message: 'the server saw no sign of life', patience: 'short' },
+};
+
+/** @type {Cause} */
+export const lost = { code: 'lost', message: 'the connection was lost', patience: 'short' };
+
+/** @type {Cause} */
+export const hidden = { code: 'hidden', message: 'the page was left', patience: 'short' };
+
+/** @type {Cause} */
+const unreachable = { code: 'unreachable', message: 'the server cannot be reached', patience: 'short' };
+
+/**
+ * Why an open connection was closed.
+ *
+ * @param {number} code
+ * @returns {Cause}
+ */
+export function causeOfClose(code) {
+  return closes[code] ?? lost;
+}
+
+/**
+ * A browser hides from a page why a WebSocket was refused. The same address, asked by a plain GET, says it.
+ *
+ * @param {string} url of the WebSocket
+ * @param {(url: string) => Promise<Response>} fetch
+ * @returns {Promise<Cause>}
+ */
+export async function causeOfRefusal(url, fetch) {
+  try {
+    const response = await fetch(url.replace(/^ws/, 'http'));
+    return response.status === 426 ? lost : refusal(response.status, await response.json());
+  } catch {
+    return unreachable;
+  }
+}
+
+/** @param {number} status @param {unknown} body @returns {Cause} */
+function refusal(status, body) {
+  if (!isRecord(body) || typeof body['code'] !== 'string' || typeof body['message'] !== 'string') return unreachable;
+  const { code, message, retryAfter } = body;
+  const patience = status === 503 || status === 429 ? 'spread' : 'long';
+  return { code, message, patience, ...(typeof retryAfter === 'number' ? { retryAfter } : {}) };
+}

@@ -1,0 +1,35 @@
+/** What comes from the other side is any JSON: here it becomes a description or a candidate, or nothing. */
+
+import { isRecord } from './protocol.js';
+
+/**
+ * @param {'offer' | 'answer'} type as the message says; what stands inside is not asked
+ * @param {unknown} value
+ * @returns {RTCSessionDescriptionInit & { sdp: string } | null}
+ */
+export function descriptionOf(type, value) {
+  return isRecord(value) && typeof value['sdp'] === 'string' ? { type, sdp: value['sdp'] } : null;
+}
+
+/**
+ * @param {unknown} value null and the empty candidate both end the candidates
+ * @returns {RTCIceCandidateInit | null | undefined} undefined for what is no candidate
+ */
+export function candidateOf(value) {
+  if (value === null) return null;
+  return isRecord(value) && typeof value['candidate'] === 'string' ? value : undefined;
+}
+
+/**
+ * The session id of the `o=` line (RFC 8866, section 5.2): it stays the same for all that one RTCPeerConnection says.
+ *
+ * @param {string} sdp
+ */
+export function sessionOf(sdp) {
+  return /^o=\S+ (\S+)/m.exec(sdp)?.[1] ?? null;
+}
+
+/** @param {string} sdp */
+export function offersData(sdp) {
+  return /^m=application /m.test(sdp);
+}

@@ -1,0 +1,105 @@
+/**
+ * A call's connection: one RTCPeerConnection with its media, its negotiation, its chat and its path. It knows nothing of ringing
+ * or consent: it exists once this side has agreed to the call.
+ */
+
+/** @import { Words } from './negotiation.js' */
+/** @import { Path } from './path.js' */
+import { CHANNEL, ChatChannel } from './chat-channel.js';
+import { descriptionOf, offersData } from './description.js';
+import { Negotiation } from './negotiation.js';
+import { pathOf } from './path.js';
+
+/**
+ * @typedef {{ type: 'track', track: MediaStreamTrack }
+ *   | { type: 'chat', text: string }
+ *   | { type: 'chat-state', open: boolean }
+ *   | { type: 'path', path: Path }} LegEvent
+ */
+
+export class Leg {
+  #connection;
+  #negotiation;
+  #emit;
+  /** @type {ChatChannel | null} */
+  #chat = null;
+  #described = false;
+
+  /**
+   * @param {RTCPeerConnection} connection
+   * @param {{
+   *   polite: boolean,
+   *   say(words: Words): void,
+   *   fail(): void,
+   *   emit(event: LegEvent): void,
+   *   onState(state: RTCPeerConnectionState): void,
+   * }} owner
+   */
+  constructor(connection, { polite, say, fail, emit, onState }) {
+    this.#connection = connection;
+    this.#emit = emit;
+    this.#negotiation = new Negotiation(connection, { polite, say, fail });
+    connection.addEventListener('track', ({ track }) => emit({ type: 'track', track }));
+    connection.addEventListener('connectionstatechange', () => {
+      onState(connection.connectionState);
+      if (connection.connectionState === 'connected') void this.#readPath();
+    });
+  }
+
+  /** @param {MediaStream | null} stream what we send @param {Words[]} heard what the other side said before */
+  begin(stream, heard) {
+    const offer = heard.find((words) => words.type === 'offer');
+    for (const track of stream?.getTracks() ?? []) this.#connection.addTrack(track, /** @type {MediaStream} */ (stream));
+    if (!offer) askForMedia(this.#connection);
+    if (!offer || offersData(descriptionOf('offer', offer.offer)?.sdp ?? '')) this.#openChat();
+    for (const words of heard) this.take(words);
+  }
+
+  /** Has the other side described itself? */
+  get isDescribed() {
+    return this.#described;
+  }
+
+  /** @param {Words} words */
+  take(words) {
+    this.#described ||= words.type !== 'candidate';
+    this.#negotiation.take(words);
+  }
+
+  /** New candidates for the same call, after a change of network. @param {RTCIceServer[]} iceServers */
+  restart(iceServers) {
+    this.#connection.setConfiguration({ iceServers });
+    this.#connection.restartIce();
+  }
+
+  /** @param {string} text @returns {boolean} whether it is on its way */
+  chat(text) {
+    return this.#chat?.send(text) ?? false;
+  }
+
+  close() {
+    this.#negotiation.close();
+    this.#connection.close();
+  }
+
+  #openChat() {
+    this.#chat = new ChatChannel(this.#connection.createDataChannel('chat', CHANNEL), {
+      onText: (text) => this.#emit({ type: 'chat', text }),
+      onChange: (open) => this.#emit({ type: 'chat-state', open }),
+    });
+  }
+
+  async #readPath() {
+    const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.#connection.getStats()));
+    const path = pathOf(report.values());
+    if (path) this.#emit({ type: 'path', path });
+  }
+}
+
+/** What we have no track for we still want to receive. @param {RTCPeerConnection} connection */
+function askForMedia(connection) {
+  const kinds = connection.getTransceivers().map(({ sender }) => sender.track?.kind);
+  for (const kind of ['audio', 'video']) {
+    if (!kinds.includes(kind)) connection.addTransceiver(kind, { direction: 'recvonly' });
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * An element of `index.html`, by its id.
+ *
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function elementById(id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof kind)) throw new Error(`index.html has no ${kind.name} #${id}`);
+  return element;
+}
+
+/**
+ * Adds to a list, and drops what is oldest beyond `most`; stays at the end if the reader is there.
+ *
+ * @param {HTMLOListElement} list
+ * @param {HTMLLIElement} item
+ * @param {number} most
+ */
+export function appendBounded(list, item, most) {
+  const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.append(item);
+  while (list.childElementCount > most) list.firstElementChild?.remove();
+  if (isAtEnd) list.scrollTop = list.scrollHeight;
+}
+
+/**
+ * @param {keyof HTMLElementTagNameMap} tag
+ * @param {string} className
+ * @param {...(Node | string)} children
+ */
+export function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
+}

@@ -1,0 +1,80 @@
+/** How things stand, from what the client and the call report: the page's state, and the sentences that tell it. Pure. */
+
+/** @import { CallState, EndReason, Role } from '../call.js' */
+/** @import { StateChange } from '../link.js' */
+/** @import { Say } from './language.js' */
+/** @import { Phrase } from './words.js' */
+import { isPhrase } from './language.js';
+
+/** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'offline'} PageState */
+
+/**
+ * @typedef {{
+ *   link: Omit<StateChange, 'type'>,
+ *   hasFailed: boolean,
+ *   call: { peer: string, state: CallState } | null,
+ *   ended: { peer: string, role: Role, reason: EndReason } | null,
+ *   asking: boolean,
+ *   notices: Phrase[],
+ * }} Situation
+ *   `hasFailed`: a connection was lost or refused since the last welcome; `asking`: the browser asks for the camera;
+ *   `ended`: the last call; `notices`: what else there is to say, until the next call
+ */
+
+/** @type {Record<Exclude<CallState, 'ended'>, PageState>} */
+const statesInCall = { calling: 'calling', ringing: 'ringing', connecting: 'in-call', connected: 'in-call' };
+
+/** @param {Situation} situation @returns {PageState} */
+export function pageState({ link, hasFailed, call }) {
+  if (call && call.state !== 'ended') return statesInCall[call.state];
+  if (link.state === 'open') return 'ready';
+  return hasFailed ? 'offline' : 'connecting';
+}
+
+/** @param {Situation} situation @param {Say} say */
+export function sentenceOf(situation, say) {
+  const notices = situation.notices.map((notice) => say(notice));
+  return [...(situation.call ? callSentences(situation, say) : lobbySentences(situation, say)), ...notices].join(' ');
+}
+
+/** @param {Situation} situation @param {Say} say */
+function callSentences({ call, asking, link }, say) {
+  const phrase = asking ? 'state-asking' : phraseOfCall(call?.state);
+  const sentence = say(phrase, { peer: short(call?.peer ?? '') });
+  return link.state === 'open' ? [sentence] : [sentence, say('also-offline')];
+}
+
+/** @param {CallState | undefined} state @returns {Phrase} */
+function phraseOfCall(state) {
+  if (state === 'connecting') return 'state-joining';
+  if (state === 'connected') return 'state-in-call';
+  return state === 'ringing' ? 'state-ringing' : 'state-calling';
+}
+
+/** @param {Situation} situation @param {Say} say */
+function lobbySentences(situation, say) {
+  const ended = situation.ended ? [sentenceOfEnd(situation.ended, say)] : [];
+  if (situation.link.state !== 'open') return [...ended, sentenceOfLink(situation, say)];
+  return ended.length || situation.notices.length ? ended : [say('state-ready')];
+}
+
+/** @param {NonNullable<Situation['ended']>} ended @param {Say} say */
+function sentenceOfEnd({ peer, role, reason }, say) {
+  const phrases = [...(role === 'callee' ? [`end-${reason}-here`] : []), `end-${reason}`];
+  return say(phrases.find(isPhrase) ?? 'end-otherwise', { peer: short(peer), reason });
+}
+
+/** @param {Situation} situation @param {Say} say */
+function sentenceOfLink({ link, hasFailed }, say) {
+  if (!hasFailed || !link.cause) return say('state-connecting');
+  const { code, message } = link.cause;
+  const phrase = `cause-${code}`;
+  const cause = isPhrase(phrase) ? say(phrase) : message;
+  if (link.retryIn === null) return say('state-offline', { cause });
+  return say('state-offline-retry', { cause, seconds: Math.ceil(link.retryIn) });
+}
+
+/** An id is long; its first letters are enough to know it again. @param {string} peer */
+export function short(peer) {
+  return peer.length > 12 ? peer.slice(0, 8) : peer;
+}

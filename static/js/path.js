@@ -1,0 +1,37 @@
+/**
+ * Which way the media of a call take, read from `getStats`.
+ *
+ * @typedef {'direct' | 'stun' | 'turn'} PathKind
+ *   `direct`: between addresses that the two sides know themselves; `stun`: to an address that a STUN server told; `turn`: relayed.
+ * @typedef {{ kind: PathKind, local: string, remote: string, protocol: string }} Path
+ */
+
+/** @typedef {Record<string, any> & { id: string, type: string }} Stat */
+
+/**
+ * @param {Iterable<Stat>} stats
+ * @returns {Path | null} null while no path is chosen
+ */
+export function pathOf(stats) {
+  const byId = new Map([...stats].map((stat) => [stat.id, stat]));
+  const pair = selectedPair(byId);
+  const local = byId.get(pair?.['localCandidateId']);
+  const remote = byId.get(pair?.['remoteCandidateId']);
+  if (!local || !remote) return null;
+  const [ours, theirs] = [String(local['candidateType']), String(remote['candidateType'])];
+  return { kind: kindOf([ours, theirs]), local: ours, remote: theirs, protocol: String(local['relayProtocol'] ?? local['protocol']) };
+}
+
+/** @param {Map<string, Stat>} byId */
+function selectedPair(byId) {
+  const stats = [...byId.values()];
+  const transport = stats.find(({ type, ...stat }) => type === 'transport' && stat['selectedCandidatePairId']);
+  // Firefox has no transport statistics, and marks the pair itself.
+  return byId.get(transport?.['selectedCandidatePairId']) ?? stats.find(({ type, ...stat }) => type === 'candidate-pair' && stat['selected']);
+}
+
+/** @param {string[]} types @returns {PathKind} */
+function kindOf(types) {
+  if (types.includes('relay')) return 'turn';
+  return types.includes('srflx') ? 'stun' : 'direct';
+}

@@ -1,0 +1,476 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Line } from '../../static/js/line.js';
+import { FakeCallWorld, FakeSignaling, fakeStream } from './peers.js';
+import { settled } from './world.js';
+
+/** @import { Call } from '../../static/js/call.js' */
+
+/** Two lines, `a` (which is polite, its id being smaller) and `b`. */
+function twoPeers() {
+  const signaling = new FakeSignaling();
+  return { signaling, a: peer(signaling, 'a'), b: peer(signaling, 'b') };
+}
+
+/** @param {FakeSignaling} signaling @param {string} id */
+function peer(signaling, id) {
+  const world = new FakeCallWorld();
+  const endpoint = signaling.endpoint(id);
+  const line = new Line(endpoint, world);
+  /** @type {string[]} */
+  const story = [];
+  line.on('incoming', ({ call }) => story.push(`${call.peer} rings`));
+  line.on('call', ({ call }) => call.on('state', ({ state, reason }) => story.push(reason ? `${state} ${reason}` : state)));
+  return { world, endpoint, line, story };
+}
+
+/** @param {{ line: Line }} peer @returns {Call} */
+function current({ line }) {
+  assert.ok(line.current);
+  return line.current;
+}
+
+/** A call from a to b that b has accepted. */
+async function inCall() {
+  const peers = twoPeers();
+  peers.a.line.call('b', null);
+  await peers.signaling.deliver();
+  void current(peers.b).accept(null);
+  await peers.signaling.deliver();
+  return peers;
+}
+
+/** As `inCall`, with media flowing. */
+async function connected() {
+  const peers = await inCall();
+  for (const { world } of [peers.a, peers.b]) world.connection.become('connected');
+  return peers;
+}
+
+describe('a call', () => {
+  it('rings, is accepted, and connects', async () => {
+    const { a, b } = await connected();
+    assert.deepEqual(a.story, ['connecting', 'connected']);
+    assert.deepEqual(b.story, ['a rings', 'connecting', 'connected']);
+  });
+
+  it('touches no RTCPeerConnection of the callee before she accepts', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    assert.equal(current(b).state, 'ringing');
+    assert.equal(b.world.connections.length, 0);
+  });
+
+  it('uses the ICE servers that the signaling hands out', async () => {
+    const { a, b } = await inCall();
+    for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [{ urls: 'stun:host' }] });
+  });
+
+  it('to an id that nobody has ends at once, with that reason', async () => {
+    const { signaling, a } = twoPeers();
+    a.line.call('nobody', null);
+    await signaling.deliver();
+    assert.deepEqual(a.story, ['ended peer-unavailable']);
+    assert.equal(a.line.current, null);
+    assert.ok(a.world.connection.closed);
+  });
+
+  it('without media asks for both kinds, to receive them', async () => {
+    const { signaling, a } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    assert.deepEqual(a.world.connection.transceivers.map(({ kind, direction }) => [kind, direction]), [['audio', 'recvonly'], ['video', 'recvonly']]);
+  });
+
+  it('with a microphone only still asks for the other side’s picture', async () => {
+    const { signaling, a } = twoPeers();
+    a.line.call('b', fakeStream('audio'));
+    await signaling.deliver();
+    assert.deepEqual(a.world.connection.transceivers.map(({ direction }) => direction), ['sendrecv', 'recvonly']);
+  });
+
+  it('goes on, receiving, if the camera fails', async () => {
+    const { signaling, a } = twoPeers();
+    a.line.call('b', Promise.reject(new Error('blocked')));
+    await signaling.deliver();
+    assert.equal(signaling.count('offer'), 1);
+  });
+
+  it('that is given up while the camera is asked for says nothing to anybody', async () => {
+    const { signaling, a } = twoPeers();
+    const media = withResolvers();
+    a.line.call('b', media.promise);
+    current(a).hangUp();
+    media.resolve(fakeStream('audio'));
+    await signaling.deliver();
+    assert.deepEqual(signaling.log, []);
+    assert.equal(a.world.connections.length, 0);
+  });
+
+  it('makes one negotiated chat channel on each side', async () => {
+    const { a, b } = await inCall();
+    for (const { world } of [a, b]) {
+      assert.deepEqual(world.connection.channels.map((/** @type {any} */ { options }) => options), [{ negotiated: true, id: 0 }]);
+    }
+  });
+
+  it('shows the tracks of the other side', async () => {
+    const { a } = await inCall();
+    /** @type {any[]} */
+    const tracks = [];
+    current(a).on('track', ({ track }) => tracks.push(track));
+    a.world.connection.dispatchEvent(Object.assign(new Event('track'), { track: 'video' }));
+    assert.deepEqual(tracks, ['video']);
+  });
+
+  it('tells the path that was found', async () => {
+    const { a } = await inCall();
+    /** @type {any[]} */
+    const paths = [];
+    current(a).on('path', ({ path }) => paths.push(path.kind));
+    a.world.connection.stats = new Map(Object.entries({
+      p: { id: 'p', type: 'candidate-pair', selected: true, localCandidateId: 'l', remoteCandidateId: 'r' },
+      l: { id: 'l', candidateType: 'relay', protocol: 'udp' }, r: { id: 'r', candidateType: 'host', protocol: 'udp' },
+    }));
+    a.world.connection.become('connected');
+    await settled();
+    assert.deepEqual(paths, ['turn']);
+  });
+});
+
+describe('a ringing call', () => {
+  it('that is declined ends on both sides, with that reason', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    current(b).decline();
+    await signaling.deliver();
+    assert.deepEqual(a.story, ['ended declined']);
+    assert.deepEqual(b.story, ['a rings', 'ended declined']);
+  });
+
+  it('stops when the caller gives up', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    current(a).hangUp();
+    await signaling.deliver();
+    assert.deepEqual(b.story, ['a rings', 'ended canceled']);
+  });
+
+  it('ends after a minute without an answer', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    await b.world.pass(60);
+    await signaling.deliver();
+    assert.deepEqual(b.story, ['a rings', 'ended no-answer']);
+    assert.deepEqual(a.story, ['ended no-answer']);
+  });
+
+  it('ends after a minute for the caller too, should the callee know nothing of deadlines', async () => {
+    const { signaling, a } = twoPeers();
+    signaling.endpoint('simple');
+    a.line.call('simple', null);
+    await signaling.deliver();
+    await a.world.pass(60);
+    assert.deepEqual(a.story, ['ended no-answer']);
+    assert.equal(signaling.count('bye'), 1);
+  });
+
+  it('keeps the candidates that come meanwhile, in order', async () => {
+    const { b } = await inCall();
+    const [first, last] = b.world.connection.candidates;
+    assert.match(first.candidate, /^candidate:/);
+    assert.equal(last, null);
+  });
+
+  it('keeps a bounded number of candidates', async () => {
+    const { signaling, a, b } = twoPeers();
+    await a.endpoint.offer('b', { type: 'offer', sdp: 'v=0' });
+    for (let i = 0; i < 1000; i++) await a.endpoint.candidate('b', { candidate: `candidate:${i}` });
+    await signaling.deliver();
+    void current(b).accept(null);
+    await signaling.deliver();
+    assert.equal(b.world.connection.candidates.length, 255);
+  });
+
+  it('is accepted by calling the one who rings', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    b.line.call('a', null);
+    await signaling.deliver();
+    assert.equal(signaling.count('offer'), 1);
+    assert.equal(current(a).state, 'connecting');
+  });
+});
+
+describe('crossed offers', () => {
+  for (const [first, second] of /** @type {const} */ ([['a', 'b'], ['b', 'a']])) {
+    it(`are consent on both sides, and one is answered, ${first} being faster`, async () => {
+      const { signaling, ...peers } = twoPeers();
+      peers[first].line.call(second, null);
+      await settled();
+      peers[second].line.call(first, null);
+      await signaling.deliver();
+      assert.equal(signaling.count('offer'), 2);
+      assert.deepEqual(signaling.log.filter((line) => line.endsWith('answer')), ['a→b answer']);
+      for (const { story, world } of [peers.a, peers.b]) {
+        assert.deepEqual(story, ['connecting']);
+        assert.equal(world.connection.signalingState, 'stable');
+        assert.equal(world.connection.channels.length, 1);
+      }
+    });
+  }
+
+  it('reach an impolite side that still asks for its camera: it answers', async () => {
+    const { signaling, a, b } = twoPeers();
+    const media = withResolvers();
+    b.line.call('a', media.promise);
+    a.line.call('b', null);
+    await signaling.deliver();
+    assert.equal(current(b).state, 'connecting');
+    media.resolve(null);
+    await signaling.deliver();
+    assert.deepEqual([signaling.count('offer'), signaling.count('answer')], [1, 1]);
+  });
+
+  it('make the polite side begin anew, and nothing of its first connection is said or heard again', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    b.line.call('a', null);
+    await signaling.deliver();
+    const [first, second] = a.world.connections;
+    assert.ok(first?.closed && !second?.closed);
+    assert.equal(second?.rollbacks, 0);
+    const said = signaling.log.length;
+    first?.dispatchEvent(Object.assign(new Event('icecandidate'), { candidate: null }));
+    assert.equal(signaling.log.length, said);
+  });
+});
+
+describe('a client that knows only offer, answer and candidate', () => {
+  it('can call, without a data channel', async () => {
+    const { signaling, b } = twoPeers();
+    const simple = signaling.endpoint('simple');
+    await simple.offer('b', { type: 'offer', sdp: 'v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\nm=audio 9\r\n' });
+    await signaling.deliver();
+    void current(b).accept(null);
+    await signaling.deliver();
+    assert.equal(signaling.count('answer'), 1);
+    assert.equal(b.world.connection.channels.length, 0);
+  });
+
+  it('can be called', async () => {
+    const { signaling, a } = twoPeers();
+    const simple = signaling.endpoint('simple');
+    a.line.call('simple', null);
+    await signaling.deliver();
+    await simple.answer('a', { type: 'answer', sdp: 'v=0' });
+    await simple.candidate('a', { candidate: 'candidate:1' });
+    await signaling.deliver();
+    a.world.connection.become('connected');
+    assert.deepEqual(a.story, ['connecting', 'connected']);
+  });
+});
+
+describe('a line that is in a call', () => {
+  it('tells another caller that it is busy', async () => {
+    const { signaling, a, b } = await connected();
+    const c = peer(signaling, 'c');
+    c.line.call('a', null);
+    await signaling.deliver();
+    assert.deepEqual(c.story, ['ended busy']);
+    assert.equal(current(a).peer, 'b');
+    assert.equal(current(b).state, 'connected');
+  });
+
+  it('lets no third party end it or speak in it', async () => {
+    const { signaling, a } = await connected();
+    const c = signaling.endpoint('c');
+    await c.bye('a');
+    await c.answer('a', { sdp: 'v=0' });
+    await c.candidate('a', { candidate: 'candidate:c' });
+    await signaling.deliver();
+    assert.equal(current(a).state, 'connected');
+    assert.ok(a.world.connection.candidates.every((candidate) => candidate?.candidate !== 'candidate:c'));
+  });
+
+  it('makes no second call', async () => {
+    const { a } = await connected();
+    assert.throws(() => a.line.call('c', null), /taken/);
+  });
+
+  it('renegotiates on an offer within the call, and does not ring', async () => {
+    const { signaling, a, b } = await connected();
+    a.world.connection.need();
+    await signaling.deliver();
+    assert.deepEqual([signaling.count('offer'), signaling.count('answer')], [2, 2]);
+    assert.deepEqual(b.story, ['a rings', 'connecting', 'connected']);
+  });
+
+  it('is closed by hanging up, for both', async () => {
+    const { signaling, a, b } = await connected();
+    a.line.close();
+    await signaling.deliver();
+    assert.equal(a.story.at(-1), 'ended hung-up');
+    assert.equal(b.story.at(-1), 'ended remote-hung-up');
+    assert.ok(a.world.connection.closed && b.world.connection.closed);
+    await b.endpoint.offer('a', { type: 'offer', sdp: 'v=0' });
+    await signaling.deliver();
+    assert.equal(a.line.current, null);
+  });
+});
+
+describe('after a call', () => {
+  it('an offer that crossed our bye does not ring', async () => {
+    const { signaling, a, b } = await connected();
+    b.world.connection.need();
+    await settled();
+    current(a).hangUp();
+    await signaling.deliver();
+    assert.equal(a.line.current, null);
+    assert.equal(b.line.current, null);
+  });
+
+  it('an offer rings again, a little later even from the same connection', async () => {
+    const { signaling, a, b } = await connected();
+    const description = b.world.connection.localDescription;
+    current(a).hangUp();
+    await signaling.deliver();
+    await a.world.pass(5);
+    await b.endpoint.offer('a', description);
+    await signaling.deliver();
+    assert.equal(current(a).state, 'ringing');
+  });
+
+  it('a new call from the same peer rings at once', async () => {
+    const { signaling, a, b } = await connected();
+    current(a).hangUp();
+    await signaling.deliver();
+    b.line.call('a', null);
+    await signaling.deliver();
+    assert.equal(current(a).state, 'ringing');
+  });
+});
+
+describe('a path that fails', () => {
+  it('is sought anew, with fresh ICE servers, and the call goes on', async () => {
+    const { signaling, a } = await connected();
+    a.endpoint.servers = [{ urls: 'turn:fresh' }];
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 1);
+    assert.deepEqual(a.world.connection.configuration, { iceServers: [{ urls: 'turn:fresh' }] });
+    a.world.connection.become('connected');
+    assert.deepEqual(a.story, ['connecting', 'connected', 'connecting', 'connected']);
+  });
+
+  it('and stays away ends the call', async () => {
+    const { signaling, a, b } = await connected();
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    await a.world.pass(45);
+    await signaling.deliver();
+    assert.equal(a.story.at(-1), 'ended failed');
+    assert.equal(b.line.current, null);
+  });
+
+  it('to a peer that has gone ends the call at once', async () => {
+    const { signaling, a } = await connected();
+    signaling.remove('b');
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    assert.equal(a.story.at(-1), 'ended peer-unavailable');
+  });
+
+  it('is none: while media flow, a peer that left the signaling is no loss', async () => {
+    const { signaling, a } = await connected();
+    signaling.remove('b');
+    a.world.connection.dispatchEvent(Object.assign(new Event('icecandidate'), { candidate: null }));
+    await signaling.deliver();
+    assert.equal(current(a).state, 'connected');
+  });
+});
+
+describe('what a peer may send', () => {
+  it('that is no description does not ring', async () => {
+    const { signaling, a, b } = twoPeers();
+    for (const offer of [null, 7, 'v=0', [], {}, { sdp: 7 }]) await a.endpoint.offer('b', offer);
+    await signaling.deliver();
+    assert.equal(b.line.current, null);
+  });
+
+  it('that no browser understands ends the call', async () => {
+    const { signaling, a, b } = twoPeers();
+    await a.endpoint.offer('b', { type: 'offer', sdp: 'broken' });
+    await signaling.deliver();
+    void current(b).accept(null);
+    await signaling.deliver();
+    assert.equal(b.story.at(-1), 'ended failed');
+  });
+
+  it('as a reason to end is a known one, or none', async () => {
+    for (const bye of [undefined, null, 'x', { reason: 7 }, { reason: '<b>' }]) {
+      const { signaling, a, b } = await connected();
+      await b.endpoint.bye('a', bye);
+      await signaling.deliver();
+      assert.equal(a.story.at(-1), 'ended remote-hung-up');
+    }
+  });
+});
+
+describe('the chat', () => {
+  /** @param {Awaited<ReturnType<typeof connected>>['a']} peer */
+  const channelOf = ({ world }) => /** @type {import('./peers.js').FakeChannel} */ (world.connection.channels[0]);
+
+  it('goes both ways', async () => {
+    const { a } = await connected();
+    /** @type {string[]} */
+    const heard = [];
+    current(a).on('chat', ({ text }) => heard.push(text));
+    assert.equal(current(a).chat('hello'), true);
+    channelOf(a).receive('and you?');
+    assert.deepEqual([channelOf(a).sent, heard], [['hello'], ['and you?']]);
+  });
+
+  it('cuts what is too long, and passes over what is no text', async () => {
+    const { a } = await connected();
+    /** @type {number[]} */
+    const lengths = [];
+    current(a).on('chat', ({ text }) => lengths.push(text.length));
+    channelOf(a).receive('x'.repeat(100_000));
+    channelOf(a).receive(new ArrayBuffer(8));
+    assert.deepEqual(lengths, [2000]);
+  });
+
+  it('refuses to send what would pile up, or what has no channel', async () => {
+    const { signaling, a } = await connected();
+    channelOf(a).bufferedAmount = 2 << 20;
+    assert.equal(current(a).chat('hello'), false);
+    channelOf(a).readyState = 'closed';
+    assert.equal(current(a).chat('hello'), false);
+    const c = peer(signaling, 'c');
+    assert.equal(c.line.call('a', null).chat('hello'), false);
+  });
+
+  it('tells when it opens and closes', async () => {
+    const { a } = await connected();
+    /** @type {boolean[]} */
+    const states = [];
+    current(a).on('chat-state', ({ open }) => states.push(open));
+    channelOf(a).dispatchEvent(new Event('open'));
+    channelOf(a).dispatchEvent(new Event('close'));
+    assert.deepEqual(states, [true, false]);
+  });
+});
+
+/** @returns {{ promise: Promise<MediaStream | null>, resolve: (media: MediaStream | null) => void }} */
+function withResolvers() {
+  /** @type {any} */
+  const result = {};
+  result.promise = new Promise((resolve) => void (result.resolve = resolve));
+  return result;
+}

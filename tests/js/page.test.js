@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { lost } from '../../static/js/cause.js';
+import { chooseLanguage, sayIn } from '../../static/js/page/language.js';
+import { problemOf } from '../../static/js/page/media.js';
+import { linkTo, peerInHash, peerInText } from '../../static/js/page/share.js';
+import { pageState, sentenceOf } from '../../static/js/page/situation.js';
+import { en, fr } from '../../static/js/page/words.js';
+
+/** @import { Situation } from '../../static/js/page/situation.js' */
+
+const say = sayIn('en');
+
+/** @param {Partial<Situation>} fields @returns {Situation} */
+function situation(fields) {
+  const link = { state: /** @type {const} */ ('open'), cause: null, retryIn: null };
+  return { link, hasFailed: false, call: null, ended: null, asking: false, notices: [], ...fields };
+}
+
+const offline = situation({ link: { state: 'waiting', cause: lost, retryIn: 2.1 }, hasFailed: true });
+
+describe('the languages', () => {
+  it('say the same things', () => {
+    assert.deepEqual(Object.keys(fr), Object.keys(en));
+  });
+
+  it('fill in the same values', () => {
+    /** @param {string} text */
+    const values = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+    for (const [phrase, text] of Object.entries(en)) assert.deepEqual(values(fr[/** @type {keyof typeof en} */ (phrase)]), values(text), phrase);
+  });
+
+  it('cover all that index.html asks for, and it asks for nothing else', async () => {
+    const html = await readFile(new URL('../../static/index.html', import.meta.url), 'utf8');
+    const asked = [...html.matchAll(/data-(?:say|label|hint)="([^"]*)"/g)].map(([, phrase]) => phrase ?? '');
+    for (const phrase of asked) assert.ok(Object.hasOwn(en, phrase), phrase);
+  });
+
+  it('are chosen by the browser’s wishes, English being the last resort', () => {
+    assert.equal(chooseLanguage(['fr-CH', 'en']), 'fr');
+    assert.equal(chooseLanguage(['de', 'EN-gb', 'fr']), 'en');
+    assert.equal(chooseLanguage(['de', 'constructor']), 'en');
+    assert.equal(chooseLanguage([]), 'en');
+  });
+});
+
+describe('index.html', async () => {
+  const html = await readFile(new URL('../../static/index.html', import.meta.url), 'utf8');
+
+  it('keeps to its own content security policy', () => {
+    assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/);
+    assert.doesNotMatch(html, /<style|\sstyle=|\son\w+=/);
+  });
+
+  it('works under a path prefix: all its addresses are relative', () => {
+    for (const [, address] of html.matchAll(/(?:src|href)="([^"]*)"/g)) assert.doesNotMatch(address ?? '', /^\/|:/);
+  });
+
+  it('has what the page is driven by', () => {
+    const ids = ['peer-id', 'remote-id', 'call', 'accept', 'decline', 'hang-up', 'local-video', 'remote-video', 'chat-log', 'chat-input', 'status', 'share-link'];
+    for (const id of ids) assert.match(html, new RegExp(` id="${id}"`), id);
+  });
+});
+
+describe('the state of the page', () => {
+  it('is that of the call, if there is one', () => {
+    /** @param {import('../../static/js/call.js').CallState} state */
+    const during = (state) => pageState(situation({ call: { peer: 'b', state } }));
+    assert.deepEqual((/** @type {const} */ (['calling', 'ringing', 'connecting', 'connected'])).map(during), ['calling', 'ringing', 'in-call', 'in-call']);
+  });
+
+  it('is that of the connection otherwise', () => {
+    assert.equal(pageState(situation({})), 'ready');
+    assert.equal(pageState(offline), 'offline');
+    assert.equal(pageState({ ...offline, hasFailed: false, link: { ...offline.link, state: 'connecting' } }), 'connecting');
+  });
+
+  it('stays offline while it tries again', () => {
+    assert.equal(pageState({ ...offline, link: { ...offline.link, state: 'connecting' } }), 'offline');
+  });
+});
+
+describe('the sentence of the page', () => {
+  /** @param {import('../../static/js/call.js').EndReason} reason @param {'caller' | 'callee'} [role] */
+  const after = (reason, role = 'caller') => sentenceOf(situation({ ended: { peer: 'b', role, reason } }), say);
+
+  it('says why a call ended', () => {
+    assert.equal(after('peer-unavailable'), 'Nobody has this id.');
+    assert.equal(after('declined'), 'The other side declined.');
+    assert.equal(after('declined', 'callee'), 'You declined.');
+    assert.equal(after('no-answer', 'callee'), 'You missed a call from b.');
+    assert.equal(after('too-shy'), 'The call ended: too-shy.');
+  });
+
+  it('says why there is no connection, and when the next try is', () => {
+    assert.equal(sentenceOf(offline, say), 'No connection to the server: the connection was lost. Trying again in 3 s.');
+  });
+
+  it('uses the server’s own words for a cause that it does not know', () => {
+    const cause = { ...lost, code: 'full-moon', message: 'the moon is full' };
+    assert.match(sentenceOf({ ...offline, link: { ...offline.link, cause } }, say), /the moon is full/);
+  });
+
+  it('names a peer by the first letters of its id', () => {
+    const call = { peer: '0e8b1b6a-4a7c-4d0e-9c1f-2f6f0c9d7a11', state: /** @type {const} */ ('ringing') };
+    assert.equal(sentenceOf(situation({ call }), say), '0e8b1b6a is calling you.');
+  });
+
+  it('adds what went wrong with the camera, and that the server is away', () => {
+    const call = { peer: 'b', state: /** @type {const} */ ('connected') };
+    const all = sentenceOf({ ...offline, call, notices: ['camera-missing'] }, say);
+    assert.equal(all, `In a call with b. ${en['also-offline']} ${en['camera-missing']}`);
+  });
+});
+
+describe('a share link', () => {
+  it('carries the id there and back, below any path', () => {
+    const link = linkTo('an id/ü', { origin: 'https://host', pathname: '/prefix/' });
+    assert.ok(link.startsWith('https://host/prefix/#call='));
+    assert.equal(peerInHash(new URL(link).hash), 'an id/ü');
+    assert.equal(peerInText(` ${link}\n`), 'an id/ü');
+  });
+
+  it('need not be one: an id alone will do', () => {
+    assert.equal(peerInText('  b \n'), 'b');
+    assert.equal(peerInHash('#chapter-2'), '');
+  });
+
+  it('of any length is cut', () => {
+    assert.equal(peerInText('x'.repeat(1000)).length, 128);
+    assert.equal(peerInHash(`#call=${'x'.repeat(1000)}`).length, 128);
+  });
+});
+
+describe('a camera that does not open', () => {
+  it('is blocked, missing or taken', () => {
+    assert.equal(problemOf('video', new DOMException('', 'NotAllowedError')), 'camera-blocked');
+    assert.equal(problemOf('video', new DOMException('', 'NotReadableError')), 'camera-taken');
+    assert.equal(problemOf('audio', new DOMException('', 'NotFoundError')), 'microphone-missing');
+    assert.equal(problemOf('audio', new TypeError('mediaDevices is undefined')), 'microphone-missing');
+  });
+});

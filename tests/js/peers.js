@@ -1,0 +1,263 @@
+/** Peers for tests: RTCPeerConnections that negotiate as the standard has it but carry nothing, and signaling that can be held up. */
+
+/** @import { CallWorld } from '../../static/js/call.js' */
+import { Emitter } from '../../static/js/emitter.js';
+import { FakeClock, settled } from './world.js';
+
+let sessions = 0;
+
+/** A call is agreed on in three. */
+const MOST_ROUNDS = 20;
+
+export class FakeChannel extends EventTarget {
+  readyState = 'open';
+  bufferedAmount = 0;
+  /** @type {string[]} */
+  sent = [];
+
+  /** @param {string} text */
+  send(text) {
+    this.sent.push(text);
+  }
+
+  /** @param {unknown} data */
+  receive(data) {
+    this.dispatchEvent(new MessageEvent('message', { data }));
+  }
+}
+
+export class FakeConnection extends EventTarget {
+  signalingState = 'stable';
+  connectionState = 'new';
+  /** @type {any} */
+  localDescription = null;
+  /** @type {any} */
+  remoteDescription = null;
+  /** @type {any[]} */
+  transceivers = [];
+  /** @type {any[]} */
+  candidates = [];
+  /** @type {FakeChannel[]} */
+  channels = [];
+  /** @type {Map<string, any>} */
+  stats = new Map();
+  restarts = 0;
+  rollbacks = 0;
+  closed = false;
+  #session = ++sessions;
+  #needed = false;
+  #operations = 0;
+
+  /** @param {any} configuration */
+  constructor(configuration = {}) {
+    super();
+    this.configuration = configuration;
+  }
+
+  /** @param {any} track */
+  addTrack(track) {
+    this.transceivers.push({ sender: { track }, direction: 'sendrecv' });
+    this.need();
+  }
+
+  /** @param {string} kind @param {{ direction: string }} options */
+  addTransceiver(kind, { direction }) {
+    this.transceivers.push({ kind, sender: { track: null }, direction });
+    this.need();
+  }
+
+  getTransceivers() {
+    return this.transceivers;
+  }
+
+  /** @param {string} label @param {object} options */
+  createDataChannel(label, options) {
+    const channel = Object.assign(new FakeChannel(), { label, options });
+    this.channels.push(channel);
+    this.need();
+    return channel;
+  }
+
+  restartIce() {
+    this.restarts++;
+    this.need();
+  }
+
+  /** @param {any} configuration */
+  setConfiguration(configuration) {
+    this.configuration = configuration;
+  }
+
+  getStats() {
+    return Promise.resolve(this.stats);
+  }
+
+  need() {
+    this.#needed = true;
+    queueMicrotask(() => this.#announceNeed());
+  }
+
+  async setLocalDescription() {
+    await this.#operation();
+    const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer';
+    this.localDescription = { type, sdp: this.#sdp() };
+    this.signalingState = type === 'offer' ? 'have-local-offer' : 'stable';
+    if (type === 'offer') this.#needed = false;
+    this.#done();
+    setImmediate(() => this.#trickle());
+  }
+
+  /** @param {any} description */
+  async setRemoteDescription(description) {
+    await this.#operation();
+    if (description.sdp === 'broken') throw new Error('broken description');
+    if (description.type === 'offer' && this.signalingState === 'have-local-offer') {
+      this.rollbacks++;
+      this.#needed = true;
+    }
+    this.remoteDescription = description;
+    this.signalingState = description.type === 'offer' ? 'have-remote-offer' : 'stable';
+    if (description.type === 'offer' && this.rollbacks === 0) this.#needed = false;
+    this.#done();
+  }
+
+  /** @param {any} candidate */
+  async addIceCandidate(candidate) {
+    if (!this.remoteDescription || candidate?.candidate === 'broken') throw new Error('not now');
+    this.candidates.push(candidate);
+  }
+
+  close() {
+    this.closed = true;
+    this.signalingState = 'closed';
+  }
+
+  /** @param {string} state */
+  become(state) {
+    this.connectionState = state;
+    this.dispatchEvent(new Event('connectionstatechange'));
+  }
+
+  /** As in browsers: what was under way when it was closed never ends. */
+  async #operation() {
+    this.#operations++;
+    await Promise.resolve();
+    if (this.closed) await new Promise(() => {});
+  }
+
+  #done() {
+    this.#operations--;
+    queueMicrotask(() => this.#announceNeed());
+  }
+
+  #announceNeed() {
+    if (!this.#needed || this.#operations > 0 || this.signalingState !== 'stable') return;
+    this.#needed = false;
+    this.dispatchEvent(new Event('negotiationneeded'));
+  }
+
+  #sdp() {
+    const data = this.channels.length || this.remoteDescription?.sdp.includes('m=application') ? 'm=application 9 UDP/DTLS/SCTP\r\n' : '';
+    return `v=0\r\no=- ${this.#session} 2 IN IP4 127.0.0.1\r\nm=audio 9\r\nm=video 9\r\n${data}`;
+  }
+
+  #trickle() {
+    for (const candidate of [{ candidate: `candidate:${this.#session}`, sdpMid: '0' }, null]) {
+      if (!this.closed) this.dispatchEvent(Object.assign(new Event('icecandidate'), { candidate }));
+    }
+  }
+}
+
+/** What one peer says is heard by the other when the test lets it through, in order. */
+export class FakeSignaling {
+  /** @type {Map<string, FakeEndpoint>} */
+  #endpoints = new Map();
+  /** @type {{ to: string, message: any }[]} */
+  #queue = [];
+  /** @type {string[]} */
+  log = [];
+
+  /** @param {string} id */
+  endpoint(id) {
+    const endpoint = new FakeEndpoint(id, this);
+    this.#endpoints.set(id, endpoint);
+    return endpoint;
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    this.#endpoints.delete(id);
+  }
+
+  /** @param {string} from @param {string} to @param {any} message */
+  async send(from, to, message) {
+    this.log.push(`${from}→${to} ${message.type}`);
+    if (!this.#endpoints.has(to)) throw Object.assign(new Error('nobody'), { code: 'peer-unavailable' });
+    this.#queue.push({ to, message: JSON.parse(JSON.stringify({ ...message, from })) });
+  }
+
+  /** Lets all through that was said, and what is said in answer to it. */
+  async deliver() {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      await settled();
+      for (const { to, message } of this.#queue.splice(0)) this.#endpoints.get(to)?.events.emit(message);
+      await settled();
+      if (this.#queue.length === 0) return;
+    }
+    throw new Error('the two sides never stop talking');
+  }
+
+  /** @param {string} type */
+  count(type) {
+    return this.log.filter((line) => line.endsWith(` ${type}`)).length;
+  }
+}
+
+class FakeEndpoint {
+  /** @type {Emitter<any>} */
+  events = new Emitter();
+  /** @type {RTCIceServer[]} */
+  servers = [{ urls: 'stun:host' }];
+
+  /** @param {string} id @param {FakeSignaling} signaling */
+  constructor(id, signaling) {
+    this.id = id;
+    this.signaling = signaling;
+  }
+
+  /** @param {string} type @param {(message: any) => void} listener */
+  on = (type, listener) => this.events.on(type, listener);
+  /** @param {string} to @param {unknown} offer */
+  offer = (to, offer) => this.signaling.send(this.id, to, { type: 'offer', offer });
+  /** @param {string} to @param {unknown} answer */
+  answer = (to, answer) => this.signaling.send(this.id, to, { type: 'answer', answer });
+  /** @param {string} to @param {unknown} candidate */
+  candidate = (to, candidate) => this.signaling.send(this.id, to, { type: 'candidate', candidate });
+  /** @param {string} to @param {unknown} [bye] */
+  bye = (to, bye) => this.signaling.send(this.id, to, { type: 'bye', ...(bye === undefined ? {} : { bye }) });
+  iceServers = async () => this.servers;
+}
+
+export class FakeCallWorld extends FakeClock {
+  /** @type {FakeConnection[]} */
+  connections = [];
+
+  /** @type {CallWorld['createConnection']} */
+  createConnection = (configuration) => {
+    const connection = new FakeConnection(configuration);
+    this.connections.push(connection);
+    return /** @type {RTCPeerConnection} */ (/** @type {unknown} */ (connection));
+  };
+
+  get connection() {
+    const connection = this.connections.at(-1);
+    if (!connection) throw new Error('no connection was made');
+    return connection;
+  }
+}
+
+/** @param {...string} kinds @returns {MediaStream} */
+export function fakeStream(...kinds) {
+  const stream = { getTracks: () => kinds.map((kind) => ({ kind })) };
+  return /** @type {MediaStream} */ (/** @type {unknown} */ (stream));
+}

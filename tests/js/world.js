@@ -1,0 +1,118 @@
+/** A world for tests: a clock that is turned by hand, sockets that are played by the test, a page that can be left. */
+
+/** @import { Timer } from '../../static/js/world.js' */
+
+/** One turn of the event loop: all promises that can settle have settled. */
+export const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+export class FakeClock {
+  #now = 0;
+  #next = 1;
+  /** @type {Map<number, { at: number, run: () => void }>} */
+  #timers = new Map();
+
+  /** @param {() => void} run @param {number} milliseconds @returns {Timer} */
+  setTimeout = (run, milliseconds) => {
+    const id = this.#next++;
+    this.#timers.set(id, { at: this.#now + milliseconds, run });
+    return /** @type {Timer} */ (/** @type {unknown} */ (id));
+  };
+
+  /** @param {Timer | undefined} timer */
+  clearTimeout = (timer) => void this.#timers.delete(/** @type {number} */ (/** @type {unknown} */ (timer)));
+
+  get pending() {
+    return this.#timers.size;
+  }
+
+  /** @param {number} seconds */
+  async pass(seconds) {
+    this.#now += seconds * 1000;
+    for (const [id, { at, run }] of [...this.#timers]) {
+      if (at > this.#now || !this.#timers.delete(id)) continue;
+      run();
+    }
+    await settled();
+  }
+}
+
+export class FakeSocket extends EventTarget {
+  /** @type {any[]} */
+  sent = [];
+  /** @type {number | null} */
+  closedWith = null;
+
+  /** @param {string} text */
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  /** @param {number} code */
+  close(code) {
+    this.closedWith ??= code;
+  }
+
+  open() {
+    this.dispatchEvent(new Event('open'));
+  }
+
+  /** @param {object | string} message */
+  receive(message) {
+    const data = typeof message === 'string' ? message : JSON.stringify(message);
+    this.dispatchEvent(new MessageEvent('message', { data }));
+  }
+
+  /** @param {object} [fields] */
+  welcome(fields = {}) {
+    this.open();
+    const welcome = { type: 'welcome', id: 'me', resumed: false, iceServers: [], heartbeat: 25, maxMessageBytes: 65536 };
+    this.receive({ ...welcome, rate: { messages: 50, burst: 400 }, ...fields });
+  }
+
+  /** The other end, or the network, closes. @param {number} code */
+  end(code) {
+    this.dispatchEvent(Object.assign(new Event('close'), { code, reason: '' }));
+  }
+}
+
+export class FakeWorld extends FakeClock {
+  /** @type {FakeSocket[]} */
+  sockets = [];
+  page = new EventTarget();
+  chance = 0.5;
+  /** What a plain GET of the address answers. @type {() => Promise<Response>} */
+  refusal = () => Promise.reject(new Error('unreachable'));
+  /** @type {string[]} */
+  asked = [];
+
+  /** @param {string} url */
+  openSocket = (url) => {
+    const socket = Object.assign(new FakeSocket(), { url });
+    this.sockets.push(socket);
+    return /** @type {WebSocket} */ (/** @type {unknown} */ (socket));
+  };
+
+  /** @param {string} url @returns {Promise<Response>} */
+  fetch = (url) => {
+    this.asked.push(url);
+    return this.refusal();
+  };
+
+  random = () => this.chance;
+
+  get socket() {
+    const socket = this.sockets.at(-1);
+    if (!socket) throw new Error('no socket was opened');
+    return socket;
+  }
+
+  /** @param {string} event */
+  tell(event) {
+    this.page.dispatchEvent(new Event(event));
+  }
+
+  /** @param {number} status @param {object} body */
+  refuse(status, body) {
+    this.refusal = () => Promise.resolve(new Response(JSON.stringify(body), { status }));
+  }
+}
