@@ -41,8 +41,8 @@ async fn main() {
     }
     let idle = server.resident_kib();
     for pair in peers.chunks_exact_mut(2) {
-        let [caller, callee] = pair else { unreachable!("chunks of two") };
-        call(caller, callee).await;
+        let [caller, other] = pair else { unreachable!("chunks of two") };
+        call(caller, other).await;
     }
     let called = server.resident_kib();
 
@@ -112,17 +112,17 @@ impl Peer {
     }
 }
 
-async fn call(caller: &mut Peer, callee: &mut Peer) {
-    let (caller_id, callee_id) = (caller.id.clone(), callee.id.clone());
-    caller.say(&callee_id, "offer", OFFER_BYTES).await;
-    receive(&mut callee.socket).await;
-    callee.say(&caller_id, "answer", OFFER_BYTES).await;
+async fn call(caller: &mut Peer, other: &mut Peer) {
+    let (caller_id, other_id) = (caller.id.clone(), other.id.clone());
+    caller.say(&other_id, "offer", OFFER_BYTES).await;
+    receive(&mut other.socket).await;
+    other.say(&caller_id, "answer", OFFER_BYTES).await;
     receive(&mut caller.socket).await;
     for _ in 0..CANDIDATES {
-        caller.say(&callee_id, "candidate", CANDIDATE_BYTES).await;
-        callee.say(&caller_id, "candidate", CANDIDATE_BYTES).await;
+        caller.say(&other_id, "candidate", CANDIDATE_BYTES).await;
+        other.say(&caller_id, "candidate", CANDIDATE_BYTES).await;
         receive(&mut caller.socket).await;
-        receive(&mut callee.socket).await;
+        receive(&mut other.socket).await;
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower_layer::Layer as _;
@@ -44,13 +44,14 @@ pub(crate) enum Transport {
 pub(crate) struct Acceptor {
     tls: TlsAcceptor,
     deadline: Duration,
+    write_timeout: Duration,
     lingering: Lingering,
 }
 
 impl Acceptor {
-    pub(crate) fn new(tls: Arc<ServerConfig>, deadline: Duration, tasks: Tasks) -> Self {
+    pub(crate) fn new(tls: Arc<ServerConfig>, deadline: Duration, write_timeout: Duration, tasks: Tasks) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: TlsAcceptor::from(tls), deadline, lingering }
+        Self { tls: TlsAcceptor::from(tls), deadline, write_timeout, lingering }
     }
 
     async fn open(&self, tcp: TcpStream) -> io::Result<(Stream, Transport)> {
@@ -64,7 +65,8 @@ impl Acceptor {
             b'A'..=b'Z' => (Io::Plain(tcp), Transport::Plain),
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP")),
         };
-        Ok((Stream { io, lingering: self.lingering.clone() }, transport))
+        let (lingering, write_timeout) = (self.lingering.clone(), self.write_timeout);
+        Ok((Stream { io, lingering, write_timeout, stalled: None }, transport))
     }
 
     async fn shake_hands(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -99,6 +101,22 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
 pub(crate) struct Stream {
     io: Io,
     lingering: Lingering,
+    write_timeout: Duration,
+    /// Runs while a write waits for the other side.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream {
+    /// Every write has a deadline, those of HTTP too: hyper has none for its answers.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let timeout = self.write_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 enum Io {
@@ -130,19 +148,21 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.io {
+        let written = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        };
+        self.in_time(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let flushed = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
             Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Io::Gone => Poll::Ready(Ok(())),
-        }
+        };
+        self.in_time(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

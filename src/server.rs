@@ -57,7 +57,8 @@ impl Server {
         Ok(Self {
             listener,
             address,
-            acceptor: Acceptor::new(tls, config.handshake_timeout, tasks.clone()),
+            // A WebSocket's own deadline comes first, so that its client can still be told.
+            acceptor: Acceptor::new(tls, config.handshake_timeout, 2 * config.connection.write_timeout, tasks.clone()),
             router,
             hub,
             tasks,

@@ -8,6 +8,9 @@ pub(super) struct Heartbeat {
     interval: Duration,
     next_ping: Instant,
     last_sign: Instant,
+    /// The first ping since the last sign of life. Without one nobody was asked: a server that was suspended has not
+    /// heard anything either.
+    asked: Option<Instant>,
 }
 
 /// What is due.
@@ -23,33 +26,35 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(interval: Duration, now: Instant) -> Self {
-        Self { interval, next_ping: now + interval, last_sign: now }
+        Self { interval, next_ping: now + interval, last_sign: now, asked: None }
     }
 
     /// Any frame counts as life.
     pub(super) fn heard(&mut self, now: Instant) {
         self.last_sign = now;
+        self.asked = None;
     }
 
     /// When [`beat`](Self::beat) will next have something to say.
     pub(super) fn due(&self) -> Instant {
-        self.next_ping.min(self.deadline())
+        self.deadline().map_or(self.next_ping, |deadline| deadline.min(self.next_ping))
     }
 
     /// What is due now. A ping that is said to be due counts as sent.
     pub(super) fn beat(&mut self, now: Instant) -> Beat {
-        if now >= self.deadline() {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
             Beat::Silent
         } else if now >= self.next_ping {
             self.next_ping = now + self.interval;
+            self.asked.get_or_insert(now);
             Beat::Ping
         } else {
             Beat::Wait
         }
     }
 
-    fn deadline(&self) -> Instant {
-        self.last_sign + 2 * self.interval
+    fn deadline(&self) -> Option<Instant> {
+        self.asked.map(|asked| (self.last_sign + 2 * self.interval).max(asked + self.interval))
     }
 }
 
@@ -78,6 +83,15 @@ mod tests {
         let mut heartbeat = Heartbeat::new(25 * SECOND, start);
         assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Ping);
         assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Silent);
+    }
+
+    #[test]
+    fn nobody_is_silent_who_was_not_asked() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        assert_eq!(heartbeat.beat(start + 1000 * SECOND), Beat::Ping, "the server was suspended");
+        assert_eq!(heartbeat.due(), start + 1025 * SECOND);
+        assert_eq!(heartbeat.beat(start + 1025 * SECOND), Beat::Silent);
     }
 
     #[test]

@@ -84,10 +84,13 @@ impl Connection {
             // Invariant: a frame is read only while the queue has a place for its answer
             // (`a_client_that_does_not_read_is_not_read`).
             place = place.or_else(|| self.session.place());
+            // Order: nobody is called silent while there is something unread. Reading ahead of writing starves neither:
+            // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
+                biased;
                 () = stop.cancelled() => Err(End::Restarting),
-                Some(frame) = self.session.next() => self.write(frame).await,
                 received = self.socket.receive(), if place.is_some() => self.hear(received, &mut place),
+                Some(frame) = self.session.next() => self.write(frame).await,
                 () = tokio::time::sleep_until(self.heartbeat.due().into()) => self.beat().await,
             };
             if let Err(end) = done {

@@ -1,0 +1,235 @@
+//! Who gets a WebSocket: the checks before the 101, in their order, and the plain GET that runs the same.
+
+use tokio_tungstenite::tungstenite::Error;
+
+use crate::http::{Answer, exchange};
+use crate::raw::HANDSHAKE;
+use crate::server::{Server, Site};
+use crate::within;
+
+const EVIL: &str = "Origin: https://evil.example";
+
+/// A handshake with these headers besides what it has to have.
+async fn handshake(site: &Site, headers: &[&str]) -> Answer {
+    site.request("GET", "/ws", &[&HANDSHAKE, headers].concat()).await
+}
+
+fn assert_refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, &*answer.code()), (status, code));
+    assert_eq!(answer.header("access-control-allow-origin"), "*", "{code}");
+    assert_eq!(answer.header("content-type"), "application/json", "{code}");
+    assert_eq!(answer.header("cache-control"), "no-store", "{code}");
+}
+
+#[tokio::test]
+async fn a_plain_get_says_that_all_would_be_well() {
+    let server = Server::start(&[]);
+    let answer = server.get("/ws").await;
+    assert_refused(&answer, 426, "upgrade-required");
+    assert_eq!(answer.header("upgrade"), "websocket");
+    assert_eq!(answer.header("sec-websocket-version"), "13");
+    let answer = server.request("HEAD", "/ws", &[]).await;
+    assert_eq!((answer.status, answer.body.len()), (426, 0));
+}
+
+#[tokio::test]
+async fn a_plain_get_takes_no_slot() {
+    let server = Server::start(&["--max-connections=1"]);
+    for _ in 0..10 {
+        assert_eq!(server.get("/ws").await.status, 426);
+    }
+    server.connect().await.fence().await;
+}
+
+#[tokio::test]
+async fn only_get_is_allowed() {
+    let server = Server::start(&[]);
+    let answer = server.request("POST", "/ws", &["Content-Length: 0"]).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD"));
+}
+
+#[tokio::test]
+async fn a_bad_offer_is_refused_with_400() {
+    let server = Server::start(&[]);
+    for offered in [
+        "chat",
+        "entremise.v2",
+        "entremise.bearer.x",
+        "entremise.resume.AAAAAAAAAAAAAAAAAAAAAA.0",
+        "entremise.v1, entremise.v1",
+        "entremise.v1, entremise.bearer.x, entremise.bearer.y",
+        "entremise.v1, entremise.resume.x.0, entremise.resume.y.0",
+    ] {
+        let answer = handshake(&server, &[&format!("Sec-WebSocket-Protocol: {offered}")]).await;
+        assert_refused(&answer, 400, "bad-handshake");
+    }
+    let two =
+        ["Sec-WebSocket-Protocol: entremise.v1, entremise.bearer.x", "Sec-WebSocket-Protocol: entremise.bearer.y"];
+    assert_refused(&handshake(&server, &two).await, 400, "bad-handshake");
+}
+
+#[tokio::test]
+async fn a_malformed_resume_offer_is_an_ordinary_new_session() {
+    let server = Server::start(&[]);
+    for resume in ["entremise.resume.", "entremise.resume.x", "entremise.resume.AAAAAAAAAAAAAAAAAAAAAA.-1"] {
+        let offered = format!("entremise.v1, {resume}");
+        let (client, _) = server.connect_with(&[("sec-websocket-protocol", &offered)]).await;
+        assert!(client.welcome.contains(r#""resumed":false"#), "{resume}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_handshake_is_refused_with_400_or_426() {
+    let server = Server::start(&[]);
+    let [connection, upgrade, version, key] = HANDSHAKE;
+    for (headers, status, code) in [
+        (&[upgrade, version, key][..], 400, "bad-handshake"),
+        (&[connection, upgrade, version], 400, "bad-handshake"),
+        (&[connection, upgrade, version, "Sec-WebSocket-Key: short"], 400, "bad-handshake"),
+        (&[connection, upgrade, version, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ="], 400, "bad-handshake"),
+        (&[connection, upgrade, "Sec-WebSocket-Version: 12", key], 426, "bad-version"),
+        (&[connection, upgrade, key], 426, "bad-version"),
+        (&[connection, version, key], 426, "upgrade-required"),
+    ] {
+        let answer = server.request("GET", "/ws", headers).await;
+        assert_refused(&answer, status, code);
+        if status == 426 {
+            assert_eq!(answer.header("sec-websocket-version"), "13", "{code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_the_same_host_may_connect_and_others_may_not() {
+    let server = Server::start(&["--allow-origin=https://app.example", "--allow-origin=http://localhost:3000"]);
+    let port = server.address.port();
+    for origin in [
+        &*format!("https://127.0.0.1:{port}"),
+        "https://app.example",
+        "https://APP.example:443",
+        "http://localhost:3000",
+    ] {
+        let (mut client, _) = server.connect_with(&[("origin", origin)]).await;
+        client.fence().await;
+        let answer = server.request("GET", "/ws", &[&format!("Origin: {origin}")]).await;
+        assert_eq!(answer.status, 426, "{origin}");
+    }
+    for origin in [
+        "https://evil.example",
+        "https://127.0.0.1",
+        &format!("http://127.0.0.1:{port}"),
+        "null",
+        "https://app.example.evil.example",
+    ] {
+        let origin = format!("Origin: {origin}");
+        assert_refused(&handshake(&server, &[&origin]).await, 403, "origin-not-allowed");
+        assert_refused(&server.request("GET", "/ws", &[&origin]).await, 403, "origin-not-allowed");
+    }
+}
+
+#[tokio::test]
+async fn a_star_lets_every_page_in() {
+    let server = Server::start(&["--allow-origin=*"]);
+    for origin in ["https://evil.example", "null"] {
+        let (mut client, _) = server.connect_with(&[("origin", origin)]).await;
+        client.fence().await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_with_503_until_somebody_leaves() {
+    let server = Server::start(&["--max-connections=2", "--max-connections-per-address=0"]);
+    let [first, _second] = server.connect_many().await;
+    let answer = handshake(&server, &[]).await;
+    assert_refused(&answer, 503, "server-full");
+    assert_eq!(answer.header("retry-after"), "10");
+    assert_refused(&server.get("/ws").await, 503, "server-full");
+    first.leave(Some(1000)).await;
+    assert_has_room(&server).await;
+}
+
+/// A slot is given back a moment after its connection's last byte.
+async fn assert_has_room(site: &Site) {
+    let freed = async {
+        loop {
+            let tls = site.tls().await;
+            match site.upgrade(tls, &[]).await {
+                Ok((mut client, _)) => return client.fence().await,
+                Err(Error::Http(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    within("a slot to be free", freed).await;
+}
+
+#[tokio::test]
+async fn an_address_has_a_limit_of_its_own() {
+    let server = Server::start(&["--max-connections-per-address=2"]);
+    let [first, _second] = server.connect_many().await;
+    let answer = handshake(&server, &[]).await;
+    assert_refused(&answer, 429, "too-many-connections");
+    assert_eq!(answer.header("retry-after"), "10");
+    assert_refused(&server.get("/ws").await, 429, "too-many-connections");
+    let elsewhere = server.tls_from([127, 0, 0, 2]).await;
+    let (mut client, _) = server.upgrade(elsewhere, &[]).await.expect("another address has its own limit");
+    client.fence().await;
+    drop(first);
+    assert_has_room(&server).await;
+}
+
+#[tokio::test]
+async fn a_slot_is_freed_however_a_connection_ends() {
+    let server = Server::start(&["--max-connections=1", "--refused-messages=1"]);
+    let client = server.connect().await;
+    client.leave(None).await;
+    assert_has_room(&server).await;
+    let mut raw = within("a slot to be free", async {
+        while server.get("/ws").await.status != 426 {}
+        server.raw().await
+    })
+    .await;
+    raw.write(&[0xff; 100]).await;
+    assert_eq!(raw.closed().await.0, 1002);
+    drop(raw);
+    assert_has_room(&server).await;
+}
+
+#[tokio::test]
+async fn zero_is_no_limit_of_connections() {
+    let server = Server::start(&["--max-connections=0", "--max-connections-per-address=0"]);
+    let mut clients = server.connect_many::<20>().await;
+    clients[19].fence().await;
+}
+
+#[tokio::test]
+async fn refusals_come_in_their_order() {
+    // Everything is wrong at once, and is put right step by step.
+    let server = Server::start(&["--max-connections=1", "--max-connections-per-address=1"]);
+    let [connection, upgrade, version, key] = HANDSHAKE;
+    let mut client = server.connect().await;
+    let bad_offer = "Sec-WebSocket-Protocol: chat";
+    let bad_version = "Sec-WebSocket-Version: 8";
+    let answer = server.request("GET", "/ws", &[connection, upgrade, bad_version, key, EVIL]).await;
+    assert_refused(&answer, 426, "bad-version");
+    let answer = server.request("GET", "/ws", &[connection, upgrade, version, key, bad_offer, EVIL]).await;
+    assert_refused(&answer, 400, "bad-handshake");
+    assert_refused(&handshake(&server, &[EVIL]).await, 403, "origin-not-allowed");
+    assert_refused(&server.request("GET", "/ws", &[EVIL]).await, 403, "origin-not-allowed");
+    assert_refused(&handshake(&server, &[]).await, 429, "too-many-connections");
+    assert_refused(&server.get("/ws").await, 429, "too-many-connections");
+    let mut elsewhere = server.tls_from([127, 0, 0, 3]).await;
+    let answer = exchange(&mut elsewhere, &server.head("GET", "/ws", &[])).await;
+    assert_refused(&answer, 503, "server-full");
+    let answer = exchange(&mut elsewhere, &server.head("GET", "/ws", &HANDSHAKE)).await;
+    assert_refused(&answer, 503, "server-full");
+    client.fence().await;
+}
+
+#[tokio::test]
+async fn a_secret_in_the_url_is_never_read() {
+    let server = Server::start(&[]);
+    let answer = server.get("/ws?token=secret&resume=secret").await;
+    assert_refused(&answer, 426, "upgrade-required");
+    assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
+}

@@ -1,0 +1,169 @@
+//! A client as a browser is one: WebSocket over TLS, pings answered, one text frame after the other.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
+use tokio_tungstenite::tungstenite::http::HeaderName;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::server::Site;
+use crate::within;
+
+/// A peer that has been welcomed.
+pub(crate) struct Client {
+    socket: WebSocketStream<TlsStream<TcpStream>>,
+    pub(crate) welcome: String,
+    pub(crate) id: String,
+}
+
+impl Site {
+    /// A new peer.
+    pub(crate) async fn connect(&self) -> Client {
+        self.connect_with(&[]).await.0
+    }
+
+    /// A new peer that sent these headers, and the server's answer to them.
+    pub(crate) async fn connect_with(&self, headers: &[(&'static str, &str)]) -> (Client, Response) {
+        let tls = self.tls().await;
+        self.upgrade(tls, headers).await.expect("the server opens a WebSocket")
+    }
+
+    /// Makes a WebSocket of a connection, if the server agrees.
+    pub(crate) async fn upgrade(
+        &self,
+        tls: TlsStream<TcpStream>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Client, Response), Error> {
+        let mut request = format!("wss://{}/ws", self.address).into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().append(HeaderName::from_static(name), value.parse().expect("a header"));
+        }
+        // Boxed: tungstenite's handshake is 20 KB of future.
+        let (socket, response) = within("the upgrade", Box::pin(client_async(request, tls))).await?;
+        let mut client = Client { socket, welcome: String::new(), id: String::new() };
+        let welcome = client.hear().await;
+        client.id = id_of(&welcome);
+        client.welcome = welcome;
+        Ok((client, response))
+    }
+
+    /// New peers.
+    pub(crate) async fn connect_many<const N: usize>(&self) -> [Client; N] {
+        let mut clients = Vec::with_capacity(N);
+        while clients.len() < N {
+            clients.push(self.connect().await);
+        }
+        clients.try_into().map_err(|_| "N of them").expect("as many as were asked for")
+    }
+}
+
+impl Client {
+    /// Sends a text frame.
+    pub(crate) async fn say(&mut self, frame: impl Into<String>) {
+        let frame = Message::text(frame.into());
+        within("the frame to be sent", self.socket.send(frame)).await.expect("the connection is open");
+    }
+
+    /// The next text frame.
+    pub(crate) async fn hear(&mut self) -> String {
+        match self.receive("a text frame").await {
+            Message::Text(text) => text.to_string(),
+            other => panic!("expected a text frame: {other:?}"),
+        }
+    }
+
+    /// The next frame must be this text, to the byte.
+    pub(crate) async fn hears(&mut self, frame: impl AsRef<str>) {
+        assert_eq!(self.hear().await, frame.as_ref());
+    }
+
+    /// Sends a frame and gives back what comes next.
+    pub(crate) async fn ask(&mut self, frame: impl Into<String>) -> String {
+        self.say(frame).await;
+        self.hear().await
+    }
+
+    /// Proves that nothing else was on its way here: what the server has done until now comes before this answer.
+    pub(crate) async fn fence(&mut self) {
+        assert_eq!(self.ask(r#"{"type":"ping","ref":"fence"}"#).await, r#"{"type":"ack","ref":"fence"}"#);
+    }
+
+    /// Enters a room, and gives back who is there already, in alphabetical order.
+    pub(crate) async fn join(&mut self, room: &str) -> Vec<String> {
+        let joined: Value = serde_json::from_str(&self.ask(join(room)).await).expect("JSON");
+        assert_eq!((&joined["type"], &joined["room"]), (&"joined".into(), &room.into()));
+        let peers = joined["peers"].as_array().expect("a roster").iter();
+        let mut peers: Vec<_> = peers.map(|id| id.as_str().expect("an id").to_owned()).collect();
+        peers.sort_unstable();
+        peers
+    }
+
+    /// Fills the queue of a peer that does not read, until not even an empty message has room. That this is so a hundred
+    /// times in a row means that its connection has nothing left to do but wait for it.
+    pub(crate) async fn fill(&mut self, stalled: &str) {
+        let (mut size, mut refusals) = (60_000, 0);
+        while refusals < 100 {
+            let message = format!("\"{}\"", "x".repeat(size));
+            let answer = self.ask(message_to(stalled, &message, r#""fill""#)).await;
+            match (answer.contains(r#""code":"peer-busy""#), size) {
+                (false, _) => refusals = 0,
+                (true, 0) => refusals += 1,
+                (true, _) => size /= 2,
+            }
+        }
+    }
+
+    /// Waits for the server's close frame, whatever comes before it.
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(frame) = self.receive("a close frame").await {
+                let CloseFrame { code, reason } = frame.expect("a close by the server has a code");
+                return (code.into(), reason.to_string());
+            }
+        }
+    }
+
+    /// Closes with this code or without one, and waits until the server is through with the connection.
+    pub(crate) async fn leave(mut self, code: Option<u16>) {
+        let frame = code.map(|code| CloseFrame { code: code.into(), reason: "".into() });
+        within("the close to be sent", self.socket.send(Message::Close(frame))).await.expect("the connection is open");
+        within("the server's close", async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
+    }
+
+    async fn receive(&mut self, what: &str) -> Message {
+        loop {
+            let message = within(what, self.socket.next()).await;
+            match message.unwrap_or_else(|| panic!("the connection ended before {what}")) {
+                // tungstenite has answered it.
+                Ok(Message::Ping(_)) => {}
+                Ok(message) => return message,
+                Err(error) => panic!("{error} before {what}"),
+            }
+        }
+    }
+}
+
+/// The peer's address, from its welcome.
+pub(crate) fn id_of(welcome: &str) -> String {
+    let welcome: Value = serde_json::from_str(welcome).expect("JSON");
+    welcome["id"].as_str().expect("an id").to_owned()
+}
+
+pub(crate) fn join(room: &str) -> String {
+    format!(r#"{{"type":"join","room":"{room}"}}"#)
+}
+
+/// A message to a peer. `message` and `reference` are JSON.
+pub(crate) fn message_to(to: &str, message: &str, reference: &str) -> String {
+    format!(r#"{{"type":"message","to":"{to}","message":{message},"ref":{reference}}}"#)
+}
+
+/// What the addressee hears of it.
+pub(crate) fn message_from(from: &str, message: &str) -> String {
+    format!(r#"{{"type":"message","from":"{from}","message":{message}}}"#)
+}

@@ -1,0 +1,40 @@
+//! Behaviour, seen from outside: real sockets and real TLS, against a server in this process or the built program.
+//!
+//! No test sleeps. A wait has a deadline and says what it waited for; that something does not come is proved by a
+//! fence: what is sent after it and must come back is the next thing received.
+//!
+//! [`server`], [`program`], [`client`], [`raw`], [`http`] and [`pair`] are what the tests stand on; every other module
+//! is the tests of one subject.
+
+mod client;
+mod http;
+mod pair;
+mod program;
+mod raw;
+mod server;
+
+mod accept;
+mod admission;
+mod close;
+mod document;
+mod drain;
+mod error;
+mod heartbeat;
+mod limit;
+mod page;
+mod process;
+mod reader;
+mod relay;
+mod room;
+mod tls;
+mod welcome;
+
+use std::time::Duration;
+
+/// Generous: many tests share two slow cores, and only a failing test waits this long.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits for something that must come.
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}

@@ -1,0 +1,350 @@
+//! The built program: what it prints, makes and logs, and how it ends.
+
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rcgen::{KeyPair, date_time_ymd};
+use rustix::process::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio_rustls::TlsConnector;
+
+use crate::client::Client;
+use crate::http::exchange;
+use crate::pair::{Pair, params};
+use crate::program::{Ended, Program, command, run};
+use crate::raw::{BINARY, FIN, HANDSHAKE, TEXT, header};
+use crate::server::Site;
+use crate::within;
+
+/// The program could not start: exit code 1, and one line about it.
+fn assert_one_line(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("entremise: "), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn it_says_where_to_open_it_and_serves_there() {
+    let program = Program::start(&[]).await;
+    assert!(program.first_line.starts_with(concat!(
+        "entremise ",
+        env!("CARGO_PKG_VERSION"),
+        ": open https://127.0.0.1:"
+    )));
+    program.connect().await.fence().await;
+    assert_eq!(program.get("/").await.status, 200);
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.lines().count() <= 2, "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = command(folder.path(), &["--listen=[::]:0"]);
+    let made = || CertificateDer::from_pem_file(folder.path().join("certs/cert.pem")).expect("it has been made");
+    let program = Program::serve(command, made).await;
+    assert!(program.first_line.contains(": open https://localhost:"), "{}", program.first_line);
+    program.connect().await.fence().await;
+    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, program.address.port()));
+    // Some machines have no IPv6, and then there is none to serve.
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        Site { address, ..(*program).clone() }.connect().await.fence().await;
+    }
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert!(ended.stdout.lines().count() <= 2, "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn the_first_run_makes_a_pair_and_the_second_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (cert, key) = (folder.path().join("certs/cert.pem"), folder.path().join("certs/key.pem"));
+
+    let first = serve_in(folder.path()).await;
+    assert_eq!(fs::metadata(&key).expect("a key").permissions().mode() & 0o777, 0o600);
+    let made = (fs::read(&cert).expect("a certificate"), fs::read(&key).expect("a key"));
+    let warnings: Vec<_> = first.stderr.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{}", first.stderr);
+    assert!(warnings[0].contains("for development"), "{}", warnings[0]);
+    let fingerprint = {
+        let der = CertificateDer::from_pem_slice(&made.0).expect("a certificate");
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+        digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    };
+    assert!(warnings[0].contains(&fingerprint), "{}", warnings[0]);
+
+    let second = serve_in(folder.path()).await;
+    assert!(!second.stderr.contains("WARN"), "{}", second.stderr);
+    assert!(made == (fs::read(&cert).expect("a certificate"), fs::read(&key).expect("a key")), "they are kept");
+}
+
+/// Runs the program with no flags but a free port, talks to it by the pair that it serves, and stops it.
+async fn serve_in(folder: &Path) -> Ended {
+    let command = command(folder, &["--listen=127.0.0.1:0"]);
+    let made = || CertificateDer::from_pem_file(folder.join("certs/cert.pem")).expect("it has been made");
+    let program = Program::serve(command, made).await;
+    program.connect().await.fence().await;
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    ended
+}
+
+#[tokio::test]
+async fn half_a_pair_stops_the_start_and_stays_as_it_is() {
+    for (there, flag) in [("certs/cert.pem", "--key certs/key.pem"), ("certs/key.pem", "--cert certs/cert.pem")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("certs")).expect("writable");
+        fs::write(folder.path().join(there), "mine").expect("writable");
+        let ended = run(command(folder.path(), &["--listen=127.0.0.1:0"])).await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(ended.stderr.contains(flag) && ended.stderr.contains(there), "{}", ended.stderr);
+        assert_eq!(fs::read(folder.path().join(there)).expect("still there"), b"mine");
+    }
+}
+
+#[tokio::test]
+async fn no_pair_is_made_at_paths_that_were_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = ["--listen=127.0.0.1:0", "--cert=my.pem", "--key=my-key.pem"];
+    let ended = run(command(folder.path(), &flags)).await;
+    assert_one_line(&ended, &["--cert my.pem", "no such file"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_served_with_a_warning() {
+    let mut params = params();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2021, 1, 1);
+    let key = KeyPair::generate().expect("randomness");
+    let pair = Pair::signed(&params, &key, &key.serialize_pem());
+    let cert = pair.cert();
+    let program = Program::start_with(pair, &[], |_| {}).await;
+    let name = "localhost".try_into().expect("a name");
+    let handshake = TlsConnector::from(program.trust.clone()).connect(name, program.tcp().await);
+    let error = within("the handshake", handshake).await.expect_err("it has expired").to_string();
+    assert!(error.contains("expired"), "the client got as far as the certificate: {error}");
+    let log = program.log();
+    let warning = log.lines().find(|line| line.contains("WARN")).expect("a warning");
+    assert!(warning.contains(&format!("--cert {}", cert.display())) && warning.contains("NOT NOW"), "{warning}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_a_clear_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let (folder, pair) = (tempfile::tempdir().expect("a folder"), Pair::new());
+    let [cert, key] = pair.flags();
+    let flags = [format!("--listen={address}").to_owned(), cert, key];
+    let ended = run(command(folder.path(), &flags)).await;
+    assert_one_line(&ended, &[&format!("--listen {address}"), "the port is in use"]);
+}
+
+#[tokio::test]
+async fn settings_that_do_not_fit_each_other_stop_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run(command(folder.path(), &["--mailbox-bytes=1000"])).await;
+    assert_one_line(&ended, &["--mailbox-bytes 1000", "too small"]);
+    let ended = run(command(folder.path(), &["--log=entremise=loudly"])).await;
+    assert_one_line(&ended, &["--log entremise=loudly", "try info"]);
+}
+
+#[tokio::test]
+async fn wrong_usage_exits_with_2() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for flag in [
+        "--no-such-flag",
+        "--listen=nowhere",
+        "--heartbeat=0",
+        "--drain-timeout=never",
+        "--max-message-bytes=0",
+        "--mailbox-messages=0",
+        "--queued-bytes=-1",
+        "--messages-per-second=NaN",
+        "--allow-origin=example.org",
+        "--log-format=xml",
+        "argument",
+    ] {
+        let ended = run(command(folder.path(), &[flag])).await;
+        assert_eq!((ended.status.code(), &*ended.stdout), (Some(2), ""), "{flag}");
+        let named = flag.split('=').next().expect("a flag");
+        assert!(ended.stderr.contains(named), "{flag}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn version_and_help_are_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run(command(folder.path(), &["--version"])).await;
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.stdout, concat!("entremise ", env!("CARGO_PKG_VERSION"), "\n"));
+    let ended = run(command(folder.path(), &["--help"])).await;
+    assert_eq!(ended.status.code(), Some(0));
+    for flag in ["--listen", "--cert", "--drain-timeout", "ENTREMISE_MAX_CONNECTIONS", "[default: 65536]"] {
+        assert!(ended.stdout.contains(flag), "{flag}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_is_taken_from_its_variable_and_a_flag_wins() {
+    let set = |command: &mut tokio::process::Command| {
+        command.env("ENTREMISE_MAX_MESSAGE_BYTES", "1234").env("ENTREMISE_HEARTBEAT", "7");
+        command.env("ENTREMISE_ALLOW_ORIGIN", "https://one.example,https://two.example");
+    };
+    let program = Program::start_with(Pair::new(), &["--heartbeat=8.5"], set).await;
+    let (client, _) = program.connect_with(&[("origin", "https://two.example")]).await;
+    assert!(client.welcome.contains(r#""heartbeat":8.5,"maxMessageBytes":1234,"#), "{}", client.welcome);
+}
+
+#[tokio::test]
+async fn a_signal_tells_every_peer_and_exits_with_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let program = Program::start(&[]).await;
+        let mut clients = program.connect_many::<5>().await;
+        program.signal(signal);
+        for client in &mut clients {
+            let (code, reason) = client.closed().await;
+            assert_eq!((code, &*reason), (1012, "the server restarts: connect again"));
+        }
+        drop(clients);
+        let ended = program.ended().await;
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("stopping"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_that_passes_its_deadline_is_warned_of_and_exits_with_0() {
+    let program = Program::start(&["--drain-timeout=0.5", "--write-timeout=60", "--messages-per-second=0"]).await;
+    let (_stalled, _others) = stall(&program).await;
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("deadline passed"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_second_signal_exits_at_once() {
+    let program = Program::start(&["--drain-timeout=600", "--write-timeout=600", "--messages-per-second=0"]).await;
+    let (_stalled, mut other) = stall(&program).await;
+    program.signal(Signal::TERM);
+    assert_eq!(other.closed().await.0, 1012, "the drain has begun");
+    program.signal(Signal::INT);
+    assert_eq!(program.ended().await.status.code(), Some(1));
+}
+
+/// A peer that holds up a drain, and the one that made it do so.
+async fn stall(program: &Program) -> (crate::raw::Raw, Client) {
+    let stalled = program.stalled().await;
+    let mut other = program.connect().await;
+    other.fill(&stalled.id).await;
+    (stalled, other)
+}
+
+#[tokio::test]
+async fn accept_survives_descriptor_exhaustion() {
+    const FILES: u32 = 64;
+    let program = Program::start_with_files(FILES, &["--handshake-timeout=60", "--messages-per-second=0"]).await;
+    assert!(program.log().contains("limit of open files"), "the operator is told: {}", program.log());
+    let mut peer = program.connect().await;
+    // More than it may have: the rest wait where the system keeps them, and every accept fails.
+    let mut crowd = Vec::new();
+    for _ in 0..FILES + 20 {
+        crowd.push(program.tcp().await);
+    }
+    // Whoever got in is served all the same.
+    peer.fence().await;
+    let taken = async {
+        while program.files() < FILES as usize {
+            peer.fence().await;
+        }
+    };
+    within("the last descriptor to be taken", taken).await;
+    peer.fence().await;
+    drop(crowd);
+    program.connect().await.fence().await;
+    peer.fence().await;
+    assert!(!program.log().contains("ERROR"), "{}", program.log());
+}
+
+/// What the server says about itself while it starts and stops; everything else in a log at `info` is too much.
+const LIFE: [&str; 1] = ["stopping"];
+
+#[tokio::test]
+async fn hostile_traffic_logs_nothing_above_debug() {
+    let flags = ["--log-format=json", "--log=info", "--refused-messages=3", "--heartbeat=1.5", "--max-connections=3"];
+    let program = Program::start(&flags).await;
+    for bytes in [&b"\0\0"[..], b"\x16\x03\x01\x00\x05hello", b"GET /\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"\x16"] {
+        let mut tcp = program.tcp().await;
+        tcp.write_all(bytes).await.expect("the server reads");
+        tcp.shutdown().await.expect("an end");
+        let _ = within("its end", tokio::io::copy(&mut tcp, &mut tokio::io::sink())).await;
+    }
+    for request in ["\0\0\r\n\r\n", "GET /ws HTTP/1.1\r\n\r\n", "GET /\u{e9}\u{ff} HTTP/1.1\r\nHost: \u{1}\r\n\r\n"] {
+        let mut tls = program.tls().await;
+        tls.write_all(request.as_bytes()).await.expect("the server reads");
+        tls.shutdown().await.expect("an end");
+        let _ = within("its end", tokio::io::copy(&mut tls, &mut tokio::io::sink())).await;
+    }
+    for headers in [&["Origin: null"][..], &["Origin: \u{e9}"], &["Sec-WebSocket-Protocol: entremise.bearer.secret"]] {
+        program.request("GET", "/ws", &[&HANDSHAKE, headers].concat()).await;
+    }
+    let mut abandoned = program.tls().await;
+    abandoned.write_all(program.head("GET", "/ws", &HANDSHAKE).as_bytes()).await.expect("the server reads");
+    drop(abandoned);
+    let frames: [(u16, Vec<u8>); 5] = [
+        (1002, vec![0xff; 100]),
+        (1003, crate::raw::masked(FIN | BINARY, b"\0")),
+        (1007, crate::raw::masked(FIN | TEXT, b"\xff")),
+        (1008, crate::raw::masked(FIN | TEXT, b"secret").repeat(3)),
+        (1009, [header(FIN | TEXT, 100_000), vec![0; 4]].concat()),
+    ];
+    for (code, bytes) in frames {
+        within("a place", async { while program.get("/ws").await.status != 426 {} }).await;
+        let mut raw = program.raw().await;
+        raw.write(&bytes).await;
+        assert_eq!(raw.closed().await.0, code);
+    }
+    within("a place", async { while program.get("/ws").await.status != 426 {} }).await;
+    let mut silent = program.raw().await;
+    assert_eq!(silent.closed().await.0, 4002);
+    let mut tls = program.tls().await;
+    assert_eq!(exchange(&mut tls, &program.head("GET", "/", &[])).await.status, 200);
+    drop((silent, tls));
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    for line in ended.stderr.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        let message = event["fields"]["message"].as_str().expect("a message");
+        assert!(event["level"] == "INFO" && LIFE.contains(&message), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_peers_say_is_not_even_in_the_debug_log() {
+    let program = Program::start(&["--log=entremise=debug"]).await;
+    let [mut alice, mut bob] = program.connect_many().await;
+    alice.join("secret-room").await;
+    alice.say(format!(r#"{{"type":"offer","to":"{}","offer":"secret-sdp"}}"#, bob.id)).await;
+    bob.hear().await;
+    alice.ask(r#"{"type":"bye","to":"secret-address","ref":"secret-ref"}"#).await;
+    let id = alice.id.clone();
+    drop((alice, bob));
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert!(ended.stderr.contains("DEBUG") && ended.stderr.contains(&id), "the log is on: {}", ended.stderr);
+    assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+}

@@ -1,0 +1,144 @@
+//! A WebSocket client without manners: any bytes as frames, no pong, and no reading unless it is told to.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::client::id_of;
+use crate::http::read_head;
+use crate::server::Site;
+use crate::within;
+
+/// A frame's first byte: the last fragment, and what it is.
+pub(crate) const FIN: u8 = 0x80;
+pub(crate) const CONTINUATION: u8 = 0x0;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const BINARY: u8 = 0x2;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xa;
+
+/// What a handshake has to have.
+pub(crate) const HANDSHAKE: [&str; 4] = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+/// A peer that has been welcomed, and behaves as the test says.
+pub(crate) struct Raw {
+    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) id: String,
+}
+
+impl Site {
+    pub(crate) async fn raw(&self) -> Raw {
+        Raw::open(self, self.tls().await).await
+    }
+
+    /// One that won't read, and whose receive buffer is soon full.
+    pub(crate) async fn stalled(&self) -> Raw {
+        Raw::open(self, self.narrow_tls().await).await
+    }
+}
+
+impl Raw {
+    async fn open(site: &Site, mut stream: TlsStream<TcpStream>) -> Self {
+        let head = site.head("GET", "/ws", &HANDSHAKE);
+        stream.write_all(head.as_bytes()).await.expect("the server reads");
+        Self::welcomed(stream).await
+    }
+
+    /// On a connection that has sent its handshake.
+    pub(crate) async fn welcomed(mut stream: TlsStream<TcpStream>) -> Self {
+        let answer = within("the upgrade", read_head(&mut stream)).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        let mut raw = Self { stream, id: String::new() };
+        raw.id = id_of(&raw.text().await);
+        raw
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        let written = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        within("the bytes to be sent", written).await.expect("the connection is open");
+    }
+
+    /// Sends one frame.
+    pub(crate) async fn send(&mut self, first: u8, payload: &[u8]) {
+        self.write(&masked(first, payload)).await;
+    }
+
+    /// Sends a text and waits for the text that answers it.
+    pub(crate) async fn ask(&mut self, text: &str) -> String {
+        self.send(FIN | TEXT, text.as_bytes()).await;
+        self.text().await
+    }
+
+    /// The next frame, which must be a text.
+    pub(crate) async fn text(&mut self) -> String {
+        let (first, payload) = self.frame().await;
+        assert_eq!(first, FIN | TEXT);
+        String::from_utf8(payload).expect("text")
+    }
+
+    /// The server's next frame: its first byte and its payload.
+    pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
+        let frame = async {
+            let first = self.stream.read_u8().await?;
+            let length = match self.stream.read_u8().await? {
+                126 => u64::from(self.stream.read_u16().await?),
+                127 => self.stream.read_u64().await?,
+                short => u64::from(short),
+            };
+            let mut payload = vec![0; usize::try_from(length).expect("a length")];
+            self.stream.read_exact(&mut payload).await?;
+            Ok::<_, std::io::Error>((first, payload))
+        };
+        within("a frame", frame).await.expect("the connection is open")
+    }
+
+    /// Waits for the server's close frame, whatever comes before it.
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
+        loop {
+            let (first, payload) = self.frame().await;
+            if first == FIN | CLOSE {
+                let (code, reason) = payload.split_first_chunk().expect("a close by the server has a code");
+                return (u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).expect("text"));
+            }
+        }
+    }
+}
+
+/// A client's frame (RFC 6455, 5.2).
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut frame = header(first, payload.len() as u64);
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// A masked frame's beginning, without the mask.
+pub(crate) fn header(first: u8, length: u64) -> Vec<u8> {
+    const MASKED: u8 = 0x80;
+    const MEDIUM: u8 = 126;
+    const LONG: u8 = 127;
+    let mut header = vec![first];
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ ..MEDIUM), _) => header.push(MASKED | short),
+        (_, Ok(medium)) => {
+            header.push(MASKED | MEDIUM);
+            header.extend(medium.to_be_bytes());
+        }
+        _ => {
+            header.push(MASKED | LONG);
+            header.extend(length.to_be_bytes());
+        }
+    }
+    header
+}

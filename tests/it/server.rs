@@ -1,0 +1,171 @@
+//! A server in this process, with a port, a certificate and threads of its own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once, mpsc};
+use std::thread::{self, JoinHandle};
+
+use clap::Parser as _;
+use entremise::cli::Cli;
+use entremise::config::Config;
+use entremise::hub::Hub;
+use entremise::tasks::Drained;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::pair::{Pair, trusting};
+use crate::within;
+
+/// Where a server is, and how to trust it.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    pub(crate) trust: Arc<ClientConfig>,
+}
+
+impl Site {
+    pub(crate) fn new(address: SocketAddr, root: &CertificateDer<'static>) -> Self {
+        Self { address, trust: trusting(root, rustls::ALL_VERSIONS) }
+    }
+
+    pub(crate) async fn tcp(&self) -> TcpStream {
+        within("a TCP connection", TcpStream::connect(self.address)).await.expect("the server listens")
+    }
+
+    pub(crate) async fn tls(&self) -> TlsStream<TcpStream> {
+        self.shake_hands(self.tcp().await).await
+    }
+
+    /// From another address of this machine: all of 127.0.0.0/8 is.
+    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((IpAddr::from(address), 0).into()).expect("a loopback address");
+        let tcp = within("a TCP connection", socket.connect(self.address)).await.expect("the server listens");
+        self.shake_hands(tcp).await
+    }
+
+    /// With a receive buffer so small that a client that doesn't read is soon noticed.
+    pub(crate) async fn narrow_tls(&self) -> TlsStream<TcpStream> {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("before the connection, any size is taken");
+        let tcp = within("a TCP connection", socket.connect(self.address)).await.expect("the server listens");
+        self.shake_hands(tcp).await
+    }
+
+    async fn shake_hands(&self, tcp: TcpStream) -> TlsStream<TcpStream> {
+        let connector = TlsConnector::from(Arc::clone(&self.trust));
+        let name = "localhost".try_into().expect("a name");
+        within("the TLS handshake", connector.connect(name, tcp)).await.expect("the server has the trusted certificate")
+    }
+}
+
+/// A server that runs until it is dropped, and then has to have drained cleanly, without a trace and without a panic.
+pub(crate) struct Server {
+    site: Site,
+    pub(crate) hub: Arc<Hub>,
+    name: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Drained>>,
+    _pair: Pair,
+}
+
+impl Server {
+    /// With these flags besides a free port and a pair of its own.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_with(Pair::new(), flags)
+    }
+
+    pub(crate) fn start_with(pair: Pair, flags: &[&str]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        remember_panics();
+        let name = format!("server-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let config = config(&pair, flags);
+        let (bound, binding) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let run = {
+            let name = name.clone();
+            move || {
+                let mut runtime = tokio::runtime::Builder::new_multi_thread();
+                let runtime = runtime.worker_threads(2).thread_name(name).enable_all().build().expect("threads");
+                runtime.block_on(async {
+                    let server = entremise::server::Server::bind(config).expect("the server starts");
+                    bound.send((server.address(), server.hub())).expect("the test waits");
+                    let stopped = async { drop(stopped.await) };
+                    server.run(stopped).await.expect("the listener works")
+                })
+            }
+        };
+        let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
+        let (address, hub) = binding.recv().expect("the server starts");
+        Self { site: Site::new(address, &pair.root), hub, name, stop: Some(stop), thread: Some(thread), _pair: pair }
+    }
+
+    /// Tells it to stop; the drain begins.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until it has stopped, however.
+    pub(crate) async fn drained(mut self) -> Drained {
+        self.stop();
+        let thread = self.thread.take().expect("it runs until it is asked this");
+        let joined = within("the server's end", tokio::task::spawn_blocking(|| thread.join())).await;
+        joined.expect("a join does not panic").expect("the server did not panic")
+    }
+}
+
+impl Deref for Server {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let Some(thread) = self.thread.take() else { return };
+        let drained = thread.join();
+        if thread::panicking() {
+            return;
+        }
+        assert_eq!(drained.expect("the server did not panic"), Drained::Clean, "the drain");
+        assert_eq!(
+            (self.hub.peers(), self.hub.rooms(), self.hub.queued_bytes()),
+            (0, 0, 0),
+            "peers, rooms, bytes left"
+        );
+        let panicked = PANICKED.lock().expect("no panic while it is held").contains(&self.name);
+        assert!(!panicked, "a task of the server panicked");
+    }
+}
+
+/// The checked settings that these flags ask for.
+pub(crate) fn config(pair: &Pair, flags: &[&str]) -> Config {
+    let own = ["entremise".to_owned(), "--listen=127.0.0.1:0".to_owned()];
+    let flags = flags.iter().map(|flag| (*flag).to_owned());
+    let cli = Cli::try_parse_from(own.into_iter().chain(pair.flags()).chain(flags)).expect("the flags are right");
+    Config::from_cli(&cli).expect("the settings fit each other")
+}
+
+/// Names of threads in which something panicked: tokio catches a task's panic, and no test may miss it.
+static PANICKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn remember_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if let (Some(name), Ok(mut panicked)) = (thread::current().name(), PANICKED.lock()) {
+                panicked.push(name.to_owned());
+            }
+            report(panic);
+        }));
+    });
+}
