@@ -1,0 +1,69 @@
+/** The stock browsers of the distribution, headless, with pretended cameras. Each is launched when first asked for. */
+
+/** @import { Browser, LaunchOptions } from 'puppeteer-core' */
+import { existsSync } from 'node:fs';
+import puppeteer from 'puppeteer-core';
+
+/** @typedef {'chromium' | 'firefox' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
+
+const CHROMIUM = '/usr/bin/chromium';
+const FIREFOX = '/usr/bin/firefox-esr';
+
+const quiet = [
+  '--no-sandbox', // as root, Chromium has no other way
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--allow-loopback-in-peer-connection',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+];
+const camera = '--use-fake-device-for-media-stream';
+const allow = '--use-fake-ui-for-media-stream';
+
+const loopback = { 'media.peerconnection.ice.loopback': true, 'media.peerconnection.ice.obfuscate_host_addresses': false };
+const pretended = { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true };
+
+/** @type {LaunchOptions} */
+const common = {
+  headless: true,
+  acceptInsecureCerts: true,
+  defaultViewport: { width: 1280, height: 800 },
+  protocolTimeout: 60_000,
+  handleSIGTERM: false, // scene.js closes them, and then exits
+};
+
+/** @type {Record<Kind, LaunchOptions>} */
+const options = {
+  chromium: { executablePath: CHROMIUM, args: [...quiet, camera, allow] },
+  'chromium-without-camera': { executablePath: CHROMIUM, args: quiet },
+  'chromium-camera-blocked': { executablePath: CHROMIUM, args: [...quiet, camera, `${allow}=deny`] },
+  'chromium-in-french': { executablePath: CHROMIUM, args: [...quiet, camera, allow, '--lang=fr', '--accept-lang=fr'] },
+  firefox: { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { ...loopback, ...pretended } },
+  'firefox-in-french': { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { 'intl.accept_languages': 'fr' } },
+};
+
+/** @type {Map<Kind, Promise<Browser>>} */
+const launched = new Map();
+
+/** @param {Kind} kind @returns {Promise<Browser>} one process per kind, shared by the tests of a file */
+export function launch(kind) {
+  const browser = launched.get(kind) ?? start(options[kind]);
+  launched.set(kind, browser);
+  return browser;
+}
+
+/** @param {LaunchOptions} options */
+async function start(options) {
+  const { executablePath = '' } = options;
+  if (!existsSync(executablePath)) throw new Error(`NOT RUN: there is no ${executablePath} here; apt-get install chromium firefox-esr`);
+  return puppeteer.launch({ ...common, ...options });
+}
+
+export async function closeBrowsers() {
+  const browsers = await Promise.allSettled(launched.values());
+  launched.clear();
+  await Promise.all(browsers.map((browser) => browser.status === 'fulfilled' && browser.value.close()));
+}

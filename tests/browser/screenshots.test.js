@@ -1,0 +1,66 @@
+/** Pictures of the page in its states, in `tests/browser/output/`; the one for the README also where ENTREMISE_SCREENSHOT says. */
+
+/** @import { Peer } from './peer.js' */
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+
+import { all, connect, scene } from './scene.js';
+
+const output = fileURLToPath(new URL('output/', import.meta.url));
+const desktop = { width: 1280, height: 800 };
+/** No `isMobile`: to change that, puppeteer would load the page anew, in the middle of the call. */
+const phone = { width: 390, height: 844, deviceScaleFactor: 2 };
+
+/**
+ * @param {Peer} peer
+ * @param {string} name
+ * @param {'light' | 'dark'} scheme
+ * @param {import('puppeteer-core').Viewport} viewport
+ * @returns {Promise<string>} the file
+ */
+async function photograph({ page }, name, scheme, viewport) {
+  await page.setViewport(viewport);
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+  await page.evaluate(async () => {
+    const transitions = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    await Promise.allSettled(transitions.map(({ finished }) => finished));
+  });
+  const tooWide = await page.$eval('html', ({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+  assert.equal(tooWide, 0, `${name} scrolls sideways`);
+  await mkdir(output, { recursive: true });
+  const path = `${output}${name}.png`;
+  await page.screenshot({ path: /** @type {`${string}.png`} */ (path) });
+  assert((await stat(path)).size > 5000, `${path} shows something`);
+  return path;
+}
+
+test('ready, ringing and an error, on a desktop and on a phone', scene(['chromium', 'chromium'], async (alice, bob) => {
+  const id = await alice.id();
+  await photograph(alice, 'ready-desktop-light', 'light', desktop);
+  await photograph(alice, 'ready-desktop-dark', 'dark', desktop);
+  await photograph(alice, 'ready-phone-light', 'light', phone);
+  await bob.reaches('ready');
+  await bob.call(id);
+  await alice.reaches('ringing');
+  await photograph(alice, 'ringing-desktop-light', 'light', desktop);
+  await photograph(alice, 'ringing-phone-dark', 'dark', phone);
+  await photograph(bob, 'calling-desktop-light', 'light', desktop);
+  await alice.click('#decline');
+  await bob.isTold(/declined/i);
+  await photograph(bob, 'error-desktop-light', 'light', desktop);
+}));
+
+test('in a call, on a desktop and on a phone', scene(['chromium', 'chromium'], async (alice, bob) => {
+  await connect(alice, bob);
+  await all([alice, bob], (peer) => peer.seesTheOther());
+  await bob.write('Hello! Can you see me?');
+  await alice.reads('Hello! Can you see me?');
+  await alice.write('Yes, and nothing in between.');
+  await bob.reads('Yes, and nothing in between.');
+  const picture = await photograph(alice, 'in-call-desktop-light', 'light', desktop);
+  const readme = process.env['ENTREMISE_SCREENSHOT'];
+  if (readme) await copyFile(picture, readme);
+  await photograph(bob, 'in-call-phone-dark', 'dark', phone);
+}));

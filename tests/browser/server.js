@@ -1,0 +1,89 @@
+/** The built server as a process of its own, in an empty folder: its certificate is the one that it makes on its first run. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { within } from './deadline.js';
+
+/** @typedef {import('node:child_process').ChildProcessByStdio<null, import('node:stream').Readable, import('node:stream').Readable>} Child */
+
+/** What still runs when the tests are interrupted. @type {Set<Child>} */
+const children = new Set();
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
+const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
+
+export class Server {
+  #folder;
+  /** @type {Child | null} */
+  #child = null;
+  #log = '';
+  /** With a slash at the end. The port stays the same when it is started again. */
+  url = '';
+
+  /** @param {string} folder */
+  constructor(folder) {
+    this.#folder = folder;
+  }
+
+  static async start() {
+    if (!existsSync(program)) throw new Error(`there is no ${program}: run cargo build, or set ENTREMISE_BIN`);
+    const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')));
+    await server.start();
+    return server;
+  }
+
+  get #port() {
+    return this.url ? new URL(this.url).port : '0';
+  }
+
+  async start() {
+    const child = spawn(program, ['--listen', `127.0.0.1:${this.#port}`], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    children.add(child);
+    child.once('exit', () => children.delete(child));
+    child.stderr.setEncoding('utf8').on('data', (text) => void (this.#log += text));
+    try {
+      await this.#learnUrl(child);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+  }
+
+  /** @param {Child} child */
+  async #learnUrl({ stdout }) {
+    const [line] = await within(10, 'the server to say where it is', () => this.#log, once(createInterface(stdout), 'line'));
+    const url = /^entremise \S+: open (https:\S+\/)$/.exec(line)?.[1];
+    assert(url, `the server's first line names its page: ${line}`);
+    this.url = `https://127.0.0.1:${new URL(url).port}/`;
+  }
+
+  /** As an operator does, with peers connected or not. */
+  async stop() {
+    const child = this.#child;
+    if (!child) return;
+    this.#child = null;
+    const exit = child.exitCode === null ? once(child, 'exit') : Promise.resolve([child.exitCode]);
+    child.kill('SIGTERM');
+    const [code] = await within(15, 'the server to stop after SIGTERM', () => this.#log, exit);
+    assert.equal(code, 0, `the server's exit code; it said:\n${this.#log}`);
+  }
+
+  /** Stops it for good. */
+  async close() {
+    try {
+      await this.stop();
+      assert.doesNotMatch(this.#log, /panicked| ERROR /, 'the server met no error of its own');
+    } finally {
+      await rm(this.#folder, { recursive: true, force: true });
+    }
+  }
+}
