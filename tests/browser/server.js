@@ -28,14 +28,18 @@ export class Server {
   /** With a slash at the end. The port stays the same when it is started again. */
   url = '';
 
-  /** @param {string} folder */
-  constructor(folder) {
+  #flags;
+
+  /** @param {string} folder @param {string[]} flags */
+  constructor(folder, flags) {
     this.#folder = folder;
+    this.#flags = flags;
   }
 
-  static async start() {
+  /** @param {string[]} [flags] besides the address */
+  static async start(flags = []) {
     if (!existsSync(program)) throw new Error(`there is no ${program}: run cargo build, or set ENTREMISE_BIN`);
-    const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')));
+    const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')), flags);
     await server.start();
     return server;
   }
@@ -45,7 +49,7 @@ export class Server {
   }
 
   async start() {
-    const child = spawn(program, ['--listen', `127.0.0.1:${this.#port}`], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, ['--listen', `127.0.0.1:${this.#port}`, ...this.#flags], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));
