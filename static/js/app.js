@@ -7,11 +7,11 @@ import { Client } from './client.js';
 import { Line } from './line.js';
 import { Chat } from './page/chat.js';
 import { Diagram } from './page/diagram.js';
-import { elementById } from './page/element.js';
+import { elementById, make } from './page/element.js';
 import { chooseLanguage, sayIn, translatePage } from './page/language.js';
 import { LocalMedia } from './page/media.js';
-import { linkTo, peerInHash, peerInText } from './page/share.js';
-import { pageState, sentenceOf, short } from './page/situation.js';
+import { linkTo, peerInHash, peerInText, transportPolicyIn } from './page/share.js';
+import { pageState, sentenceOf, short, toneOf, wordsOfPath } from './page/situation.js';
 import { Stage } from './page/stage.js';
 
 const language = chooseLanguage(navigator.languages);
@@ -26,7 +26,7 @@ const shareLink = elementById('share-link', HTMLAnchorElement);
 const remoteId = elementById('remote-id', HTMLInputElement);
 
 const client = new Client();
-const line = new Line(client);
+const line = new Line(client, { iceTransportPolicy: transportPolicyIn(location.search) });
 const stage = new Stage(say);
 const chat = new Chat(say, (text) => line.current?.chat(text) ?? false);
 const diagram = new Diagram(say);
@@ -46,6 +46,7 @@ function render() {
   const state = pageState(situation);
   const sentence = sentenceOf(situation, say);
   if (status.textContent !== sentence) status.textContent = sentence;
+  status.dataset['tone'] = toneOf(situation);
   if (main.dataset['state'] !== state) enter(state);
 }
 
@@ -66,11 +67,18 @@ function moveFocus(state, wasInCall) {
   else if (wasInCall) elementById('call', HTMLButtonElement).focus();
 }
 
+/** A narrow line breaks before the hash, not in its middle. @param {string} link */
+function breakable(link) {
+  const [page, hash] = link.split(/(?=#)/);
+  return hash ? [page ?? '', make('wbr', ''), hash] : [];
+}
+
 function showOwnId() {
   const id = client.id ?? '';
   peerId.textContent = id;
-  shareLink.textContent = id && linkTo(id, location);
-  shareLink.href = id ? linkTo(id, location) : '';
+  const link = id && linkTo(id, location);
+  shareLink.replaceChildren(...breakable(link));
+  shareLink.href = link;
   for (const button of ['copy-id', 'copy-link']) elementById(button, HTMLButtonElement).disabled = !id;
 }
 
@@ -136,7 +144,7 @@ function follow(call) {
   call.on('chat-state', ({ open }) => chat.open(open));
   call.on('path', ({ path }) => {
     stage.showPath(path);
-    diagram.addDirect(say('media-direct', { path: say(`path-${path.kind}`) }));
+    diagram.addDirect(say('media-direct', { path: wordsOfPath(path, say) }));
   });
   showCall(call);
 }

@@ -11,6 +11,7 @@ import { Emitter } from './emitter.js';
 import { Leg } from './leg.js';
 import { MOST_KEPT } from './negotiation.js';
 import { isRecord } from './protocol.js';
+import { offersRelay } from './relay.js';
 
 /**
  * @typedef {{
@@ -24,13 +25,23 @@ import { isRecord } from './protocol.js';
  */
 
 /** @typedef {Clock & { createConnection(configuration: RTCConfiguration): RTCPeerConnection }} CallWorld */
+/**
+ * @typedef {{ world: CallWorld, iceTransportPolicy: RTCIceTransportPolicy }} CallOptions
+ *   `iceTransportPolicy` as in an RTCConfiguration: with `relay`, media take no path but through a TURN server
+ */
 /** @typedef {'caller' | 'callee'} Role */
 /** @typedef {MediaStream | null | Promise<MediaStream | null>} Media stays its owner's: the end of the call does not stop it */
 /** @typedef {'calling' | 'ringing' | 'connecting' | 'connected' | 'ended'} CallState */
 /**
- * @typedef {'hung-up' | 'remote-hung-up' | 'canceled' | 'declined' | 'busy' | 'no-answer' | 'failed' | (string & {})} EndReason
- *   `canceled`: the caller gave up while it rang here; `failed`: no path between the two was found, or none is left.
- *   Any other is the code of a signaling error.
+ * @typedef {'no-relay' | 'needs-relay' | 'relay-silent' | 'no-path' | 'path-lost'} NoPath
+ *   why there is no path between the two. `no-relay`: none was found, and no TURN server was among the ICE servers; `needs-relay`: nor
+ *   was one sought, as the policy is `relay`; `relay-silent`: a TURN server was among them, and did not answer; `no-path`: it did, to no
+ *   avail; `path-lost`: there was a path, and no other was found.
+ */
+/**
+ * @typedef {'hung-up' | 'remote-hung-up' | 'gone' | 'canceled' | 'declined' | 'busy' | 'no-answer' | 'failed' | NoPath | (string & {})} EndReason
+ *   `gone`: the other side was there, and its id is nobody's any more; `canceled`: the caller gave up while it rang here;
+ *   `failed`: the two browsers don't understand each other. Any other is the code of a signaling error.
  */
 
 /** @typedef {{ type: 'state', state: CallState, reason: EndReason | null }} CallStateChange */
@@ -48,7 +59,7 @@ export class Call {
   /** @readonly */
   role;
   #signaling;
-  #world;
+  #options;
   #polite;
   /** @type {Emitter<CallEvent>} */
   #events = new Emitter();
@@ -62,6 +73,7 @@ export class Call {
   #kept = [];
   /** @type {string | null} */
   #remoteSession = null;
+  #wasConnected = false;
   /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
   #timer;
 
@@ -69,16 +81,16 @@ export class Call {
    * @param {Signaling} signaling
    * @param {string} peer
    * @param {Role} role
-   * @param {CallWorld} world
+   * @param {CallOptions} options
    */
-  constructor(signaling, peer, role, world) {
+  constructor(signaling, peer, role, options) {
     this.peer = peer;
     this.role = role;
     this.#signaling = signaling;
-    this.#world = world;
+    this.#options = options;
     this.#polite = (signaling.id ?? '') < peer;
     this.#state = role === 'caller' ? 'calling' : 'ringing';
-    if (role === 'callee') this.#setDeadline(RINGING_DEADLINE, 'no-answer');
+    if (role === 'callee') this.#awaitAnswer();
   }
 
   get state() {
@@ -167,30 +179,43 @@ export class Call {
     const [stream, iceServers] = await Promise.all([Promise.resolve(media).catch(() => null), this.#iceServers()]);
     if (this.#state === 'ended' || this.#means) return;
     this.#means = { stream, iceServers };
-    this.#begin();
+    if (this.#canFindPath()) this.#begin();
+    else this.#giveUp();
+  }
+
+  #canFindPath() {
+    return this.#options.iceTransportPolicy === 'all' || this.#isOfferedRelay();
+  }
+
+  #isOfferedRelay() {
+    return offersRelay(this.#means?.iceServers ?? []);
   }
 
   #begin() {
-    const { stream = null, iceServers = [] } = this.#means ?? {};
     try {
-      const leg = this.#makeLeg({ iceServers });
+      const leg = this.#makeLeg();
       this.#leg = leg;
-      leg.begin(stream, this.#kept.splice(0));
+      leg.begin(this.#means?.stream ?? null, this.#kept.splice(0));
       this.#awaitProgress();
     } catch {
       this.#end('failed');
     }
   }
 
-  /** @param {RTCConfiguration} configuration */
-  #makeLeg(configuration) {
-    return new Leg(this.#world.createConnection(configuration), {
+  #makeLeg() {
+    return new Leg(this.#options.world.createConnection(this.#configuration()), {
       polite: this.#polite,
       say: (words) => void this.#say(words),
       fail: () => this.#end('failed'),
       emit: (event) => this.#events.emit(event),
       onState: (state) => this.#follow(state),
+      onLeft: () => this.#finish('remote-hung-up'),
     });
+  }
+
+  /** @returns {RTCConfiguration} */
+  #configuration() {
+    return { iceServers: this.#means?.iceServers ?? [], iceTransportPolicy: this.#options.iceTransportPolicy };
   }
 
   /** @param {RTCPeerConnectionState} state */
@@ -202,12 +227,14 @@ export class Call {
   async #restart() {
     this.#become('connecting');
     const iceServers = await this.#iceServers();
-    if (this.#state !== 'ended') this.#leg?.restart(iceServers);
+    if (this.#means) this.#means.iceServers = iceServers;
+    if (this.#state !== 'ended') this.#leg?.restart(this.#configuration());
   }
 
-  /** A call without ICE servers still finds its way on one network. */
+  /** Fresh ones, or those that we have: credentials that may have expired are better than none, and one network needs no ICE server. */
   async #iceServers() {
-    return (await this.#signaling.iceServers?.().catch(() => [])) ?? [];
+    const last = this.#means?.iceServers ?? [];
+    return (await this.#signaling.iceServers?.().catch(() => last)) ?? last;
   }
 
   /** @param {Words} words */
@@ -215,8 +242,13 @@ export class Call {
     try {
       await this.#send(words);
     } catch (error) {
-      if (this.#isOverBy(words, codeOf(error))) this.#finish(codeOf(error));
+      if (this.#isOverBy(words, codeOf(error))) this.#finish(this.#reasonOfError(codeOf(error)));
     }
+  }
+
+  /** An id that we have spoken with is not unknown. @param {string} code @returns {EndReason} */
+  #reasonOfError(code) {
+    return code === 'peer-unavailable' && this.#wasConnected ? 'gone' : code;
   }
 
   /** @param {Words} words */
@@ -247,6 +279,7 @@ export class Call {
   #reasonOf(bye) {
     if (this.#state === 'ringing') return 'canceled';
     const reason = isRecord(bye) ? bye['reason'] : null;
+    if (reason === 'failed') return this.#whyNoPath();
     return reason === 'declined' || reason === 'busy' || reason === 'no-answer' ? reason : 'remote-hung-up';
   }
 
@@ -254,21 +287,32 @@ export class Call {
   #become(state, reason = null) {
     if (state === this.#state || this.#state === 'ended') return;
     this.#state = state;
+    this.#wasConnected ||= state === 'connected';
     this.#awaitProgress();
     this.#events.emit({ type: 'state', state, reason });
   }
 
   /** While a person is still asked for the camera there is no leg, and only the other side's deadline runs. */
   #awaitProgress() {
-    this.#world.clearTimeout(this.#timer);
+    this.#options.world.clearTimeout(this.#timer);
     if (!this.#leg) return;
-    if (this.#state === 'calling') this.#setDeadline(RINGING_DEADLINE, 'no-answer');
-    if (this.#state === 'connecting') this.#setDeadline(CONNECTING_DEADLINE, 'failed');
+    if (this.#state === 'calling') this.#awaitAnswer();
+    if (this.#state === 'connecting') this.#timer = this.#options.world.setTimeout(() => this.#giveUp(), CONNECTING_DEADLINE);
   }
 
-  /** @param {number} milliseconds @param {'no-answer' | 'failed'} reason */
-  #setDeadline(milliseconds, reason) {
-    this.#timer = this.#world.setTimeout(() => this.#end(reason, { reason }), milliseconds);
+  #awaitAnswer() {
+    this.#timer = this.#options.world.setTimeout(() => this.#end('no-answer', { reason: 'no-answer' }), RINGING_DEADLINE);
+  }
+
+  #giveUp() {
+    this.#end(this.#whyNoPath(), { reason: 'failed' });
+  }
+
+  /** As far as this side can tell. @returns {NoPath} */
+  #whyNoPath() {
+    if (this.#wasConnected) return 'path-lost';
+    if (!this.#isOfferedRelay()) return this.#options.iceTransportPolicy === 'relay' ? 'needs-relay' : 'no-relay';
+    return this.#leg?.isRelayed ? 'no-path' : 'relay-silent';
   }
 
   /** Ends it from this side, and tells the peer. @param {EndReason} reason @param {{ reason: string }} [bye] */

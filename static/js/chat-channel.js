@@ -10,15 +10,20 @@ export const CHANNEL = { negotiated: true, id: 0 };
 
 export class ChatChannel {
   #channel;
+  #wasOpen = false;
 
   /**
    * @param {RTCDataChannel} channel
-   * @param {{ onText(text: string): void, onChange(open: boolean): void }} owner
+   * @param {{ onText(text: string): void, onChange(open: boolean): void, onLeft(): void }} owner
+   *   `onLeft`: it was open, and is closed; one that the other side does not take never opens
    */
-  constructor(channel, { onText, onChange }) {
+  constructor(channel, { onText, onChange, onLeft }) {
     this.#channel = channel;
-    channel.addEventListener('open', () => onChange(true));
-    channel.addEventListener('close', () => onChange(false));
+    channel.addEventListener('open', () => onChange((this.#wasOpen = true)));
+    channel.addEventListener('close', () => {
+      onChange(false);
+      if (this.#wasOpen) onLeft();
+    });
     channel.addEventListener('message', ({ data }) => {
       if (typeof data === 'string') onText(data.slice(0, LONGEST_TEXT));
     });

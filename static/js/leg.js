@@ -9,6 +9,7 @@ import { CHANNEL, ChatChannel } from './chat-channel.js';
 import { descriptionOf, offersData } from './description.js';
 import { Negotiation } from './negotiation.js';
 import { pathOf } from './path.js';
+import { isRelayed } from './relay.js';
 
 /**
  * @typedef {{ type: 'track', track: MediaStreamTrack }
@@ -20,10 +21,12 @@ import { pathOf } from './path.js';
 export class Leg {
   #connection;
   #negotiation;
-  #emit;
+  #owner;
   /** @type {ChatChannel | null} */
   #chat = null;
   #described = false;
+  #relayed = false;
+  #closed = false;
 
   /**
    * @param {RTCPeerConnection} connection
@@ -33,15 +36,17 @@ export class Leg {
    *   fail(): void,
    *   emit(event: LegEvent): void,
    *   onState(state: RTCPeerConnectionState): void,
-   * }} owner
+   *   onLeft(): void,
+   * }} owner `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost
    */
-  constructor(connection, { polite, say, fail, emit, onState }) {
+  constructor(connection, { polite, say, fail, ...owner }) {
     this.#connection = connection;
-    this.#emit = emit;
+    this.#owner = owner;
     this.#negotiation = new Negotiation(connection, { polite, say, fail });
-    connection.addEventListener('track', ({ track }) => emit({ type: 'track', track }));
+    connection.addEventListener('icecandidate', ({ candidate }) => void (this.#relayed ||= isRelayed(candidate)));
+    connection.addEventListener('track', ({ track }) => owner.emit({ type: 'track', track }));
     connection.addEventListener('connectionstatechange', () => {
-      onState(connection.connectionState);
+      owner.onState(connection.connectionState);
       if (connection.connectionState === 'connected') void this.#readPath();
     });
   }
@@ -60,15 +65,20 @@ export class Leg {
     return this.#described;
   }
 
+  /** Has a relay given this side an address? */
+  get isRelayed() {
+    return this.#relayed;
+  }
+
   /** @param {Words} words */
   take(words) {
     this.#described ||= words.type !== 'candidate';
     this.#negotiation.take(words);
   }
 
-  /** New candidates for the same call, after a change of network. @param {RTCIceServer[]} iceServers */
-  restart(iceServers) {
-    this.#connection.setConfiguration({ iceServers });
+  /** New candidates for the same call, after a change of network. @param {RTCConfiguration} configuration */
+  restart(configuration) {
+    this.#connection.setConfiguration(configuration);
     this.#connection.restartIce();
   }
 
@@ -78,21 +88,28 @@ export class Leg {
   }
 
   close() {
+    this.#closed = true;
     this.#negotiation.close();
     this.#connection.close();
   }
 
   #openChat() {
     this.#chat = new ChatChannel(this.#connection.createDataChannel('chat', CHANNEL), {
-      onText: (text) => this.#emit({ type: 'chat', text }),
-      onChange: (open) => this.#emit({ type: 'chat-state', open }),
+      onText: (text) => this.#owner.emit({ type: 'chat', text }),
+      onChange: (open) => this.#owner.emit({ type: 'chat-state', open }),
+      onLeft: () => this.#leave(),
     });
+  }
+
+  /** A channel outlives every change of path: it closes with the connection of either side. */
+  #leave() {
+    if (!this.#closed) this.#owner.onLeft();
   }
 
   async #readPath() {
     const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.#connection.getStats()));
     const path = pathOf(report.values());
-    if (path) this.#emit({ type: 'path', path });
+    if (path) this.#owner.emit({ type: 'path', path });
   }
 }
 

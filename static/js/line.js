@@ -6,9 +6,13 @@
  *     line.on('incoming', ({ call }) => call.accept(null));
  *     line.on('call', ({ call }) => call.on('track', ({ track }) => show(track)));
  *     const call = line.call(peer, navigator.mediaDevices.getUserMedia({ audio: true, video: true }));
+ *
+ * Whoever must not show its address to the other side, or wants to try the TURN server, goes through that alone:
+ *
+ *     const line = new Line(client, { iceTransportPolicy: 'relay' });
  */
 
-/** @import { CallWorld, Media, Role, Signaling } from './call.js' */
+/** @import { CallOptions, CallWorld, Media, Role, Signaling } from './call.js' */
 /** @import { Answer, Bye, Candidate, Offer } from './protocol.js' */
 import { Call } from './call.js';
 import { descriptionOf, sessionOf } from './description.js';
@@ -31,7 +35,7 @@ const browser = { ...clock, createConnection: (configuration) => new RTCPeerConn
 
 export class Line {
   #signaling;
-  #world;
+  #options;
   /** @type {Emitter<LineEvent>} */
   #events = new Emitter();
   /** @type {Call | null} */
@@ -40,10 +44,10 @@ export class Line {
   #over = null;
   #undo;
 
-  /** @param {TwoWaySignaling} signaling @param {CallWorld} [world] */
-  constructor(signaling, world = browser) {
+  /** @param {TwoWaySignaling} signaling @param {Partial<CallOptions>} [options] of each call; by default, any path will do */
+  constructor(signaling, { world = browser, iceTransportPolicy = 'all' } = {}) {
     this.#signaling = signaling;
-    this.#world = world;
+    this.#options = { world, iceTransportPolicy };
     this.#undo = [
       signaling.on('offer', (message) => this.#hear(message)),
       signaling.on('answer', (message) => this.#hear(message)),
@@ -110,7 +114,7 @@ export class Line {
 
   /** @param {string} peer @param {Role} role */
   #begin(peer, role) {
-    const call = new Call(this.#signaling, peer, role, this.#world);
+    const call = new Call(this.#signaling, peer, role, this.#options);
     this.#call = call;
     call.on('state', ({ state }) => {
       if (state === 'ended') this.#end(call);
@@ -123,6 +127,6 @@ export class Line {
   #end(call) {
     this.#call = null;
     this.#over = call.remoteSession;
-    this.#world.setTimeout(() => void (this.#over = null), CROSSING);
+    this.#options.world.setTimeout(() => void (this.#over = null), CROSSING);
   }
 }

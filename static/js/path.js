@@ -3,7 +3,10 @@
  *
  * @typedef {'direct' | 'stun' | 'turn'} PathKind
  *   `direct`: between addresses that the two sides know themselves; `stun`: to an address that a STUN server told; `turn`: relayed.
- * @typedef {{ kind: PathKind, local: string, remote: string, protocol: string }} Path
+ * @typedef {'udp' | 'tcp' | 'tls'} RelayProtocol
+ * @typedef {{ kind: PathKind, local: string, remote: string, protocol: string, relayProtocol: RelayProtocol | null }} Path
+ *   `protocol`: between the two candidates; `relayProtocol`: what this side speaks with its relay, null if it has none, or the browser
+ *   doesn't tell
  */
 
 /** @typedef {Record<string, any> & { id: string, type: string }} Stat */
@@ -19,7 +22,7 @@ export function pathOf(stats) {
   const remote = byId.get(pair?.['remoteCandidateId']);
   if (!local || !remote) return null;
   const [ours, theirs] = [String(local['candidateType']), String(remote['candidateType'])];
-  return { kind: kindOf([ours, theirs]), local: ours, remote: theirs, protocol: String(local['relayProtocol'] ?? local['protocol']) };
+  return { kind: kindOf([ours, theirs]), local: ours, remote: theirs, protocol: String(local['protocol']), relayProtocol: relayProtocolOf(local) };
 }
 
 /** @param {Map<string, Stat>} byId */
@@ -34,4 +37,10 @@ function selectedPair(byId) {
 function kindOf(types) {
   if (types.includes('relay')) return 'turn';
   return types.includes('srflx') ? 'stun' : 'direct';
+}
+
+/** @param {Stat} local @returns {RelayProtocol | null} */
+function relayProtocolOf({ candidateType, relayProtocol }) {
+  if (candidateType !== 'relay') return null;
+  return relayProtocol === 'udp' || relayProtocol === 'tcp' || relayProtocol === 'tls' ? relayProtocol : null;
 }

@@ -1,4 +1,4 @@
-/** The link that calls a peer, to and fro. Pure. */
+/** What stands in the page's address, and in the link that calls a peer. Pure. */
 
 /** Ids of other servers may be longer than ours; a pasted book is no id. */
 const LONGEST_ID = 128;
@@ -20,4 +20,9 @@ export function peerInHash(hash) {
 export function peerInText(text) {
   const hash = text.indexOf('#call=');
   return hash === -1 ? text.trim().slice(0, LONGEST_ID) : peerInHash(text.slice(hash));
+}
+
+/** `?relay` tries the TURN server: no path but through it. @param {string} search @returns {RTCIceTransportPolicy} */
+export function transportPolicyIn(search) {
+  return new URLSearchParams(search).has('relay') ? 'relay' : 'all';
 }

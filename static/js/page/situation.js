@@ -2,11 +2,16 @@
 
 /** @import { CallState, EndReason, Role } from '../call.js' */
 /** @import { StateChange } from '../link.js' */
+/** @import { Path } from '../path.js' */
 /** @import { Say } from './language.js' */
 /** @import { Phrase } from './words.js' */
 import { isPhrase } from './language.js';
 
 /** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'offline'} PageState */
+/**
+ * @typedef {'fine' | 'waiting' | 'notice' | 'problem'} Tone
+ *   how the sentence looks. `waiting`: something is under way; `notice`: good to know, and nothing is broken; `problem`: it is.
+ */
 
 /**
  * @typedef {{
@@ -29,6 +34,39 @@ export function pageState({ link, hasFailed, call }) {
   if (call && call.state !== 'ended') return statesInCall[call.state];
   if (link.state === 'open') return 'ready';
   return hasFailed ? 'offline' : 'connecting';
+}
+
+/** From the mildest on. @type {Tone[]} */
+const tones = ['fine', 'waiting', 'notice', 'problem'];
+
+/** How a call may end that did all it could. @type {EndReason[]} */
+const ordinaryEnds = ['hung-up', 'remote-hung-up', 'canceled', 'declined', 'busy', 'no-answer'];
+
+/** Of all that is said at once, the gravest. @param {Situation} situation @returns {Tone} */
+export function toneOf(situation) {
+  const said = [...(situation.call ? callTones(situation) : lobbyTones(situation)), ...situation.notices.map(toneOfNotice)];
+  return tones.findLast((tone) => said.includes(tone)) ?? 'fine';
+}
+
+/** @param {Situation} situation @returns {Tone[]} */
+function callTones({ call, link }) {
+  return [call?.state === 'connected' ? 'fine' : 'waiting', link.state === 'open' ? 'fine' : 'notice'];
+}
+
+/** @param {Situation} situation @returns {Tone[]} */
+function lobbyTones({ ended, link, hasFailed }) {
+  const offline = hasFailed ? 'problem' : 'waiting';
+  return [...(ended ? [toneOfEnd(ended.reason)] : []), link.state === 'open' ? 'fine' : offline];
+}
+
+/** @param {EndReason} reason @returns {Tone} */
+function toneOfEnd(reason) {
+  return ordinaryEnds.includes(reason) ? 'notice' : 'problem';
+}
+
+/** @param {Phrase} notice @returns {Tone} */
+function toneOfNotice(notice) {
+  return notice === 'copied' ? 'fine' : 'notice';
 }
 
 /** @param {Situation} situation @param {Say} say */
@@ -72,6 +110,11 @@ function sentenceOfLink({ link, hasFailed }, say) {
   const cause = isPhrase(phrase) ? say(phrase) : message;
   if (link.retryIn === null) return say('state-offline', { cause });
   return say('state-offline-retry', { cause, seconds: Math.ceil(link.retryIn) });
+}
+
+/** @param {Path} path @param {Say} say */
+export function wordsOfPath({ kind, relayProtocol }, say) {
+  return relayProtocol ? say('path-turn-over', { protocol: relayProtocol.toUpperCase() }) : say(`path-${kind}`);
 }
 
 /** An id is long; its first letters are enough to know it again. @param {string} peer */

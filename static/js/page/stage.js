@@ -3,6 +3,7 @@
 /** @import { Path } from '../path.js' */
 /** @import { Say } from './language.js' */
 import { elementById } from './element.js';
+import { wordsOfPath } from './situation.js';
 
 export class Stage {
   #say;
@@ -44,8 +45,9 @@ export class Stage {
   }
 
   /** @param {Path} path */
-  showPath({ kind, local, remote, protocol }) {
-    this.#path.textContent = this.#say(`path-${kind}`);
+  showPath(path) {
+    const { kind, local, remote, protocol } = path;
+    this.#path.textContent = wordsOfPath(path, this.#say);
     this.#path.title = `${local} ↔ ${remote}, ${protocol.toUpperCase()}`;
     this.#path.dataset['path'] = kind;
     this.#path.hidden = false;
