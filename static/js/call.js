@@ -41,7 +41,7 @@ import { offersRelay } from './relay.js';
 /**
  * @typedef {'hung-up' | 'remote-hung-up' | 'gone' | 'canceled' | 'declined' | 'busy' | 'no-answer' | 'failed' | NoPath | (string & {})} EndReason
  *   `gone`: the other side was there, and its id is nobody's any more; `canceled`: the caller gave up while it rang here;
- *   `failed`: the two browsers don't understand each other. Any other is the code of a signaling error.
+ *   `failed`: the browser refused a description, or the ICE servers. Any other is the code of a signaling error.
  */
 
 /** @typedef {{ type: 'state', state: CallState, reason: EndReason | null }} CallStateChange */

@@ -29,6 +29,25 @@ export function sessionOf(sdp) {
   return /^o=\S+ (\S+)/m.exec(sdp)?.[1] ?? null;
 }
 
+/** @typedef {'active' | 'passive'} Setup who begins in DTLS (RFC 8842, section 5) */
+
+/** @param {string} sdp @returns {Setup | null} null in an offer that leaves the choice to the other side */
+export function setupOf(sdp) {
+  const setup = /^a=setup:(\w+)/m.exec(sdp)?.[1];
+  return setup === 'active' || setup === 'passive' ? setup : null;
+}
+
+/** @param {string} sdp @param {Setup} setup */
+export function withSetup(sdp, setup) {
+  return sdp.replace(/^a=setup:\w+/gm, `a=setup:${setup}`);
+}
+
+/** Where a candidate is, and of which type (RFC 8839, section 5.1). @param {string} candidate */
+export function addressOf(candidate) {
+  const [, address = '', port = '', type = ''] = /^candidate:\S+ \S+ \S+ \S+ (\S+) (\d+) typ (\w+)/.exec(candidate) ?? [];
+  return { address: `${address} ${port}`, type };
+}
+
 /** @param {string} sdp */
 export function offersData(sdp) {
   return /^m=application /m.test(sdp);

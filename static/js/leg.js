@@ -6,8 +6,8 @@
 /** @import { Words } from './negotiation.js' */
 /** @import { Path } from './path.js' */
 import { CHANNEL, ChatChannel } from './chat-channel.js';
-import { descriptionOf, offersData } from './description.js';
-import { Negotiation } from './negotiation.js';
+import { addressOf, candidateOf, descriptionOf, offersData } from './description.js';
+import { MOST_KEPT, Negotiation } from './negotiation.js';
 import { pathOf } from './path.js';
 import { isRelayed } from './relay.js';
 
@@ -26,6 +26,10 @@ export class Leg {
   #chat = null;
   #described = false;
   #relayed = false;
+  /** The types of the other side's candidates, by their address. Invariant: at most MOST_KEPT. @type {Map<string, string>} */
+  #told = new Map();
+  /** The one last told. @type {Path | null} */
+  #path = null;
   #closed = false;
 
   /**
@@ -47,7 +51,7 @@ export class Leg {
     connection.addEventListener('track', ({ track }) => owner.emit({ type: 'track', track }));
     connection.addEventListener('connectionstatechange', () => {
       owner.onState(connection.connectionState);
-      if (connection.connectionState === 'connected') void this.#readPath();
+      void this.#readPath();
     });
   }
 
@@ -73,6 +77,7 @@ export class Leg {
   /** @param {Words} words */
   take(words) {
     this.#described ||= words.type !== 'candidate';
+    if (words.type === 'candidate') this.#noteCandidate(candidateOf(words.candidate)?.candidate ?? '');
     this.#negotiation.take(words);
   }
 
@@ -106,10 +111,21 @@ export class Leg {
     if (!this.#closed) this.#owner.onLeft();
   }
 
+  /** It may come when the path is already in use, and tells what that is. @param {string} candidate */
+  #noteCandidate(candidate) {
+    const { address, type } = addressOf(candidate);
+    if (!type || this.#told.size >= MOST_KEPT) return;
+    this.#told.set(address, type);
+    void this.#readPath();
+  }
+
   async #readPath() {
+    if (this.#connection.connectionState !== 'connected') return;
     const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.#connection.getStats()));
-    const path = pathOf(report.values());
-    if (path) this.#owner.emit({ type: 'path', path });
+    const path = pathOf(report.values(), this.#told);
+    if (!path || this.#closed || JSON.stringify(path) === JSON.stringify(this.#path)) return;
+    this.#path = path;
+    this.#owner.emit({ type: 'path', path });
   }
 }
 

@@ -3,7 +3,7 @@
  * cross, the impolite side passes over the other's, and the polite side takes its own back. It knows no call and no signaling.
  */
 
-import { candidateOf, descriptionOf } from './description.js';
+import { candidateOf, descriptionOf, setupOf, withSetup } from './description.js';
 
 /** A side has a few tens of candidates; beyond this it is a flood, and what is dropped costs its sender's call only. */
 export const MOST_KEPT = 256;
@@ -13,6 +13,7 @@ export const MOST_KEPT = 256;
  *   what one side says to the other, as on the wire
  */
 
+/** @import { Setup } from './description.js' */
 /**
  * @typedef {Pick<RTCPeerConnection, 'addEventListener' | 'addIceCandidate' | 'close' | 'localDescription' | 'remoteDescription'
  *   | 'setLocalDescription' | 'setRemoteDescription' | 'signalingState'>} Negotiable
@@ -27,6 +28,13 @@ export class Negotiation {
   #offering = false;
   /** The other side's last offer was passed over, and so are its candidates. */
   #ignoring = false;
+  /**
+   * Ours, as the first answer has it: it stays, as the DTLS association does. We say so each time, for Firefox (seen in 153) answers every
+   * offer with `active`, also when it has been passive, and Chromium then refuses the answer to its ICE restart.
+   *
+   * @type {Setup | null}
+   */
+  #setup = null;
   /** Taken and not yet worked on. Invariant: at most MOST_KEPT. @type {Words[]} */
   #inbox = [];
   #working = false;
@@ -96,12 +104,18 @@ export class Negotiation {
       // Order: called in the same turn as the tracks are added, so that no offer of our own is due in between.
       await this.#connection.setRemoteDescription(description);
       await this.#addEarlyCandidates();
-      if (type === 'answer') return;
+      if (type === 'answer') return this.#noteSetup(opposite(setupOf(description.sdp)));
       await this.#connection.setLocalDescription();
+      this.#noteSetup(setupOf(this.#connection.localDescription?.sdp ?? ''));
       this.#sayDescription();
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** @param {Setup | null} setup of an answer */
+  #noteSetup(setup) {
+    this.#setup ??= setup;
   }
 
   /** @param {'offer' | 'answer'} type */
@@ -139,8 +153,19 @@ export class Negotiation {
   }
 
   #sayDescription() {
-    const description = this.#connection.localDescription;
+    const description = this.#description();
     if (description?.type === 'offer') this.#say({ type: 'offer', offer: description });
     if (description?.type === 'answer') this.#say({ type: 'answer', answer: description });
   }
+
+  #description() {
+    const description = this.#connection.localDescription;
+    return description && this.#setup ? { type: description.type, sdp: withSetup(description.sdp, this.#setup) } : description;
+  }
+}
+
+/** @param {Setup | null} setup @returns {Setup | null} */
+function opposite(setup) {
+  if (setup === 'active') return 'passive';
+  return setup === 'passive' ? 'active' : null;
 }

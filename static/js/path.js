@@ -13,15 +13,16 @@
 
 /**
  * @param {Iterable<Stat>} stats
+ * @param {ReadonlyMap<string, string>} [told] the types of the other side's candidates, by their address, as it told them
  * @returns {Path | null} null while no path is chosen
  */
-export function pathOf(stats) {
+export function pathOf(stats, told = new Map()) {
   const byId = new Map([...stats].map((stat) => [stat.id, stat]));
   const pair = selectedPair(byId);
   const local = byId.get(pair?.['localCandidateId']);
   const remote = byId.get(pair?.['remoteCandidateId']);
   if (!local || !remote) return null;
-  const [ours, theirs] = [String(local['candidateType']), String(remote['candidateType'])];
+  const [ours, theirs] = [String(local['candidateType']), typeOf(remote, told)];
   return { kind: kindOf([ours, theirs]), local: ours, remote: theirs, protocol: String(local['protocol']), relayProtocol: relayProtocolOf(local) };
 }
 
@@ -31,6 +32,16 @@ function selectedPair(byId) {
   const transport = stats.find(({ type, ...stat }) => type === 'transport' && stat['selectedCandidatePairId']);
   // Firefox has no transport statistics, and marks the pair itself.
   return byId.get(transport?.['selectedCandidatePairId']) ?? stats.find(({ type, ...stat }) => type === 'candidate-pair' && stat['selected']);
+}
+
+/**
+ * A check that overtakes its candidate makes the address look like one that nobody told (prflx); in Firefox it stays so, and may be a relay's.
+ *
+ * @param {Stat} remote
+ * @param {ReadonlyMap<string, string>} told
+ */
+function typeOf({ address, port, candidateType }, told) {
+  return String((candidateType === 'prflx' && told.get(`${address} ${port}`)) || candidateType);
 }
 
 /** @param {string[]} types @returns {PathKind} */

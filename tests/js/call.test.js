@@ -6,17 +6,20 @@ import { settled } from './world.js';
 
 /** @import { Call } from '../../static/js/call.js' */
 
-/** Two lines, `a` (which is polite, its id being smaller) and `b`. */
-function twoPeers() {
+const stun = { urls: 'stun:host' };
+const turn = { urls: ['turn:host?transport=udp', 'turns:host'], username: 'u', credential: 'c' };
+
+/** Two lines, `a` (which is polite, its id being smaller) and `b`. @param {RTCIceTransportPolicy} [policy] */
+function twoPeers(policy) {
   const signaling = new FakeSignaling();
-  return { signaling, a: peer(signaling, 'a'), b: peer(signaling, 'b') };
+  return { signaling, a: peer(signaling, 'a', policy), b: peer(signaling, 'b', policy) };
 }
 
-/** @param {FakeSignaling} signaling @param {string} id */
-function peer(signaling, id) {
+/** @param {FakeSignaling} signaling @param {string} id @param {RTCIceTransportPolicy} [iceTransportPolicy] */
+function peer(signaling, id, iceTransportPolicy = 'all') {
   const world = new FakeCallWorld();
   const endpoint = signaling.endpoint(id);
-  const line = new Line(endpoint, world);
+  const line = new Line(endpoint, { world, iceTransportPolicy });
   /** @type {string[]} */
   const story = [];
   line.on('incoming', ({ call }) => story.push(`${call.peer} rings`));
@@ -64,7 +67,7 @@ describe('a call', () => {
 
   it('uses the ICE servers that the signaling hands out', async () => {
     const { a, b } = await inCall();
-    for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [{ urls: 'stun:host' }] });
+    for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [stun], iceTransportPolicy: 'all' });
   });
 
   it('to an id that nobody has ends at once, with that reason', async () => {
@@ -136,6 +139,25 @@ describe('a call', () => {
     a.world.connection.become('connected');
     await settled();
     assert.deepEqual(paths, ['turn']);
+  });
+
+  it('corrects the path when the other side tells, late, that an address is its relay’s; and tells none twice', async () => {
+    const { signaling, a, b } = await inCall();
+    /** @type {any[]} */
+    const paths = [];
+    current(a).on('path', ({ path }) => paths.push(path.kind));
+    a.world.connection.stats = new Map(Object.entries({
+      p: { id: 'p', type: 'candidate-pair', selected: true, localCandidateId: 'l', remoteCandidateId: 'r' },
+      l: { id: 'l', candidateType: 'host', protocol: 'udp' },
+      r: { id: 'r', candidateType: 'prflx', protocol: 'udp', address: '192.0.2.1', port: 50000 },
+    }));
+    a.world.connection.become('connected');
+    await settled();
+    for (const port of [50000, 50001]) {
+      await b.endpoint.candidate('a', { candidate: `candidate:4 1 udp 41885695 192.0.2.1 ${port} typ relay raddr 0.0.0.0 rport 0`, sdpMid: '0' });
+    }
+    await signaling.deliver();
+    assert.deepEqual(paths, ['direct', 'turn']);
   });
 });
 
@@ -363,27 +385,48 @@ describe('a path that fails', () => {
     a.world.connection.become('failed');
     await signaling.deliver();
     assert.equal(a.world.connection.restarts, 1);
-    assert.deepEqual(a.world.connection.configuration, { iceServers: [{ urls: 'turn:fresh' }] });
+    assert.deepEqual(a.world.connection.configuration.iceServers, [{ urls: 'turn:fresh' }]);
     a.world.connection.become('connected');
     assert.deepEqual(a.story, ['connecting', 'connected', 'connecting', 'connected']);
   });
 
-  it('and stays away ends the call', async () => {
+  it('in a long call is sought each time with the credentials of that hour, set before the candidates are gathered', async () => {
+    const { signaling, a } = await connected();
+    const { connection } = a.world;
+    for (const hour of [1, 2, 3]) {
+      a.endpoint.servers = [{ ...turn, credential: `of hour ${hour}` }];
+      let atRestart = null;
+      connection.restartIce = () => void (atRestart = connection.configuration.iceServers[0].credential);
+      connection.become('failed');
+      await signaling.deliver();
+      assert.equal(atRestart, `of hour ${hour}`);
+      connection.become('connected');
+    }
+  });
+
+  it('is sought with the ICE servers that there are, if the server is out of reach', async () => {
+    const { signaling, a } = await connected();
+    a.endpoint.iceServers = () => Promise.reject(new Error('not connected'));
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    assert.deepEqual(a.world.connection.configuration.iceServers, [stun]);
+  });
+
+  it('and stays away ends the call on both sides, as a path that was lost', async () => {
     const { signaling, a, b } = await connected();
     a.world.connection.become('failed');
     await signaling.deliver();
     await a.world.pass(45);
     await signaling.deliver();
-    assert.equal(a.story.at(-1), 'ended failed');
-    assert.equal(b.line.current, null);
+    for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended path-lost');
   });
 
-  it('to a peer that has gone ends the call at once', async () => {
+  it('to a peer that has gone ends the call at once, and does not call its id unknown', async () => {
     const { signaling, a } = await connected();
     signaling.remove('b');
     a.world.connection.become('failed');
     await signaling.deliver();
-    assert.equal(a.story.at(-1), 'ended peer-unavailable');
+    assert.equal(a.story.at(-1), 'ended gone');
   });
 
   it('is none: while media flow, a peer that left the signaling is no loss', async () => {
@@ -392,6 +435,75 @@ describe('a path that fails', () => {
     a.world.connection.dispatchEvent(Object.assign(new Event('icecandidate'), { candidate: null }));
     await signaling.deliver();
     assert.equal(current(a).state, 'connected');
+  });
+});
+
+describe('a path that is not found', () => {
+  /** @param {RTCIceServer[]} servers @param {RTCIceTransportPolicy} [policy] */
+  async function seeking(servers, policy) {
+    const peers = twoPeers(policy);
+    for (const { endpoint } of [peers.a, peers.b]) endpoint.servers = servers;
+    peers.a.line.call('b', null);
+    await peers.signaling.deliver();
+    void peers.b.line.current?.accept(null);
+    await peers.signaling.deliver();
+    return peers;
+  }
+
+  /** @param {Awaited<ReturnType<typeof seeking>>} peers */
+  async function reasons({ signaling, a, b }) {
+    await a.world.pass(45);
+    await signaling.deliver();
+    return [a, b].map(({ story }) => story.at(-1));
+  }
+
+  it('ends the call on both sides, for want of a relay', async () => {
+    assert.deepEqual(await reasons(await seeking([stun])), ['ended no-relay', 'ended no-relay']);
+  });
+
+  it('is told from a relay that did not answer', async () => {
+    assert.deepEqual(await reasons(await seeking([stun, turn])), ['ended relay-silent', 'ended relay-silent']);
+  });
+
+  it('is told from a relay that answered, to no avail', async () => {
+    const peers = await seeking([turn]);
+    const candidate = { candidate: 'candidate:4 1 udp 41885695 192.0.2.1 50000 typ relay raddr 0.0.0.0 rport 0' };
+    peers.a.world.connection.dispatchEvent(Object.assign(new Event('icecandidate'), { candidate }));
+    assert.deepEqual(await reasons(peers), ['ended no-path', 'ended relay-silent']);
+  });
+});
+
+describe('a line that goes through the relay alone', () => {
+  it('says so to each connection, and still does when the path is sought anew', async () => {
+    const { signaling, a, b } = twoPeers('relay');
+    for (const { endpoint } of [a, b]) endpoint.servers = [turn];
+    a.line.call('b', null);
+    await signaling.deliver();
+    void current(b).accept(null);
+    await signaling.deliver();
+    for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [turn], iceTransportPolicy: 'relay' });
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    assert.equal(a.world.connection.configuration.iceTransportPolicy, 'relay');
+  });
+
+  it('ends a call at once where there is none, and bothers nobody', async () => {
+    const { signaling, a } = twoPeers('relay');
+    a.line.call('b', null);
+    await signaling.deliver();
+    assert.deepEqual(a.story, ['ended needs-relay']);
+    assert.deepEqual(signaling.log, []);
+  });
+
+  it('tells a caller that it cannot be reached', async () => {
+    const { signaling, a } = twoPeers();
+    const c = peer(signaling, 'c', 'relay');
+    a.line.call('c', null);
+    await signaling.deliver();
+    void current(c).accept(null);
+    await signaling.deliver();
+    assert.equal(c.story.at(-1), 'ended needs-relay');
+    assert.equal(a.story.at(-1), 'ended no-relay');
   });
 });
 
@@ -454,6 +566,59 @@ describe('the chat', () => {
     assert.equal(current(a).chat('hello'), false);
     const c = peer(signaling, 'c');
     assert.equal(c.line.call('a', null).chat('hello'), false);
+  });
+
+  it('that the other side closes ends the call at once: the bye may be late, or lost', async () => {
+    const { signaling, a } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    channelOf(a).dispatchEvent(new Event('close'));
+    assert.equal(a.story.at(-1), 'ended remote-hung-up');
+    await signaling.deliver();
+    assert.equal(signaling.count('bye'), 0);
+  });
+
+  it('that the other side closes ends the call also while the path is sought anew', async () => {
+    const { signaling, a } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    channelOf(a).dispatchEvent(new Event('close'));
+    assert.equal(a.story.at(-1), 'ended remote-hung-up');
+  });
+
+  it('outlives a path that is sought anew', async () => {
+    const { signaling, a } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    a.world.connection.become('connected');
+    assert.equal(a.world.connection.channels.length, 1);
+    assert.equal(current(a).state, 'connected');
+  });
+
+  it('that the other side does not take closes before it was open, and ends nothing', async () => {
+    const { a } = await connected();
+    channelOf(a).dispatchEvent(new Event('close'));
+    assert.equal(current(a).state, 'connected');
+  });
+
+  it('of a connection that was replaced, as offers crossed, ends nothing', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    b.line.call('a', null);
+    await signaling.deliver();
+    const [first, second] = a.world.connections;
+    assert.ok(second);
+    for (const event of ['open', 'close']) first?.channels[0]?.dispatchEvent(new Event(event));
+    assert.equal(current(a).state, 'connecting');
+  });
+
+  it('that this side closes by hanging up is no word of the other', async () => {
+    const { a } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    current(a).hangUp();
+    channelOf(a).dispatchEvent(new Event('close'));
+    assert.equal(a.story.at(-1), 'ended hung-up');
   });
 
   it('tells when it opens and closes', async () => {

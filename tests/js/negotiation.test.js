@@ -139,6 +139,30 @@ describe('a negotiation', () => {
     assert.equal(connection.remoteDescription.type, 'offer');
   });
 
+  it('that answered first keeps its DTLS role in its later offers', async () => {
+    const { connection, negotiation: n, said } = negotiation({ polite: true });
+    connection.setup = 'active';
+    n.take(offer);
+    await settled();
+    connection.setup = 'actpass';
+    connection.need();
+    await settled();
+    const last = said.findLast(({ type }) => type === 'offer');
+    assert.equal(last.offer.type, 'offer');
+    assert.match(last.offer.sdp, /^a=setup:active\r$/m);
+  });
+
+  it('that offered first keeps its DTLS role in its later answers, even in a browser that would change it', async () => {
+    const { connection, negotiation: n, said } = await offering({ polite: false });
+    assert.match(said[0].offer.sdp, /^a=setup:actpass\r$/m);
+    n.take({ type: 'answer', answer: { type: 'answer', sdp: 'v=0\r\na=setup:active\r\n' } });
+    await settled();
+    connection.setup = 'active';
+    n.take(offer);
+    await settled();
+    assert.match(said.findLast(({ type }) => type === 'answer').answer.sdp, /^a=setup:passive\r$/m);
+  });
+
   it('says no more once it is closed', async () => {
     const { connection, negotiation: n, said } = negotiation({ polite: true });
     connection.need();

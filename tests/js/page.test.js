@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import { lost } from '../../static/js/cause.js';
 import { chooseLanguage, sayIn } from '../../static/js/page/language.js';
 import { problemOf } from '../../static/js/page/media.js';
-import { linkTo, peerInHash, peerInText } from '../../static/js/page/share.js';
-import { pageState, sentenceOf } from '../../static/js/page/situation.js';
+import { linkTo, peerInHash, peerInText, transportPolicyIn } from '../../static/js/page/share.js';
+import { pageState, sentenceOf, toneOf, wordsOfPath } from '../../static/js/page/situation.js';
 import { en, fr } from '../../static/js/page/words.js';
 
 /** @import { Situation } from '../../static/js/page/situation.js' */
@@ -93,6 +93,19 @@ describe('the sentence of the page', () => {
     assert.equal(after('too-shy'), 'The call ended: too-shy.');
   });
 
+  it('tells one who was there and is gone from an unknown id', () => {
+    assert.equal(after('gone'), 'The other side is gone.');
+    assert.equal(sentenceOf(situation({ ended: { peer: 'b', role: 'caller', reason: 'gone' } }), sayIn('fr')), 'L’autre n’est plus là.');
+  });
+
+  it('says why no path was found, and each reason in words of its own', () => {
+    assert.match(after('no-relay'), /do not let each other through, and this server offers no relay \(TURN\)/);
+    assert.match(after('needs-relay'), /\?relay.* offers none/);
+    assert.match(after('relay-silent'), /did not answer/);
+    assert.match(after('no-path'), /not even through the relay/);
+    assert.match(after('path-lost'), /was lost/);
+  });
+
   it('says why there is no connection, and when the next try is', () => {
     assert.equal(sentenceOf(offline, say), 'No connection to the server: the connection was lost. Trying again in 3 s.');
   });
@@ -111,6 +124,65 @@ describe('the sentence of the page', () => {
     const call = { peer: 'b', state: /** @type {const} */ ('connected') };
     const all = sentenceOf({ ...offline, call, notices: ['camera-missing'] }, say);
     assert.equal(all, `In a call with b. ${en['also-offline']} ${en['camera-missing']}`);
+  });
+});
+
+describe('the tone of the sentence', () => {
+  /** @param {import('../../static/js/call.js').EndReason} reason */
+  const after = (reason) => toneOf(situation({ ended: { peer: 'b', role: 'caller', reason } }));
+  /** @param {import('../../static/js/call.js').CallState} state */
+  const during = (state) => situation({ call: { peer: 'b', state } });
+
+  it('is fine when all is ready, and in a call', () => {
+    assert.equal(toneOf(situation({})), 'fine');
+    assert.equal(toneOf(during('connected')), 'fine');
+    assert.equal(toneOf(situation({ notices: ['copied'] })), 'fine');
+  });
+
+  it('is one of waiting while something is under way', () => {
+    for (const state of /** @type {const} */ (['calling', 'ringing', 'connecting'])) assert.equal(toneOf(during(state)), 'waiting');
+    assert.equal(toneOf(situation({ link: { state: 'connecting', cause: null, retryIn: null } })), 'waiting');
+  });
+
+  it('is a notice after a call that ended as calls do', () => {
+    for (const reason of ['hung-up', 'remote-hung-up', 'canceled', 'declined', 'busy', 'no-answer']) assert.equal(after(reason), 'notice');
+  });
+
+  it('is a problem after one that broke, for a reason that is not known too', () => {
+    for (const reason of ['peer-unavailable', 'gone', 'failed', 'no-relay', 'path-lost', 'timeout', 'too-shy']) assert.equal(after(reason), 'problem');
+  });
+
+  it('is a notice if a person has something to do, or the camera is blocked', () => {
+    assert.equal(toneOf(situation({ notices: ['needs-id'] })), 'notice');
+    assert.equal(toneOf({ ...during('connected'), notices: ['camera-blocked'] }), 'notice');
+    assert.equal(toneOf({ ...during('connected'), link: offline.link }), 'notice');
+  });
+
+  it('is that of the gravest of all that is said', () => {
+    assert.equal(toneOf(offline), 'problem');
+    assert.equal(toneOf({ ...offline, ended: { peer: 'b', role: 'caller', reason: 'hung-up' } }), 'problem');
+    assert.equal(toneOf(situation({ ended: { peer: 'b', role: 'caller', reason: 'gone' }, notices: ['camera-missing'] })), 'problem');
+  });
+});
+
+describe('the path in words', () => {
+  const path = { local: 'relay', remote: 'host', protocol: 'udp' };
+
+  it('names what is spoken with the relay, where that is known', () => {
+    assert.equal(wordsOfPath({ ...path, kind: 'turn', relayProtocol: 'tls' }, say), 'Relayed through TURN over TLS');
+    assert.equal(wordsOfPath({ ...path, kind: 'turn', relayProtocol: null }, say), 'Relayed through TURN');
+    assert.equal(wordsOfPath({ ...path, kind: 'stun', relayProtocol: null }, say), 'Direct, found through STUN');
+  });
+});
+
+describe('the query of the page', () => {
+  it('asks for the relay by ?relay, with or without a value', () => {
+    for (const search of ['?relay', '?relay=1', '?a=b&relay']) assert.equal(transportPolicyIn(search), 'relay');
+    for (const search of ['', '?', '?a=relay']) assert.equal(transportPolicyIn(search), 'all');
+  });
+
+  it('is not passed on by the share link', () => {
+    assert.equal(linkTo('b', new URL('https://host/page?relay#call=c')), 'https://host/page#call=b');
   });
 });
 

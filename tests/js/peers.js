@@ -43,6 +43,8 @@ export class FakeConnection extends EventTarget {
   stats = new Map();
   restarts = 0;
   rollbacks = 0;
+  /** What its descriptions say of DTLS from now on. */
+  setup = 'actpass';
   closed = false;
   #session = ++sessions;
   #needed = false;
@@ -158,7 +160,7 @@ export class FakeConnection extends EventTarget {
 
   #sdp() {
     const data = this.channels.length || this.remoteDescription?.sdp.includes('m=application') ? 'm=application 9 UDP/DTLS/SCTP\r\n' : '';
-    return `v=0\r\no=- ${this.#session} 2 IN IP4 127.0.0.1\r\nm=audio 9\r\nm=video 9\r\n${data}`;
+    return `v=0\r\no=- ${this.#session} 2 IN IP4 127.0.0.1\r\nm=audio 9\r\na=setup:${this.setup}\r\nm=video 9\r\n${data}`;
   }
 
   #trickle() {
