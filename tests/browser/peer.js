@@ -10,9 +10,6 @@ import { until, within } from './deadline.js';
 /** Of a page over the loopback, on a slow machine with two browsers at work. In seconds. */
 const PATIENCE = 20;
 
-/** Until a page knows that the other side has gone without a word. In seconds: browsers take 15 to 30. */
-export const NOTICED_BY_ICE = 45;
-
 export class Peer {
   /** @readonly For what only one test does. */
   page;
