@@ -17,7 +17,7 @@ use crate::tls::PairPaths;
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 120, hide_possible_values = false)]
 pub struct Cli {
-    /// Address and port to serve HTTPS on; [::] takes IPv4 too
+    /// Address and port to serve HTTPS on; the default serves IPv6 and IPv4
     #[arg(long, env = "ENTREMISE_LISTEN", value_name = "ADDRESS:PORT", default_value = "[::]:8443")]
     #[arg(help_heading = "Listening", hide_env_values = true)]
     pub listen: SocketAddr,
