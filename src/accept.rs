@@ -1,9 +1,11 @@
 //! One port: a connection's first byte says what it is, and a deadline ends those who say nothing.
 //!
-//! TLS goes on to HTTP over TLS; a letter is a browser that was sent to `http://`, which the router redirects. The
-//! deadline covers everything up to the first byte of the first request: hyper's own begins only with that byte.
+//! Before TLS, and after the handshake again: a STUN message goes to the embedded TURN server, so that one TCP port is
+//! enough for page, signaling and relay; all else is HTTP. A letter before TLS is a browser that was sent to `http://`,
+//! which the router redirects. The deadline covers everything up to the first byte of the first request: hyper's own begins only with that byte.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +16,7 @@ use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -23,12 +25,20 @@ use tower_layer::Layer as _;
 use tracing::debug;
 
 use crate::tasks::Tasks;
+use crate::turn::Turn;
 
 /// How long a connection that we closed may take to read what we said last.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Connections that linger at once; what is closed beyond that is cut.
 const LINGERING: usize = 1024;
+
+/// RFC 7983: what begins with these is STUN.
+const STUN_FIRST: u8 = 0;
+const STUN_LAST: u8 = 3;
+
+/// How long accepting rests after an error.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,43 +49,98 @@ pub(crate) enum Transport {
     Plain,
 }
 
+/// How long a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// To its first request.
+    pub(crate) handshake: Duration,
+    /// For one write.
+    pub(crate) write: Duration,
+}
+
 /// Tells connections apart and shakes hands. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     tls: TlsAcceptor,
-    deadline: Duration,
-    write_timeout: Duration,
+    turn: Arc<Turn>,
+    deadlines: Deadlines,
     lingering: Lingering,
 }
 
 impl Acceptor {
-    pub(crate) fn new(tls: Arc<ServerConfig>, deadline: Duration, write_timeout: Duration, tasks: Tasks) -> Self {
+    pub(crate) fn new(tls: Arc<ServerConfig>, turn: Arc<Turn>, deadlines: Deadlines, tasks: Tasks) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: TlsAcceptor::from(tls), deadline, write_timeout, lingering }
+        Self { tls: TlsAcceptor::from(tls), turn, deadlines, lingering }
     }
 
-    async fn open(&self, tcp: TcpStream) -> io::Result<(Stream, Transport)> {
+    /// Opens a connection within the deadline, and hands it over if it is TURN's.
+    async fn admit(&self, tcp: TcpStream) -> io::Result<Opened> {
+        let opened = tokio::select! {
+            // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
+            () = self.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+            opened = timeout(self.deadlines.handshake, self.open(tcp)) => opened.unwrap_or_else(|late| Err(late.into())),
+        };
+        opened.inspect_err(|error| debug!(%error, "connection refused"))
+    }
+
+    /// Serves TURN on a TCP port of its own. HTTP is not for here.
+    pub(crate) async fn serve_turn(self, listener: TcpListener) {
+        let tasks = self.lingering.tasks.clone();
+        loop {
+            let accepted = tokio::select! {
+                () = tasks.stop().cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, _)) => {
+                    let this = self.clone();
+                    tasks.spawn(async move { drop(this.admit(tcp).await) });
+                }
+                // Out of descriptors, most likely: somebody has to leave first.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    async fn open(&self, tcp: TcpStream) -> io::Result<Opened> {
         // Signaling is small frames, each of which somebody waits for.
         tcp.set_nodelay(true)?;
         let mut first = [0];
-        tcp.peek(&mut first).await?;
-        let (io, transport) = match first[0] {
-            // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
-            22 => (Io::Tls(Box::new(self.shake_hands(tcp).await?)), Transport::Tls),
-            b'A'..=b'Z' => (Io::Plain(tcp), Transport::Plain),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP")),
-        };
-        let (lingering, write_timeout) = (self.lingering.clone(), self.write_timeout);
-        Ok((Stream { io, lingering, write_timeout, stalled: None }, transport))
-    }
-
-    async fn shake_hands(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let mut tls = self.tls.accept(tcp).await?;
-        if tls.fill_buf().await?.is_empty() {
+        if tcp.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(tls)
+        let (client, local) = (tcp.peer_addr()?, tcp.local_addr()?);
+        match first[0] {
+            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(Io::Plain(tcp), client, local)),
+            b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp)), Transport::Plain)),
+            // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
+            22 => {
+                let mut tls = self.tls.accept(tcp).await?;
+                match tls.fill_buf().await?.first() {
+                    Some(STUN_FIRST..=STUN_LAST) => Ok(self.hand_over(Io::Tls(Box::new(tls)), client, local)),
+                    Some(_) => Ok(Opened::Http(self.stream(Io::Tls(Box::new(tls))), Transport::Tls)),
+                    None => Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            }
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP nor STUN")),
+        }
     }
+
+    fn hand_over(&self, io: Io, client: SocketAddr, local: SocketAddr) -> Opened {
+        self.turn.serve_stream(self.stream(io), client, local);
+        Opened::HandedOver
+    }
+
+    fn stream(&self, io: Io) -> Stream {
+        Stream { io, lingering: self.lingering.clone(), write_timeout: self.deadlines.write, stalled: None }
+    }
+}
+
+/// What became of a new connection.
+enum Opened {
+    Http(Stream, Transport),
+    /// It is the TURN server's now.
+    HandedOver,
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
@@ -86,13 +151,11 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
     fn accept(&self, tcp: TcpStream, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let opened = tokio::select! {
-                // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
-                () = this.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
-                opened = timeout(this.deadline, this.open(tcp)) => opened.unwrap_or_else(|late| Err(late.into())),
-            };
-            let (stream, transport) = opened.inspect_err(|error| debug!(%error, "connection refused"))?;
-            Ok((stream, Extension(transport).layer(service)))
+            match this.admit(tcp).await? {
+                Opened::Http(stream, transport) => Ok((stream, Extension(transport).layer(service))),
+                // To axum-server this connection is over.
+                Opened::HandedOver => Err(io::ErrorKind::ConnectionAborted.into()),
+            }
         })
     }
 }

@@ -1,14 +1,18 @@
 //! The command line: flags, each with its environment variable, its unit and its default. No IO.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::uri::Authority;
 use clap::{Parser, ValueEnum};
 
 use crate::http::AllowedOrigin;
+use crate::ice::IceUrl;
 use crate::tls::PairPaths;
+use crate::turn::Cidr;
 
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.
@@ -92,6 +96,90 @@ pub struct Cli {
     #[arg(help_heading = "Rooms", hide_env_values = true)]
     pub peers_per_room: usize,
 
+    /// UDP port of STUN, and with --turn UDP and TCP port of TURN; 0: none
+    #[arg(long, env = "ENTREMISE_STUN_PORT", value_name = "PORT", default_value_t = 3478)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub stun_port: u16,
+
+    /// Relay for browsers that can't reach each other: TURN over UDP, TCP, and TLS on the page's own port
+    #[arg(long, env = "ENTREMISE_TURN", help_heading = "ICE", hide_env_values = true)]
+    pub turn: bool,
+
+    /// File with the secret for TURN credentials, here and at the servers of --ice-server; a second one is taken too
+    #[arg(long, env = "ENTREMISE_TURN_SECRET_FILE", value_name = "FILE", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_secret_file: Vec<PathBuf>,
+
+    /// Time that TURN credentials are good for
+    #[arg(long, env = "ENTREMISE_TURN_TTL", value_name = "SECONDS", default_value = "3600")]
+    #[arg(value_parser = clap::value_parser!(u64).range(60..), help_heading = "ICE", hide_env_values = true)]
+    pub turn_ttl: u64,
+
+    /// TLS port of TURN besides the page's; 0: none
+    #[arg(long, env = "ENTREMISE_TURN_TLS_PORT", value_name = "PORT", default_value_t = 0)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_tls_port: u16,
+
+    /// UDP ports for relays
+    #[arg(long, env = "ENTREMISE_TURN_RELAY_PORTS", value_name = "FIRST-LAST", default_value = "49152-65535")]
+    #[arg(value_parser = ports, help_heading = "ICE", hide_env_values = true)]
+    pub turn_relay_ports: RangeInclusive<u16>,
+
+    /// Address by which others see this host, if it is behind a NAT; one for IPv4, one for IPv6
+    #[arg(long, env = "ENTREMISE_TURN_EXTERNAL_IP", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_external_ip: Vec<IpAddr>,
+
+    /// Address block that relays may reach although it is not on the public internet (repeatable)
+    #[arg(long, env = "ENTREMISE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_allow_peer: Vec<Cidr>,
+
+    /// Relays in all; 0: no limit
+    #[arg(long, env = "ENTREMISE_TURN_ALLOCATIONS", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_allocations: usize,
+
+    /// Relays of one peer; 0: no limit
+    #[arg(long, env = "ENTREMISE_TURN_ALLOCATIONS_PER_USER", value_name = "COUNT", default_value_t = 32)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_allocations_per_user: usize,
+
+    /// Relays for one address, or one IPv6 /64; 0: no limit
+    #[arg(long, env = "ENTREMISE_TURN_ALLOCATIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 256)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_allocations_per_address: usize,
+
+    /// Bytes per second through one relay, each way; 0: no limit
+    #[arg(long, env = "ENTREMISE_TURN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 1_250_000)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_bytes_per_second: usize,
+
+    /// Refusals per second to one address, or one IPv6 /64: each honest relay begins with one
+    #[arg(long, env = "ENTREMISE_TURN_REFUSALS_PER_SECOND", value_name = "COUNT", default_value = "200")]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_refusals_per_second: NonZeroUsize,
+
+    /// STUN or TURN server elsewhere, such as turn:turn.example.org:3478?transport=tcp (repeatable)
+    #[arg(long, env = "ENTREMISE_ICE_SERVER", value_name = "URL", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub ice_server: Vec<IceUrl>,
+
+    /// User at the TURN servers of --ice-server, where they share no secret with us
+    #[arg(long, env = "ENTREMISE_ICE_USERNAME", value_name = "NAME", requires = "ice_password_file")]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub ice_username: Option<String>,
+
+    /// File with that user's password
+    #[arg(long, env = "ENTREMISE_ICE_PASSWORD_FILE", value_name = "FILE", requires = "ice_username")]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub ice_password_file: Option<PathBuf>,
+
+    /// Host, and the page's port, by which clients reach us, where their Host header does not say it
+    #[arg(long, env = "ENTREMISE_PUBLIC_HOST", value_name = "HOST", value_parser = host)]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub public_host: Option<Authority>,
+
     /// Time between two pings; a peer silent for two of them is gone
     #[arg(long, env = "ENTREMISE_HEARTBEAT", value_name = "SECONDS", default_value = "25")]
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
@@ -139,6 +227,19 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if seconds > 0.0 && seconds <= YEAR => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("give a number of seconds above 0, such as 10 or 0.5".into()),
     }
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let bounds = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match bounds {
+        Some((first, last)) if 0 < first && first <= last => Ok(first..=last),
+        _ => Err("give two ports, such as 49152-65535".into()),
+    }
+}
+
+fn host(text: &str) -> Result<Authority, String> {
+    let authority: Option<Authority> = text.parse().ok().filter(|_| !text.contains('@') && !text.ends_with(':'));
+    authority.ok_or_else(|| "give a host, or host:port, such as example.org".into())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -11,19 +11,30 @@
 //! | 256 MiB waiting for all | 256 peers that stall with a full mailbox at the same time |
 //! | 16 rooms, 100 peers | lobby, team, call …; a mesh of calls ends far below, chat and presence do not |
 //! | heartbeat 25 s | routers and platforms cut idle sockets at 55 s and later, so two pings come before |
+//! | 1,000 relays, 1.25 MB/s each way | 500 calls; a video call in HD takes a fifth of that |
+//! | 32 relays of one peer | a browser makes one for each of its interfaces, ways and calls |
+//! | 256 relays for one address | a school or an office behind one address |
+//! | 200 refusals per second | each relay begins with one: a carrier's NAT with 200 callers a second |
+//! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
 use std::time::Duration;
+
+use axum::http::uri::Authority;
 
 use crate::cli::Cli;
 use crate::connection::ConnectionLimits;
 use crate::error::StartError;
 use crate::http::{AdmissionLimits, AllowedOrigin};
 use crate::hub::{HubLimits, MailboxLimits};
+use crate::ice::credential::{Credential, TurnSecret};
+use crate::ice::{Access, IceUrl, IceUrlKind};
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
+use crate::turn::{TurnConfig, TurnLimits};
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
 #[derive(Clone, Debug)]
@@ -44,6 +55,27 @@ pub struct Config {
     pub connection: ConnectionLimits,
     /// What the hub holds.
     pub hub: HubLimits,
+    /// What browsers are told to use to reach each other, and what of it is embedded.
+    pub ice: IceSettings,
+}
+
+/// STUN and TURN, here and elsewhere.
+#[derive(Clone, Debug)]
+pub struct IceSettings {
+    /// The UDP port of STUN, and with TURN its UDP and TCP port. None: neither.
+    pub stun_port: Option<u16>,
+    /// A TLS port of TURN besides the page's.
+    pub turn_tls_port: Option<u16>,
+    /// The embedded server; without secrets it is STUN only.
+    pub turn: TurnConfig,
+    /// Servers elsewhere.
+    pub servers: Vec<IceUrl>,
+    /// How clients authenticate to those of them that relay.
+    pub access: Access,
+    /// How long TURN credentials are good for, in seconds.
+    pub ttl: u64,
+    /// The name by which clients reach us, where their Host header does not say it.
+    pub public_host: Option<Authority>,
 }
 
 /// What a queued message weighs beyond its payload, generously.
@@ -86,8 +118,65 @@ impl Config {
                 rooms_per_peer: NonZeroUsize::new(cli.rooms_per_peer),
                 peers_per_room: NonZeroUsize::new(cli.peers_per_room),
             },
+            ice: IceSettings::from_cli(cli)?,
         })
     }
+}
+
+impl IceSettings {
+    fn from_cli(cli: &Cli) -> Result<Self, StartError> {
+        let files = cli.turn_secret_file.iter();
+        let given: Vec<TurnSecret> = files
+            .map(|path| Ok(TurnSecret::new(&secret("--turn-secret-file", path)?)))
+            .collect::<Result<_, StartError>>()?;
+        let relays_elsewhere = cli.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
+        let access = match (&cli.ice_username, &cli.ice_password_file, given.first()) {
+            (Some(username), Some(file), _) => {
+                let password = String::from_utf8_lossy(&secret("--ice-password-file", file)?).into_owned();
+                Access::Fixed(Credential { username: username.clone(), password })
+            }
+            (_, _, Some(secret)) => Access::Minted(Box::new(secret.clone())),
+            _ => Access::None,
+        };
+        if let (Some(url), Access::None) = (relays_elsewhere, &access) {
+            return Err(StartError::NoAccess { url: url.to_string() });
+        }
+        let secrets = match (cli.turn, given) {
+            (false, _) => Vec::new(),
+            (true, given) if given.is_empty() => vec![TurnSecret::random()],
+            (true, given) => given,
+        };
+        Ok(Self {
+            stun_port: Some(cli.stun_port).filter(|port| *port != 0),
+            turn_tls_port: Some(cli.turn_tls_port).filter(|port| cli.turn && *port != 0),
+            turn: TurnConfig {
+                secrets,
+                relay_ports: cli.turn_relay_ports.clone(),
+                external: cli.turn_external_ip.clone(),
+                allowed_peers: cli.turn_allow_peer.clone(),
+                limits: TurnLimits {
+                    allocations: NonZeroUsize::new(cli.turn_allocations),
+                    allocations_per_user: NonZeroUsize::new(cli.turn_allocations_per_user),
+                    allocations_per_address: NonZeroUsize::new(cli.turn_allocations_per_address),
+                    bytes_per_second: NonZeroUsize::new(cli.turn_bytes_per_second),
+                    refusals_per_second: cli.turn_refusals_per_second,
+                },
+                handshake_timeout: cli.handshake_timeout,
+            },
+            servers: cli.ice_server.clone(),
+            access,
+            ttl: cli.turn_ttl,
+            public_host: cli.public_host.clone(),
+        })
+    }
+}
+
+/// A secret's bytes, without the line's end that editors leave.
+fn secret(flag: &'static str, path: &Path) -> Result<Vec<u8>, StartError> {
+    let problem = |problem: String| StartError::SecretFile { flag, path: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|error| problem(format!("cannot be read ({error}); check the path")))?;
+    let bytes = bytes.trim_ascii_end();
+    if bytes.is_empty() { Err(problem("the file is empty; put the secret there".into())) } else { Ok(bytes.to_vec()) }
 }
 
 fn rate(messages: f64, burst: u32) -> Option<Rate> {

@@ -38,6 +38,26 @@ pub enum StartError {
         source: io::Error,
     },
 
+    /// A file with a secret can't be used.
+    #[error("{flag} {}: {problem}", path.display())]
+    SecretFile {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+
+    /// A TURN server that nobody could use.
+    #[error(
+        "--ice-server {url}: a TURN server needs credentials; give --turn-secret-file, or --ice-username and --ice-password-file"
+    )]
+    NoAccess {
+        /// The server.
+        url: String,
+    },
+
     /// The log filter isn't one.
     #[error("--log {filter}: {problem}; try info, or entremise=debug")]
     LogFilter {
@@ -96,7 +116,8 @@ pub enum TlsProblem {
     },
 }
 
-fn listen_advice(error: &io::Error) -> String {
+/// What to do about a port that can't be had.
+pub(crate) fn listen_advice(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "the port is in use; stop the program that has it, or choose another port".into(),
         io::ErrorKind::PermissionDenied => {

@@ -4,15 +4,19 @@
 //!
 //! 1. [`server`] binds and runs everything; [`tasks`] is who starts tasks, stops them and waits for them.
 //! 2. `accept` tells a new connection's kind by its first byte and shakes hands with [`tls`].
-//! 3. [`http`] routes: the page's files, or `/ws`, where all checks come before the 101.
+//! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
 //! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
 //!
+//! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
+//!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
 
 mod accept;
-mod lan;
+pub mod ice;
+mod net;
+pub mod turn;
 
 pub mod cli;
 pub mod config;
@@ -24,3 +28,10 @@ pub mod protocol;
 pub mod server;
 pub mod tasks;
 pub mod tls;
+
+/// What `fuzz/` stands on.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::turn::fuzzing::{play_stranger, play_user};
+}

@@ -11,12 +11,16 @@ use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
-use crate::accept::Acceptor;
-use crate::config::Config;
-use crate::error::StartError;
+use crate::accept::{Acceptor, Deadlines};
+use crate::config::{Config, IceSettings};
+use crate::error::{StartError, listen_advice};
 use crate::hub::Hub;
+use crate::ice::credential::TurnSecret;
+use crate::ice::{Embedded, IceConfig};
 use crate::tasks::{Drained, Tasks};
-use crate::{http, lan, tls};
+use crate::tls::Audience;
+use crate::turn::{Turn, TurnCount, UdpClients};
+use crate::{http, net, tls};
 
 /// Connections that the system keeps for us while we are busy.
 const BACKLOG: i32 = 1024;
@@ -29,8 +33,10 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     acceptor: Acceptor,
+    ports: TurnPorts,
     router: Router,
     hub: Arc<Hub>,
+    turn: Arc<Turn>,
     tasks: Tasks,
     handshake_timeout: Duration,
     drain_timeout: Duration,
@@ -47,20 +53,36 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn bind(config: Config) -> Result<Self, StartError> {
-        let tls = tls::server_config(&config.pair)?;
+        let audience = match config.ice.public_host {
+            Some(_) => Audience::Public,
+            None => Audience::Developers,
+        };
+        let tls = tls::server_config(&config.pair, audience)?;
         let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
         let address = listener.local_addr().expect("a socket that listens has an address");
         let tasks = Tasks::new();
         let hub = Hub::new(config.hub);
-        let router =
-            http::router(Arc::clone(&hub), tasks.clone(), config.admission, config.allowed_origins, config.connection);
+        let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
+        let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
+        let ice = Arc::new(ports.offer(config.ice));
+        let router = http::router(
+            Arc::clone(&hub),
+            tasks.clone(),
+            config.admission,
+            config.allowed_origins,
+            config.connection,
+            ice,
+        );
+        // A WebSocket's own write deadline comes first, so that its client can still be told.
+        let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
             listener,
             address,
-            // A WebSocket's own deadline comes first, so that its client can still be told.
-            acceptor: Acceptor::new(tls, config.handshake_timeout, 2 * config.connection.write_timeout, tasks.clone()),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), deadlines, tasks.clone()),
+            ports,
             router,
             hub,
+            turn,
             tasks,
             handshake_timeout: config.handshake_timeout,
             drain_timeout: config.drain_timeout,
@@ -79,6 +101,12 @@ impl Server {
         Arc::clone(&self.hub)
     }
 
+    /// The relays, to look at.
+    #[must_use]
+    pub fn relays(&self) -> Relays {
+        Relays(Arc::clone(&self.turn))
+    }
+
     /// Where a browser can open the page: on this machine first, then from others on its network.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
@@ -88,7 +116,7 @@ impl Server {
             return vec![url(self.address.ip().to_canonical())];
         }
         let is_served = |ip: &IpAddr| self.address.is_ipv6() || ip.is_ipv4();
-        let others = lan::addresses().into_iter().filter(is_served).map(url);
+        let others = net::lan_addresses().into_iter().filter(is_served).map(url);
         [format!("https://localhost:{port}/")].into_iter().chain(others).collect()
     }
 
@@ -99,6 +127,7 @@ impl Server {
     ///
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
+        self.ports.serve(&self.acceptor, &self.tasks)?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
@@ -109,7 +138,7 @@ impl Server {
             ended = &mut serving => return ended.map(|()| Drained::Clean),
             () = stop => {}
         }
-        info!(peers = self.hub.peers(), "stopping");
+        info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
         // Order: accepting stops before the peers are told, so that none of them can come back to us.
         handle.graceful_shutdown(Some(self.drain_timeout));
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
@@ -119,6 +148,75 @@ impl Server {
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),
         }
         Ok(drained)
+    }
+}
+
+/// What the embedded TURN server does, to look at.
+#[derive(Clone)]
+pub struct Relays(Arc<Turn>);
+
+impl Relays {
+    /// How many allocations there are.
+    #[must_use]
+    pub fn allocations(&self) -> usize {
+        self.0.allocations()
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub fn count(&self, what: TurnCount) -> u64 {
+        self.0.count(what)
+    }
+}
+
+/// The ports of STUN and TURN besides the page's, as far as they could be had: the rest runs without them.
+struct TurnPorts {
+    udp: Option<(u16, Vec<UdpClients>)>,
+    tcp: Option<TcpListener>,
+    tls: Option<TcpListener>,
+    secret: Option<TurnSecret>,
+}
+
+impl TurnPorts {
+    fn bind(turn: &Arc<Turn>, settings: &IceSettings, ip: IpAddr) -> Self {
+        let udp = settings.stun_port.and_then(|port| {
+            let bound = turn.bind_udp(ip, port);
+            bound.inspect_err(|error| warn!("--stun-port {port}: no STUN over UDP: {}", listen_advice(error))).ok()
+        });
+        let listen_on = |flag: &str, port: u16| {
+            let bound = listen(SocketAddr::new(ip, port));
+            bound.inspect_err(|error| warn!("{flag} {port}: no TURN over TCP: {}", listen_advice(error))).ok()
+        };
+        // Where the system chose the UDP port, TCP's is the same.
+        let tcp_port = udp.as_ref().map(|(port, _)| *port).or(settings.stun_port).filter(|_| turn.relays());
+        Self {
+            tcp: tcp_port.and_then(|port| listen_on("--stun-port", port)),
+            tls: settings.turn_tls_port.and_then(|port| listen_on("--turn-tls-port", port)),
+            udp,
+            secret: settings.turn.secrets.first().cloned(),
+        }
+    }
+
+    fn offer(&self, settings: IceSettings) -> IceConfig {
+        let port = |listener: &Option<TcpListener>| Some(listener.as_ref()?.local_addr().ok()?.port());
+        let embedded = Embedded {
+            udp_port: self.udp.as_ref().map(|(port, _)| *port),
+            tcp_port: port(&self.tcp),
+            tls_port: port(&self.tls),
+            secret: self.secret.clone(),
+        };
+        let IceSettings { servers, access, ttl, public_host, .. } = settings;
+        IceConfig { servers, access, embedded, ttl, public_host }
+    }
+
+    fn serve(self, acceptor: &Acceptor, tasks: &Tasks) -> io::Result<()> {
+        for clients in self.udp.into_iter().flat_map(|(_, clients)| clients) {
+            tasks.spawn(clients.run());
+        }
+        for listener in [self.tcp, self.tls].into_iter().flatten() {
+            tasks.spawn(acceptor.clone().serve_turn(tokio::net::TcpListener::from_std(listener)?));
+        }
+        Ok(())
     }
 }
 

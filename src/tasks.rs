@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// A stop signal and a count of who still has to heed it. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -40,6 +40,11 @@ impl Tasks {
     /// Starts a task that the drain waits for.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn_on(task, &self.runtime);
+    }
+
+    /// Starts a task that ends when its owner drops it; the owner is who the drain waits for.
+    pub fn spawn_owned(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(self.tracker.spawn_on(task, &self.runtime))
     }
 
     /// Makes the drain wait for something that somebody else spawns: until the token is dropped.

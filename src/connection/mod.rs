@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
 use crate::hub::{Frame, Place, Session};
+use crate::ice::IceOffer;
 use crate::protocol::{End, ErrorCode, ErrorNotice, Rate, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
 use rate::{Patience, TokenBucket};
@@ -43,6 +44,7 @@ pub struct ConnectionLimits {
 pub(crate) struct Connection {
     socket: Socket,
     session: Session,
+    ice: IceOffer,
     limits: ConnectionLimits,
     heartbeat: Heartbeat,
     rate: Option<TokenBucket>,
@@ -50,11 +52,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, session: Session, limits: ConnectionLimits) -> Self {
+    pub(crate) fn new(socket: Socket, session: Session, ice: IceOffer, limits: ConnectionLimits) -> Self {
         let now = Instant::now();
         Self {
             socket,
             session,
+            ice,
             limits,
             heartbeat: Heartbeat::new(limits.heartbeat, now),
             rate: limits.rate.map(|rate| TokenBucket::new(rate, now)),
@@ -103,7 +106,7 @@ impl Connection {
         let welcome = Welcome {
             id: self.session.id(),
             resumed: false,
-            ice_servers: self.session.ice_servers(),
+            ice_servers: self.ice.list(self.session.id()),
             heartbeat: self.limits.heartbeat.as_secs_f64(),
             max_message_bytes: self.limits.max_message_bytes,
             rate: self.limits.rate,
@@ -149,7 +152,10 @@ impl Connection {
         };
         let affordable = self.afford(cost, now);
         match request {
-            Ok(request) if affordable => self.session.obey(request, place),
+            Ok(request) if affordable => {
+                let id = self.session.id();
+                self.session.obey(request, place, || self.ice.list(id))
+            }
             Ok(request) => Err(self.session.refuse(place, ErrorNotice::about(ErrorCode::RateLimited, request))),
             Err(refusal) => Err(self.session.refuse(place, ErrorNotice::new(ErrorCode::BadMessage, refusal.reference))),
         }

@@ -1,11 +1,13 @@
 //! How many connections there may be, in all and from one address. Counting, no IO.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::{DashMap, Entry};
+
+use crate::net::network;
 
 /// What is admitted. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -103,14 +105,6 @@ impl Drop for Slot {
 
 fn is_over(count: usize, limit: Option<NonZeroUsize>) -> bool {
     limit.is_some_and(|limit| count >= limit.get())
-}
-
-/// Who counts as one: an IPv4 address, or an IPv6 /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address @ IpAddr::V4(_) => address,
-    }
 }
 
 #[cfg(test)]

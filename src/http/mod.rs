@@ -1,6 +1,6 @@
 //! HTTP: the route table, and what holds for every answer.
 //!
-//! `/ws` is signaling, everything else the page. A request in plain text is sent to https and nothing else.
+//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
 
 mod admission;
 mod origin;
@@ -25,6 +25,7 @@ pub use origin::AllowedOrigin;
 use crate::accept::Transport;
 use crate::connection::ConnectionLimits;
 use crate::hub::Hub;
+use crate::ice::IceConfig;
 use crate::tasks::Tasks;
 use admission::Admission;
 use origin::Origins;
@@ -56,6 +57,7 @@ struct Parts {
     admission: Admission,
     origins: Origins,
     connection: ConnectionLimits,
+    ice: Arc<IceConfig>,
 }
 
 /// The router. `tasks` tells when the server drains, and is told of every connection.
@@ -65,11 +67,13 @@ pub(crate) fn router(
     admission: AdmissionLimits,
     allowed_origins: Vec<AllowedOrigin>,
     connection: ConnectionLimits,
+    ice: Arc<IceConfig>,
 ) -> Router {
     let admission = Admission::new(admission);
-    let parts = Parts { hub, tasks, admission, origins: Origins::new(allowed_origins), connection };
+    let parts = Parts { hub, tasks, admission, origins: Origins::new(allowed_origins), connection, ice };
     Router::new()
         .route("/ws", get(upgrade::answer))
+        .route("/ice", get(upgrade::answer_ice))
         .fallback(page::answer)
         .layer(middleware::from_fn(only_tls))
         .layer(middleware::map_response(with_headers))

@@ -3,6 +3,7 @@
 //! A browser hides a refused upgrade from its page, so a plain GET runs the same checks and says what came out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -18,6 +19,8 @@ use super::admission::{Overload, Slot};
 use super::subprotocol::Offer;
 use super::{Shared, host};
 use crate::connection::{self, Connection, Socket};
+use crate::ice::IceOffer;
+use crate::protocol::{IceServer, PeerId};
 
 /// Why there is no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +82,7 @@ impl Shared {
         if let Some(selected) = offer.selected() {
             upgrade.set_selected_protocol(selected);
         }
-        Ok(self.serve(upgrade, slot))
+        Ok(self.serve(upgrade, slot, self.ice_offer(headers)))
     }
 
     fn admissible(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -90,25 +93,56 @@ impl Shared {
         if self.0.origins.admit(origin, host(headers).as_ref()) { Ok(()) } else { Err(Refusal::OriginNotAllowed) }
     }
 
+    fn ice_offer(&self, headers: &HeaderMap) -> IceOffer {
+        IceOffer { config: Arc::clone(&self.0.ice), reached: host(headers) }
+    }
+
     fn has_room(&self, client: IpAddr) -> Result<(), Refusal> {
         self.0.admission.check(client).map_err(Refusal::of_overload)
     }
 
     /// Answers 101. What follows is spawned by axum, so the drain's token is taken here: from now on the connection
     /// is waited for. The session is opened only once the upgrade is complete (`an_abandoned_upgrade_leaves_no_trace`).
-    fn serve(&self, upgrade: WebSocketUpgrade, slot: Slot) -> Response {
+    fn serve(&self, upgrade: WebSocketUpgrade, slot: Slot, ice: IceOffer) -> Response {
         let token = self.0.tasks.token();
         let shared = self.clone();
         let limits = self.0.connection;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let socket = Socket::new(websocket, limits.write_timeout);
-            let mut connection = Connection::new(socket, shared.0.hub.open(), limits);
+            let mut connection = Connection::new(socket, shared.0.hub.open(), ice, limits);
             connection.run(shared.0.tasks.stop()).await;
             // Order: the session and the socket are gone before their place is free.
             drop(connection);
             drop((slot, token));
         })
     }
+}
+
+/// Answers `GET /ice`: the ICE servers for applications that bring their own signaling, under the same checks.
+pub(super) async fn answer_ice(
+    State(shared): State<Shared>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refusal) = shared.admissible(&headers).and_then(|()| shared.has_room(client.ip())) {
+        return refusal.into_response();
+    }
+    let ice_servers = shared.ice_offer(&headers).list(PeerId::random());
+    let mut response = Json(IceAnswer { ice_servers }).into_response();
+    let answer = response.headers_mut();
+    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.insert(header::VARY, HeaderValue::from_static("origin"));
+    // It has been admitted, so its page may read the answer.
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    response
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IceAnswer {
+    ice_servers: Vec<IceServer>,
 }
 
 fn is_handshake(headers: &HeaderMap) -> bool {

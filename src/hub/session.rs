@@ -67,12 +67,18 @@ impl Session {
         16 + copies
     }
 
-    /// Does what the client asks for, and puts the one answer, if any is due, into its place.
+    /// Does what the client asks for, and puts the one answer, if any is due, into its place. `ice_servers` says what
+    /// is handed out to this client at this moment.
     ///
     /// # Errors
     ///
     /// The code of the error that was put there.
-    pub fn obey(&mut self, request: Request<'_>, place: Place) -> Result<(), ErrorCode> {
+    pub fn obey(
+        &mut self,
+        request: Request<'_>,
+        place: Place,
+        ice_servers: impl FnOnce() -> Vec<IceServer>,
+    ) -> Result<(), ErrorCode> {
         let Request { reference, message } = request;
         match message {
             ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reference, place),
@@ -80,7 +86,7 @@ impl Session {
             ClientMessage::Join(room) => self.join(room, reference, place),
             ClientMessage::Leave(room) => self.leave(room, reference, place),
             ClientMessage::IceServers => {
-                self.answer(place, Notice::IceServers { ice_servers: self.ice_servers(), reference });
+                self.answer(place, Notice::IceServers { ice_servers: ice_servers(), reference });
                 Ok(())
             }
             ClientMessage::Ping => {
@@ -96,12 +102,6 @@ impl Session {
         let code = error.code();
         self.answer(place, Notice::Error(Box::new(error)));
         code
-    }
-
-    /// What this peer's `RTCPeerConnection` should use.
-    #[must_use]
-    pub fn ice_servers(&self) -> Vec<IceServer> {
-        Vec::new()
     }
 
     /// Ends the session. What it was told before can still be taken; nothing more comes.

@@ -1,5 +1,6 @@
 //! What the server says: messages as they wait in a mailbox, and their JSON text. Pure.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -191,9 +192,32 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// One entry of `RTCConfiguration.iceServers`. There are none yet: the type has no values.
-#[derive(Clone, Debug, Serialize)]
-pub enum IceServer {}
+/// One entry of `RTCConfiguration.iceServers`.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct IceServer {
+    /// `stun:`, `turn:` and `turns:` URLs.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// Without what is secret in it.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.urls).finish()
+    }
+}
+
+impl IceServer {
+    fn weight(&self) -> usize {
+        let texts = self.urls.iter().chain(&self.username).chain(&self.credential);
+        size_of::<Self>() + texts.map(|text| size_of::<String>() + text.len()).sum::<usize>()
+    }
+}
 
 impl ServerMessage {
     /// The bytes that it holds in memory while it waits, at most: what mailboxes are bounded by.
@@ -229,7 +253,9 @@ impl Notice {
             Self::Joined { room, peers, reference: r } => room.as_str().len() + size_of_val(&peers[..]) + reference(r),
             Self::Left { room, reference: r } => room.as_str().len() + reference(r),
             Self::PeerJoined { room, .. } | Self::PeerLeft { room, .. } => room.as_str().len(),
-            Self::IceServers { ice_servers, reference: r } => size_of_val(&ice_servers[..]) + reference(r),
+            Self::IceServers { ice_servers, reference: r } => {
+                ice_servers.iter().map(IceServer::weight).sum::<usize>() + reference(r)
+            }
             Self::Error(error) => error.weight(),
         }
     }
@@ -323,7 +349,16 @@ mod tests {
             "left" => Notice::Left { room: room(), reference },
             "peer-joined" => Notice::PeerJoined { room: room(), peer: id("peer") },
             "peer-left" => Notice::PeerLeft { room: room(), peer: id("peer") },
-            "ice-servers" => Notice::IceServers { ice_servers: Vec::new(), reference },
+            "ice-servers" => {
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                let entry = |entry: &Value| IceServer {
+                    urls: entry["urls"].as_array().unwrap().iter().filter_map(text).collect(),
+                    username: text(&entry["username"]),
+                    credential: text(&entry["credential"]),
+                };
+                let ice_servers = value["iceServers"].as_array().unwrap().iter().map(entry).collect();
+                Notice::IceServers { ice_servers, reference }
+            }
             "error" => {
                 let code = [
                     ErrorCode::BadMessage,

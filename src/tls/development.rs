@@ -80,7 +80,7 @@ fn names() -> Vec<SanType> {
     let hosts = ["localhost".to_owned()].into_iter().chain(host.filter(|name| name != "localhost"));
     let hosts = hosts.filter_map(|name| Ia5String::try_from(name).ok()).map(SanType::DnsName);
     let loopback = [IpAddr::from([127, 0, 0, 1]), "::1".parse().expect("an address")];
-    let addresses = loopback.into_iter().chain(crate::lan::addresses()).map(SanType::IpAddress);
+    let addresses = loopback.into_iter().chain(crate::net::lan_addresses()).map(SanType::IpAddress);
     hosts.chain(addresses).collect()
 }
 

@@ -26,6 +26,15 @@ pub struct PairPaths {
     pub key: PathBuf,
 }
 
+/// For whom a pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever opens the page to try it: a pair is made if there is none.
+    Developers,
+    /// The public, who were given a name of ours: the operator has a certificate for it, or has forgotten it.
+    Public,
+}
+
 impl PairPaths {
     /// The default paths: the only ones where a pair is made if there is none.
     pub const DEVELOPMENT_CERT: &str = "certs/cert.pem";
@@ -47,7 +56,7 @@ impl PairPaths {
 
 /// What rustls serves: TLS 1.2 and 1.3 with this pair, HTTP/1.1 only, since WebSockets over `h2` are not offered.
 ///
-/// A development pair is made first where that is asked for and there is none.
+/// A pair for developers is made first where that is asked for and there is none.
 ///
 /// # Errors
 ///
@@ -56,8 +65,8 @@ impl PairPaths {
 /// # Panics
 ///
 /// Never: the provider has suites for both versions of TLS.
-pub fn server_config(paths: &PairPaths) -> Result<Arc<ServerConfig>, StartError> {
-    if paths.are_for_development() {
+pub fn server_config(paths: &PairPaths, audience: Audience) -> Result<Arc<ServerConfig>, StartError> {
+    if audience == Audience::Developers && paths.are_for_development() {
         development::ensure(paths)?;
     }
     let certified = load(paths)?;

@@ -51,6 +51,7 @@ export class Leg {
     connection.addEventListener('track', ({ track }) => owner.emit({ type: 'track', track }));
     connection.addEventListener('connectionstatechange', () => {
       owner.onState(connection.connectionState);
+      this.#followIce();
       void this.#readPath();
     });
   }
@@ -118,6 +119,14 @@ export class Leg {
     this.#told.set(address, type);
     void this.#readPath();
   }
+
+  /** ICE goes on choosing after it has connected: often by the relay first, and directly a moment later. */
+  #followIce() {
+    const { iceTransport } = this.#connection.getTransceivers()[0]?.sender.transport ?? {};
+    iceTransport?.addEventListener('selectedcandidatepairchange', this.#onPair);
+  }
+
+  #onPair = () => void this.#readPath();
 
   async #readPath() {
     if (this.#connection.connectionState !== 'connected') return;

@@ -1,0 +1,294 @@
+//! Which peers a relay may reach. Pure.
+//!
+//! A TURN server sends what strangers tell it to, from inside the operator's network. So everything that isn't the
+//! public internet is refused unless the operator allows it, in each disguise that IPv6 has for an IPv4 address
+//! (CVE-2020-26262, CVE-2026-27624), and so is this host itself.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// An address block: `192.0.2.0/24`, `2001:db8::/32`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// The text isn't an address block.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address block: give one such as 10.0.0.0/8 or fd00::/8")]
+pub struct NotACidr;
+
+impl FromStr for Cidr {
+    type Err = NotACidr;
+
+    fn from_str(text: &str) -> Result<Self, NotACidr> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NotACidr)?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| NotACidr)?;
+        if prefix <= bits { Ok(Self { address, prefix }) } else { Err(NotACidr) }
+    }
+}
+
+impl Cidr {
+    const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Self {
+        Self { address: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix }
+    }
+
+    const fn v6(first: u16, second: u16, third: u16, prefix: u8) -> Self {
+        Self { address: IpAddr::V6(Ipv6Addr::new(first, second, third, 0, 0, 0, 0, 0)), prefix }
+    }
+
+    /// Whether the address is in the block.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(block), IpAddr::V4(address)) => {
+                (block.to_bits() ^ address.to_bits()).checked_shr(32 - u32::from(self.prefix)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(block), IpAddr::V6(address)) => {
+                (block.to_bits() ^ address.to_bits()).checked_shr(128 - u32::from(self.prefix)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// IANA's special-purpose registries (RFC 6890 and its updates), multicast and what is reserved: nothing in them is a
+/// peer on the public internet.
+const SPECIAL: [Cidr; 31] = [
+    Cidr::v4(0, 0, 0, 0, 8),
+    Cidr::v4(10, 0, 0, 0, 8),
+    Cidr::v4(100, 64, 0, 0, 10),
+    Cidr::v4(127, 0, 0, 0, 8),
+    Cidr::v4(169, 254, 0, 0, 16),
+    Cidr::v4(172, 16, 0, 0, 12),
+    Cidr::v4(192, 0, 0, 0, 24),
+    Cidr::v4(192, 0, 2, 0, 24),
+    Cidr::v4(192, 31, 196, 0, 24),
+    Cidr::v4(192, 52, 193, 0, 24),
+    Cidr::v4(192, 88, 99, 0, 24),
+    Cidr::v4(192, 168, 0, 0, 16),
+    Cidr::v4(192, 175, 48, 0, 24),
+    Cidr::v4(198, 18, 0, 0, 15),
+    Cidr::v4(198, 51, 100, 0, 24),
+    Cidr::v4(203, 0, 113, 0, 24),
+    Cidr::v4(224, 0, 0, 0, 4),
+    Cidr::v4(240, 0, 0, 0, 4),
+    // ::/96 holds the unspecified address, loopback and the deprecated IPv4-compatible ones.
+    Cidr::v6(0, 0, 0, 96),
+    Cidr::v6(0x64, 0xff9b, 1, 48),
+    Cidr::v6(0x100, 0, 0, 64),
+    Cidr::v6(0x2001, 0, 0, 23),
+    Cidr::v6(0x2001, 0xdb8, 0, 32),
+    Cidr::v6(0x2620, 0x4f, 0x8000, 48),
+    Cidr::v6(0x3fff, 0, 0, 20),
+    Cidr::v6(0x5f00, 0, 0, 16),
+    Cidr::v6(0xfc00, 0, 0, 7),
+    Cidr::v6(0xfe80, 0, 0, 10),
+    Cidr::v6(0xfec0, 0, 0, 10),
+    Cidr::v6(0xff00, 0, 0, 8),
+    Cidr::v6(0x2002, 0, 0, 16),
+];
+
+/// Decides about peers.
+#[derive(Clone, Debug)]
+pub(super) struct PeerFilter {
+    allowed: Vec<Cidr>,
+    own: Vec<IpAddr>,
+    relay_ports: RangeInclusive<u16>,
+}
+
+impl PeerFilter {
+    /// `own`: every address of this host, and those by which others see it. Two peers that both relay through us meet
+    /// at one of them, inside `relay_ports`: those are the only ports of ours that a relay may reach.
+    pub(super) fn new(allowed: Vec<Cidr>, own: Vec<IpAddr>, relay_ports: RangeInclusive<u16>) -> Self {
+        Self { allowed, own, relay_ports }
+    }
+
+    /// Whether permissions may be given for this address at all.
+    pub(super) fn may_permit(&self, ip: IpAddr) -> bool {
+        faces(ip).all(|face| self.is_own(face) || self.is_reachable(face))
+    }
+
+    /// Whether a datagram may be sent there.
+    pub(super) fn may_send(&self, peer: SocketAddr) -> bool {
+        let is_relay = self.relay_ports.contains(&peer.port());
+        faces(peer.ip())
+            .all(|face| if self.is_own(face) { is_relay || self.is_allowed(face) } else { self.is_reachable(face) })
+            && peer.port() != 0
+    }
+
+    /// Loopback isn't: no peer elsewhere has its relay there, but many a service of this host listens there alone.
+    fn is_own(&self, ip: IpAddr) -> bool {
+        self.own.contains(&ip) && !ip.is_loopback()
+    }
+
+    fn is_reachable(&self, ip: IpAddr) -> bool {
+        self.is_allowed(ip) || !SPECIAL.iter().any(|block| block.contains(ip))
+    }
+
+    fn is_allowed(&self, ip: IpAddr) -> bool {
+        self.allowed.iter().any(|block| block.contains(ip))
+    }
+}
+
+/// An address, or the IPv4 addresses that it stands for. A mapped address is its IPv4 address; a tunnelled or
+/// translated one may reach both ends, so both have to be allowed.
+fn faces(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let ip = ip.to_canonical();
+    let [inner, outer] = match ip {
+        IpAddr::V4(_) => [None, None],
+        IpAddr::V6(address) => embedded(address),
+    };
+    // Where there is an address within, the blocks of the disguise itself say nothing.
+    let visible = if inner.is_none() { Some(ip) } else { None };
+    [visible, inner.map(IpAddr::V4), outer.map(IpAddr::V4)].into_iter().flatten()
+}
+
+/// The IPv4 addresses inside NAT64 (RFC 6052), 6to4 (RFC 3056) and Teredo (RFC 4380: server, and client inverted).
+fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
+    let segments = address.segments();
+    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match segments {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => [v4(high, low), None],
+        [0x2001, 0, high, low, _, _, client_high, client_low] => [v4(!client_high, !client_low), v4(high, low)],
+        _ => [None, None],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(allowed: &[&str], own: &[&str]) -> PeerFilter {
+        let allowed = allowed.iter().map(|text| text.parse().unwrap()).collect();
+        PeerFilter::new(allowed, own.iter().map(|text| text.parse().unwrap()).collect(), 50000..=50100)
+    }
+
+    fn sends(filter: &PeerFilter, peer: &str) -> bool {
+        let peer: SocketAddr = peer.parse().unwrap();
+        filter.may_permit(peer.ip()) && filter.may_send(peer)
+    }
+
+    #[test]
+    fn the_public_internet_is_reachable() {
+        let filter = filter(&[], &[]);
+        for peer in [
+            "8.8.8.8:1",
+            "[2606:4700::1111]:1",
+            "[64:ff9b::808:808]:1",
+            "[2002:808:808::1]:1",
+            "172.32.0.1:1",
+            "100.128.0.1:9",
+        ] {
+            assert!(sends(&filter, peer), "{peer}");
+        }
+    }
+
+    #[test]
+    fn relay_to_private_addresses_is_refused_by_default() {
+        let filter = filter(&[], &[]);
+        for ip in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+        ] {
+            let v4: Ipv4Addr = ip.parse().unwrap();
+            let [a, b, c, d] = v4.octets();
+            let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            for disguise in [
+                IpAddr::V4(v4),
+                v4.to_ipv6_mapped().into(),
+                v4.to_ipv6_compatible().into(),
+                Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low).into(),
+                Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1).into(),
+                Ipv6Addr::new(0x2001, 0, 0x0808, 0x0808, 0, 0, !high, !low).into(),
+                Ipv6Addr::new(0x2001, 0, high, low, 0, 0, !0x0808, !0x0808).into(),
+            ] {
+                assert!(!sends(&filter, &SocketAddr::new(disguise, 1000).to_string()), "{disguise}");
+            }
+        }
+        for ip in [
+            "::",
+            "::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "2001:db8::1",
+            "64:ff9b:1::1",
+            "100::1",
+            "5f00::1",
+        ] {
+            assert!(!sends(&filter, &format!("[{ip}]:1000")), "{ip}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_allows_is_reachable_in_every_disguise() {
+        let filter = filter(&["127.0.0.0/8", "fd00::/8"], &[]);
+        for peer in ["127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[fd12::1]:1"] {
+            assert!(sends(&filter, peer), "{peer}");
+        }
+        assert!(!sends(&filter, "10.0.0.1:1"));
+    }
+
+    #[test]
+    fn of_this_host_only_the_relay_ports_are_reachable() {
+        let filter = filter(&[], &["8.8.4.4", "192.168.1.20"]);
+        assert!(sends(&filter, "8.8.4.4:50000") && sends(&filter, "192.168.1.20:50100"));
+        assert!(
+            !sends(&filter, "8.8.4.4:22")
+                && !sends(&filter, "[::ffff:8.8.4.4]:49999")
+                && !sends(&filter, "192.168.1.20:443")
+        );
+        assert!(!sends(&filter, "192.168.1.21:50000"));
+    }
+
+    #[test]
+    fn loopback_is_unreachable_although_it_is_this_host() {
+        for ip in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"] {
+            assert!(!sends(&filter(&[], &["127.0.0.1", "::1"]), &format!("{ip}:50000")), "{ip}");
+            assert!(sends(&filter(&["127.0.0.0/8", "::1"], &["127.0.0.1", "::1"]), &format!("{ip}:1")), "{ip}");
+        }
+    }
+
+    #[test]
+    fn port_zero_is_no_peer() {
+        assert!(!sends(&filter(&["0.0.0.0/0"], &[]), "8.8.8.8:0"));
+    }
+
+    #[test]
+    fn a_block_holds_what_its_prefix_says() {
+        let block: Cidr = "10.0.0.0/8".parse().unwrap();
+        assert!(block.contains("10.255.0.1".parse().unwrap()) && !block.contains("11.0.0.1".parse().unwrap()));
+        let all: Cidr = "0.0.0.0/0".parse().unwrap();
+        assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
+        let one: Cidr = "2001:db8::1".parse().unwrap();
+        assert!(one.contains("2001:db8::1".parse().unwrap()) && !one.contains("2001:db8::2".parse().unwrap()));
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0/8", "x/8", "10.0.0.0/"] {
+            assert_eq!(text.parse::<Cidr>(), Err(NotACidr), "{text}");
+        }
+    }
+}

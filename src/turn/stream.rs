@@ -1,0 +1,192 @@
+//! A client over TCP or TLS: one connection, one allocation, one task.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+use turn_types::AddressFamily;
+
+use super::framing::{self, Front};
+use super::quota::Meter;
+use super::relay::{self, Wrapped};
+use super::routes::Routes;
+use super::rules::{Allocation, Now, Outcome, Relays};
+use super::{Turn, TurnCount, families};
+
+/// What is read at once: most messages are a packet of media.
+const READ_BYTES: usize = 4096;
+
+/// What may wait to be written. Beyond it packets are lost, as on any full wire.
+const PENDING_BYTES: usize = 256 * 1024;
+
+/// How long one write may take: a client that stops reading is gone after it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client and its stream.
+pub(super) struct StreamClient<S> {
+    turn: Arc<Turn>,
+    stream: S,
+    client: SocketAddr,
+    local: IpAddr,
+    allocation: Option<Allocation<UdpSocket>>,
+    inbound: Option<(Meter, f64)>,
+    received: Vec<u8>,
+    pending: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
+    pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr) -> Self {
+        let inbound = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
+        Self { turn, stream, client, local, allocation: None, inbound, received: Vec::new(), pending: Vec::new() }
+    }
+
+    /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation.
+    pub(super) async fn run(mut self) {
+        let stop = self.turn.tasks.stop().clone();
+        let mut idle_until = Instant::now() + self.turn.handshake_timeout;
+        loop {
+            let until = self.allocation.as_ref().map_or(idle_until, |allocation| allocation.expires);
+            let served = tokio::select! {
+                () = stop.cancelled(), if self.allocation.is_none() => return,
+                () = tokio::time::sleep_until(until.into()) => return,
+                read = read(&mut self.stream, &mut self.received) => read.and_then(|()| self.take_all()),
+                () = readable(self.allocation.as_ref()) => {
+                    self.bring_in();
+                    Ok(())
+                }
+            };
+            if served.is_err() || self.flush().await.is_err() {
+                return;
+            }
+            if self.allocation.is_some() {
+                // After a refresh to zero there is as much time as at the beginning.
+                idle_until = Instant::now() + self.turn.handshake_timeout;
+            }
+        }
+    }
+
+    fn take_all(&mut self) -> io::Result<()> {
+        let mut received = std::mem::take(&mut self.received);
+        let mut taken = 0;
+        let followed = loop {
+            match framing::front(&received[taken..]) {
+                Front::Message { length, padding } => {
+                    self.take(&received[taken..taken + length]);
+                    taken += length + padding;
+                }
+                Front::Partial(_) => break Ok(()),
+                Front::Broken => break Err(io::ErrorKind::InvalidData.into()),
+            }
+        };
+        received.drain(..taken);
+        // A burst's buffer is not kept.
+        received.shrink_to(2 * READ_BYTES);
+        self.received = received;
+        followed
+    }
+
+    fn take(&mut self, message: &[u8]) {
+        let turn = Arc::clone(&self.turn);
+        if message[0] >> 6 == 1 {
+            let Some(allocation) = &mut self.allocation else { return };
+            match turn.rules.take_channel_data(allocation, message, Instant::now()) {
+                Some((peer, data)) => turn.send(&allocation.relay, peer, data),
+                None => turn.counters.count(TurnCount::Dropped),
+            }
+            return;
+        }
+        let mut relays = StreamRelays { turn: &turn, local: self.local };
+        let outcome = turn.rules.take(&mut self.allocation, self.client, message, Now::read(), &mut relays);
+        turn.note(&outcome);
+        match outcome {
+            Outcome::Drop => {}
+            // A stream's source is who it says, and each answer costs it a request.
+            Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) | Outcome::Challenge(answer) => {
+                self.pending.extend_from_slice(&answer);
+            }
+            Outcome::Relay(peer, data) => {
+                if let Some(allocation) = &self.allocation {
+                    turn.send(&allocation.relay, peer, data);
+                }
+            }
+        }
+    }
+
+    fn bring_in(&mut self) {
+        let Some(allocation) = &self.allocation else { return };
+        let (pending, counters) = (&mut self.pending, &self.turn.counters);
+        relay::drain(&allocation.relay, &allocation.routes, &mut self.inbound, |wrapped: Wrapped<'_>| {
+            let bytes = wrapped.as_ref();
+            let fits = pending.len() + bytes.len() <= PENDING_BYTES;
+            counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
+            if fits {
+                pending.extend_from_slice(bytes);
+                // RFC 8656, 12.5: in a stream ChannelData ends at a multiple of four. A STUN message always does.
+                pending.resize(pending.len().next_multiple_of(4), 0);
+            }
+        });
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let written = async {
+            self.stream.write_all(&self.pending).await?;
+            self.stream.flush().await
+        };
+        timeout(WRITE_TIMEOUT, written).await??;
+        self.pending.clear();
+        // A burst's buffer is not kept.
+        self.pending.shrink_to(READ_BYTES);
+        Ok(())
+    }
+}
+
+/// Cancel safe: what was read is in the buffer.
+async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> io::Result<()> {
+    // A message that is not complete is at most this long, so the buffer is bounded by it and one read.
+    received.reserve(READ_BYTES);
+    let mut limited = stream.take((framing::MAX_BYTES - received.len().min(framing::MAX_BYTES) + 1) as u64);
+    match limited.read_buf(received).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn readable(allocation: Option<&Allocation<UdpSocket>>) {
+    match allocation {
+        // An error here is a datagram's (ICMP): it says nothing of the next.
+        Some(allocation) => drop(allocation.relay.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+struct StreamRelays<'a> {
+    turn: &'a Turn,
+    local: IpAddr,
+}
+
+impl Relays for StreamRelays<'_> {
+    type Relay = UdpSocket;
+
+    fn open(
+        &mut self,
+        family: AddressFamily,
+        is_even: bool,
+        _: &Arc<ArcSwap<Routes>>,
+    ) -> Option<(UdpSocket, SocketAddr)> {
+        let opened = self.turn.open_relay(self.local, family, is_even)?;
+        self.turn.counters.count(TurnCount::Allocations);
+        Some(opened)
+    }
+
+    fn has(&self, family: AddressFamily) -> bool {
+        families::address(self.local, &self.turn.addresses, family).is_some()
+    }
+}
