@@ -55,7 +55,7 @@ async fn a_connection_that_says_nothing_after_a_request_is_ended() {
 #[tokio::test]
 async fn what_is_neither_tls_nor_http_is_ended_at_once() {
     let server = Server::start(&["--handshake-timeout=60"]);
-    for bytes in [&b"\0"[..], b"\xff\xff", b"ssh-", b"\x15\x03\x01"] {
+    for bytes in [&b"\x04"[..], b"\xff\xff", b"ssh-", b"\x15\x03\x01"] {
         let mut tcp = server.tcp().await;
         tcp.write_all(bytes).await.expect("the server reads");
         assert_ended(&mut tcp).await;

@@ -3,7 +3,7 @@
 //! No test sleeps. A wait has a deadline and says what it waited for; that something does not come is proved by a
 //! fence: what is sent after it and must come back is the next thing received.
 //!
-//! [`server`], [`program`], [`client`], [`raw`], [`http`] and [`pair`] are what the tests stand on; every other module
+//! [`server`], [`program`], [`client`], [`raw`], [`turn_client`], [`http`] and [`pair`] are what the tests stand on; every other module
 //! is the tests of one subject.
 
 mod client;
@@ -12,6 +12,7 @@ mod pair;
 mod program;
 mod raw;
 mod server;
+mod turn_client;
 
 mod accept;
 mod admission;
@@ -27,6 +28,8 @@ mod reader;
 mod relay;
 mod room;
 mod tls;
+mod turn;
+mod turn_attack;
 mod welcome;
 
 use std::time::Duration;

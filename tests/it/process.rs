@@ -49,6 +49,14 @@ async fn it_says_where_to_open_it_and_serves_there() {
 }
 
 #[tokio::test]
+async fn a_pair_for_development_is_never_made_where_a_public_host_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run(command(folder.path(), &["--public-host=example.org"])).await;
+    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file"]);
+    assert!(!folder.path().join("certs").exists());
+}
+
+#[tokio::test]
 async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = command(folder.path(), &["--listen=[::]:0"]);

@@ -60,6 +60,8 @@ fn settle(command: &mut Command, folder: &Path) {
     }
     // So few that no usual limit of open files is worth a warning.
     command.env("ENTREMISE_MAX_CONNECTIONS", "100");
+    // The usual port is not for tests, of which many run at once.
+    command.env("ENTREMISE_STUN_PORT", "0");
     command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
 }
 
@@ -124,6 +126,15 @@ impl Program {
     pub(crate) fn files(&self) -> usize {
         let pid = self.child.id().expect("it has not been waited for");
         fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count()
+    }
+
+    /// How many bytes of memory it occupies.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let pid = self.child.id().expect("it has not been waited for");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes * 1024
     }
 
     /// Waits for its end.

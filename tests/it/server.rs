@@ -10,6 +10,7 @@ use clap::Parser as _;
 use entremise::cli::Cli;
 use entremise::config::Config;
 use entremise::hub::Hub;
+use entremise::server::Relays;
 use entremise::tasks::Drained;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
@@ -68,6 +69,7 @@ impl Site {
 pub(crate) struct Server {
     site: Site,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) relays: Relays,
     name: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
@@ -81,10 +83,16 @@ impl Server {
     }
 
     pub(crate) fn start_with(pair: Pair, flags: &[&str]) -> Self {
+        Self::start_changed(pair, flags, |_| {})
+    }
+
+    /// With settings that no flag can give, such as any free port.
+    pub(crate) fn start_changed(pair: Pair, flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         remember_panics();
         let name = format!("server-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let config = config(&pair, flags);
+        let mut config = config(&pair, flags);
+        change(&mut config);
         let (bound, binding) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let run = {
@@ -94,15 +102,16 @@ impl Server {
                 let runtime = runtime.worker_threads(2).thread_name(name).enable_all().build().expect("threads");
                 runtime.block_on(async {
                     let server = entremise::server::Server::bind(config).expect("the server starts");
-                    bound.send((server.address(), server.hub())).expect("the test waits");
+                    bound.send((server.address(), server.hub(), server.relays())).expect("the test waits");
                     let stopped = async { drop(stopped.await) };
                     server.run(stopped).await.expect("the listener works")
                 })
             }
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-        let (address, hub) = binding.recv().expect("the server starts");
-        Self { site: Site::new(address, &pair.root), hub, name, stop: Some(stop), thread: Some(thread), _pair: pair }
+        let (address, hub, relays) = binding.recv().expect("the server starts");
+        let site = Site::new(address, &pair.root);
+        Self { site, hub, relays, name, stop: Some(stop), thread: Some(thread), _pair: pair }
     }
 
     /// Tells it to stop; the drain begins.
@@ -141,17 +150,20 @@ impl Drop for Server {
             (0, 0, 0),
             "peers, rooms, bytes left"
         );
+        assert_eq!(self.relays.allocations(), 0, "relays left");
         let panicked = PANICKED.lock().expect("no panic while it is held").contains(&self.name);
         assert!(!panicked, "a task of the server panicked");
     }
 }
 
-/// The checked settings that these flags ask for.
+/// The checked settings that these flags ask for. The usual port of STUN is not for tests, of which many run at once.
 pub(crate) fn config(pair: &Pair, flags: &[&str]) -> Config {
     let own = ["entremise".to_owned(), "--listen=127.0.0.1:0".to_owned()];
     let flags = flags.iter().map(|flag| (*flag).to_owned());
     let cli = Cli::try_parse_from(own.into_iter().chain(pair.flags()).chain(flags)).expect("the flags are right");
-    Config::from_cli(&cli).expect("the settings fit each other")
+    let mut config = Config::from_cli(&cli).expect("the settings fit each other");
+    config.ice.stun_port = None;
+    config
 }
 
 /// Names of threads in which something panicked: tokio catches a task's panic, and no test may miss it.

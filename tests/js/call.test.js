@@ -141,6 +141,26 @@ describe('a call', () => {
     assert.deepEqual(paths, ['turn']);
   });
 
+  it('tells the path anew when ICE has chosen another', async () => {
+    const { a } = await inCall();
+    /** @type {any[]} */
+    const paths = [];
+    current(a).on('path', ({ path }) => paths.push(path.kind));
+    const chosen = (/** @type {string} */ candidateType) => new Map(Object.entries({
+      p: { id: 'p', type: 'candidate-pair', selected: true, localCandidateId: 'l', remoteCandidateId: 'r' },
+      l: { id: 'l', candidateType, protocol: 'udp' }, r: { id: 'r', candidateType: 'host', protocol: 'udp' },
+    }));
+    const iceTransport = new EventTarget();
+    a.world.connection.transceivers[0].sender.transport = { iceTransport };
+    a.world.connection.stats = chosen('relay');
+    a.world.connection.become('connected');
+    await settled();
+    a.world.connection.stats = chosen('srflx');
+    iceTransport.dispatchEvent(new Event('selectedcandidatepairchange'));
+    await settled();
+    assert.deepEqual(paths, ['turn', 'stun']);
+  });
+
   it('corrects the path when the other side tells, late, that an address is its relay’s; and tells none twice', async () => {
     const { signaling, a, b } = await inCall();
     /** @type {any[]} */
