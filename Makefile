@@ -1,11 +1,11 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make check, make test-network (root), make bench
+# See also: make check, make test-network (root), make bench, make bench-turn (beside coturn)
 
-.PHONY: run test check test-network bench
+.PHONY: run test check test-network bench bench-turn
 
 run:
-	cargo run
+	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
 
 test: node_modules
 	tests/tools chromium=chromium firefox-esr=firefox-esr
@@ -13,6 +13,8 @@ test: node_modules
 	npm run --silent check
 	npm test --silent
 	cargo build
+	tests/unpack target/coturn coturn
+	npm run --silent test:turn
 	npm run --silent test:browser
 	@echo 'Not run here: make check (formatting, lints, docs), make test-network (needs root).'
 
@@ -24,13 +26,18 @@ check: node_modules
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo 'Not run here: cargo deny (cargo install cargo-deny).'; fi
 
-test-network:
-	tests/tools ip=iproute2 curl=curl
+test-network: node_modules
+	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium
 	cargo build
 	npm run --silent test:network
 
 bench:
 	cargo bench --bench idle_peers
+
+bench-turn: node_modules
+	tests/unpack target/coturn coturn
+	cargo build --release
+	ENTREMISE_BIN=$${CARGO_TARGET_DIR:-target}/release/entremise node tests/turn/cost.js
 
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund

@@ -17,6 +17,7 @@ const quiet = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--ignore-certificate-errors', // of TURN over TLS; acceptInsecureCerts is for pages
   '--allow-loopback-in-peer-connection',
   '--disable-features=WebRtcHideLocalIpsWithMdns',
 ];
@@ -45,13 +46,25 @@ const options = {
   'firefox-in-french': { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { 'intl.accept_languages': 'fr' } },
 };
 
-/** @type {Map<Kind, Promise<Browser>>} */
+/** By kind, or by namespace. @type {Map<string, Promise<Browser>>} */
 const launched = new Map();
 
 /** @param {Kind} kind @returns {Promise<Browser>} one process per kind, shared by the tests of a file */
 export function launch(kind) {
-  const browser = launched.get(kind) ?? start(options[kind]);
-  launched.set(kind, browser);
+  return once(kind, () => start(options[kind]));
+}
+
+/** @param {string} namespace @returns {Promise<Browser>} Chromium in a network namespace; steered through a pipe, which crosses it */
+export function launchIn(namespace) {
+  const words = puppeteer.defaultArgs({ ...common, args: [...quiet, camera, allow] });
+  const args = ['netns', 'exec', namespace, CHROMIUM, ...words];
+  return once(namespace, () => start({ executablePath: '/usr/sbin/ip', args, ignoreDefaultArgs: true, pipe: true }));
+}
+
+/** @param {string} name @param {() => Promise<Browser>} start */
+function once(name, start) {
+  const browser = launched.get(name) ?? start();
+  launched.set(name, browser);
   return browser;
 }
 

@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { all, connect, scene } from './scene.js';
+import { all, connect, scene, serve } from './scene.js';
+
+serve();
 
 /** @type {[caller: Kind, callee: Kind][]} */
 const pairs = [

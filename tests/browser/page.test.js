@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { all, connect, scene, server } from './scene.js';
+import { all, connect, scene, serve, server } from './scene.js';
+
+serve();
 
 describe('a page without a camera', () => {
   test('calls, and receives the other side’s picture and sound', scene(['chromium-without-camera', 'chromium'], async (alice, bob) => {

@@ -123,6 +123,21 @@ export class Peer {
     });
   }
 
+  /** Takes the other ICE servers from the page's next calls. @param {RegExp} url of those that stay */
+  async useOnly(url) {
+    await this.page.evaluate((source) => {
+      const url = new RegExp(source);
+      /** @param {RTCIceServer} server */
+      const filtered = (server) => ({ ...server, urls: [server.urls].flat().filter((each) => url.test(each)) });
+      globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+        /** @param {RTCConfiguration} [configuration] */
+        constructor({ iceServers = [], ...others } = {}) {
+          super({ ...others, iceServers: iceServers.map(filtered).filter(({ urls }) => urls.length > 0) });
+        }
+      };
+    }, url.source);
+  }
+
   /** @param {number} at the moment, in milliseconds since 1970, so that two peers can choose the same */
   async answerCameraPrompt(at) {
     await this.page.evaluate(
@@ -141,6 +156,11 @@ export class Peer {
   /** @returns {Promise<string>} */
   state() {
     return this.page.$eval('main', (main) => main.dataset['state'] ?? '');
+  }
+
+  /** How media go, and by which kinds of address. */
+  path() {
+    return this.page.$eval('#path', (element) => `${element.textContent} (${/** @type {HTMLElement} */ (element).title})`);
   }
 
   /** @param {string} selector of an input */
@@ -162,6 +182,11 @@ export class Peer {
   /** @param {RegExp} words */
   async isTold(words) {
     await this.#until(`the words ${words}`, async () => words.test(await this.text('#status')));
+  }
+
+  /** @param {RegExp} path as the page says it */
+  async isConnectedBy(path) {
+    await this.#until(`the path ${path}`, async () => path.test(await this.path()));
   }
 
   /** @param {string} text from the other side */
@@ -206,7 +231,7 @@ export class Peer {
   }
 
   async #situation() {
-    return `${this.#name} is ${await this.state()} and is told "${await this.text('#status')}"; complaints: ${this.#complaints}`;
+    return `${this.#name} is ${await this.state()} and is told "${await this.text('#status')}", its path is "${await this.path()}"; complaints: ${this.#complaints}`;
   }
 
   /** @param {string} what @param {() => Promise<boolean>} condition @param {number} [patience] in seconds */

@@ -1,6 +1,7 @@
-/** What the tests of a file share: one server, and its browsers. Each test has pages of its own. */
+/** What tests share: a server, and its browsers. Each test has pages of its own. */
 
 /** @import { Kind } from './browsers.js' */
+/** @import { Place } from './server.js' */
 import { after, before } from 'node:test';
 
 import { closeBrowsers, launch } from './browsers.js';
@@ -13,26 +14,35 @@ export let server;
 // An interrupted run asks its files to end. The server is killed at `exit`.
 process.once('SIGTERM', () => void closeBrowsers().finally(() => process.exit(1)));
 
-before(async () => void (server = await Server.start()));
-after(async () => {
-  await closeBrowsers();
-  await server?.close();
-});
+/**
+ * Runs a server for the tests of the file, or of the describe() around.
+ *
+ * @param {() => string[] | Promise<string[]>} [flags] asked for when the tests begin
+ * @param {Place} [place]
+ */
+export function serve(flags = () => ['--stun-port', '0'], place = {}) {
+  before(async () => void (server = await Server.start(await flags(), '127.0.0.1', place)));
+  after(async () => {
+    await closeBrowsers();
+    await server?.close();
+  });
+}
 
 /**
  * A test's body: opens a page in each of these browsers, lets them play, and then none may have complained.
  *
  * @param {Kind[]} kinds
  * @param {(...peers: Peer[]) => Promise<void>} play
+ * @param {string} [query] of the page's address
  */
-export function scene(kinds, play) {
+export function scene(kinds, play, query = '') {
   return async () => {
     /** @type {Peer[]} */
     const peers = [];
     try {
       for (const [index, kind] of kinds.entries()) {
         const name = `${['Alice', 'Bob', 'Carol'][index]} (${kind})`;
-        peers.push(await Peer.open(await launch(kind), name, server.url));
+        peers.push(await Peer.open(await launch(kind), name, server.url + query));
       }
       await play(...peers);
       for (const peer of peers) peer.assertNoComplaint();

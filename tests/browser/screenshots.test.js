@@ -6,7 +6,9 @@ import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
-import { all, connect, scene } from './scene.js';
+import { all, connect, scene, serve } from './scene.js';
+
+serve();
 
 const output = fileURLToPath(new URL('output/', import.meta.url));
 const desktop = { width: 1280, height: 800 };

@@ -20,6 +20,11 @@ process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
 const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
 
+/**
+ * @typedef {{ name?: string, port?: number, through?: string[] }} Place
+ *   `name`: of its host, for browsers, if not its address; `port`: any, if not told; `through`: a command that runs it elsewhere
+ */
+
 export class Server {
   #folder;
   /** @type {Child | null} */
@@ -28,28 +33,42 @@ export class Server {
   /** With a slash at the end. The port stays the same when it is started again. */
   url = '';
 
+  #host;
   #flags;
+  #name;
+  #port;
+  #through;
 
-  /** @param {string} folder @param {string[]} flags */
-  constructor(folder, flags) {
+  /** @param {string} folder @param {string} host @param {string[]} flags @param {Place} place */
+  constructor(folder, host, flags, { name = host, port = 0, through = [] }) {
     this.#folder = folder;
+    this.#host = host;
     this.#flags = flags;
+    this.#name = name;
+    this.#port = port;
+    this.#through = through;
   }
 
-  /** @param {string[]} [flags] besides the address */
-  static async start(flags = []) {
+  /** @param {string[]} [flags] besides the address @param {string} [host] as in a URL @param {Place} [place] */
+  static async start(flags = [], host = '127.0.0.1', place = {}) {
     if (!existsSync(program)) throw new Error(`there is no ${program}: run cargo build, or set ENTREMISE_BIN`);
-    const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')), flags);
+    const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')), host, flags, place);
     await server.start();
     return server;
   }
 
-  get #port() {
-    return this.url ? new URL(this.url).port : '0';
+  /** The file with the certificate that it has made. */
+  get certificate() {
+    return join(this.#folder, 'certs', 'cert.pem');
+  }
+
+  get pid() {
+    return this.#child?.pid;
   }
 
   async start() {
-    const child = spawn(program, ['--listen', `127.0.0.1:${this.#port}`, ...this.#flags], { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command = program, ...words] = [...this.#through, program, '--listen', `${this.#host}:${this.#port}`, ...this.#flags];
+    const child = spawn(command, words, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));
@@ -67,7 +86,8 @@ export class Server {
     const [line] = await within(10, 'the server to say where it is', () => this.#log, once(createInterface(stdout), 'line'));
     const url = /^entremise \S+: open (https:\S+\/)$/.exec(line)?.[1];
     assert(url, `the server's first line names its page: ${line}`);
-    this.url = `https://127.0.0.1:${new URL(url).port}/`;
+    this.#port = Number(new URL(url).port || 443);
+    this.url = new URL(`https://${this.#name}:${this.#port}/`).href;
   }
 
   /** As an operator does, with peers connected or not. */

@@ -1,52 +1,81 @@
-/** Two hosts on one cable: network namespaces joined by a veth pair. Needs root and iproute2. */
+/** Hosts that are only in this machine: network namespaces, joined by cables (veth pairs). Needs root and iproute2. */
 
 import { execFileSync, spawn } from 'node:child_process';
 
-const ADDRESS = { server: '10.77.0.1', phone: '10.77.0.2' };
+/** What is there when the tests are interrupted. @type {Set<Namespaces>} */
+const present = new Set();
+process.on('exit', () => present.forEach((namespaces) => namespaces.remove()));
+for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) process.once(signal, () => process.exit(1));
 
-/** @typedef {keyof typeof ADDRESS} Host */
+/** @typedef {{ host: string, device: string, address?: string }} End of a cable; the address with the length of its network's prefix */
 
-export class Cable {
-  #name = `entremise-${process.pid}`;
+let count = 0;
 
-  constructor() {
-    for (const host of this.#hosts()) ip('netns', 'add', this.#namespace(host));
-    ip('link', 'add', 'cable', 'netns', this.#namespace('server'), 'type', 'veth', 'peer', 'name', 'cable', 'netns', this.#namespace('phone'));
-    for (const host of this.#hosts()) {
-      this.ip(host, 'address', 'add', `${ADDRESS[host]}/24`, 'dev', 'cable');
+export class Namespaces {
+  #prefix = `entremise-${process.pid}-${count++}`;
+  /** @type {string[]} */
+  #hosts = [];
+  /** @type {Set<import('node:child_process').ChildProcess>} */
+  #processes = new Set();
+
+  /** @param {string[]} hosts */
+  constructor(...hosts) {
+    if (process.getuid?.() !== 0) throw new Error('NOT RUN: network namespaces need root');
+    need('ip', 'iproute2');
+    present.add(this);
+    for (const host of hosts) {
+      ip('netns', 'add', this.name(host));
+      this.#hosts.push(host);
       this.ip(host, 'link', 'set', 'lo', 'up');
-      this.ip(host, 'link', 'set', 'cable', 'up');
     }
   }
 
-  /** @param {Host} host */
-  address(host) {
-    return ADDRESS[host];
+  /** @param {string} host */
+  name(host) {
+    return `${this.#prefix}-${host}`;
   }
 
-  /** @param {Host} host @param {string[]} command @param {import('node:child_process').SpawnOptions} [options] */
-  spawn(host, command, options) {
-    return spawn('ip', ['netns', 'exec', this.#namespace(host), ...command], { stdio: ['pipe', 'pipe', 'inherit'], ...options });
+  /** @param {End} one @param {End} other */
+  cable(one, other) {
+    ip('link', 'add', one.device, 'netns', this.name(one.host), 'type', 'veth', 'peer', 'name', other.device, 'netns', this.name(other.host));
+    for (const { host, device, address } of [one, other]) {
+      if (address) this.ip(host, 'address', 'add', address, 'dev', device);
+      this.ip(host, 'link', 'set', device, 'up');
+    }
   }
 
-  /** @param {Host} host @param {string[]} words */
+  /** @param {string} host @param {string[]} words */
   ip(host, ...words) {
-    ip('-n', this.#namespace(host), ...words);
+    ip('-n', this.name(host), ...words);
   }
 
-  /** Takes the cable away and both hosts with it. */
+  /** @param {string} host @param {string[]} command @param {string} [input] */
+  run(host, command, input = '') {
+    execFileSync('ip', ['netns', 'exec', this.name(host), ...command], { input, stdio: ['pipe', 'ignore', 'inherit'] });
+  }
+
+  /** @param {string} host @param {string[]} command @param {import('node:child_process').SpawnOptions} [options] */
+  spawn(host, command, options) {
+    const child = spawn('ip', ['netns', 'exec', this.name(host), ...command], { stdio: ['pipe', 'pipe', 'inherit'], ...options });
+    this.#processes.add(child);
+    child.once('exit', () => this.#processes.delete(child));
+    return child;
+  }
+
+  /** Takes the hosts away, their cables and what was spawned there with them. */
   remove() {
-    for (const host of this.#hosts()) ip('netns', 'delete', this.#namespace(host));
+    present.delete(this);
+    for (const child of this.#processes) child.kill('SIGKILL');
+    for (const host of this.#hosts.splice(0)) ip('netns', 'delete', this.name(host));
   }
+}
 
-  /** @param {Host} host */
-  #namespace(host) {
-    return `${this.#name}-${host}`;
-  }
-
-  /** @returns {Host[]} */
-  #hosts() {
-    return ['server', 'phone'];
+/** @param {string} command @param {string} origin the package that has it */
+export function need(command, origin) {
+  try {
+    execFileSync('which', [command], { stdio: 'ignore' });
+  } catch {
+    throw new Error(`NOT RUN: there is no ${command} here; apt-get install ${origin}`);
   }
 }
 
