@@ -59,7 +59,7 @@ impl Now {
     }
 }
 
-/// What a client sent us from, and what it asked for, when a relay is opened.
+/// Opens relays: the one thing that the rules ask of the outside.
 pub(super) trait Relays {
     /// An open relay. Dropping it closes it.
     type Relay;

@@ -3,12 +3,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
 use turn_types::AddressFamily;
 
 use super::framing::{self, Front};
@@ -24,10 +23,7 @@ const READ_BYTES: usize = 4096;
 /// What may wait to be written. Beyond it packets are lost, as on any full wire.
 const PENDING_BYTES: usize = 256 * 1024;
 
-/// How long one write may take: a client that stops reading is gone after it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A client and its stream.
+/// A client and its stream, whose writes have a deadline of their own (`accept`): a client that stops reading is gone.
 pub(super) struct StreamClient<S> {
     turn: Arc<Turn>,
     stream: S,
@@ -136,11 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let written = async {
-            self.stream.write_all(&self.pending).await?;
-            self.stream.flush().await
-        };
-        timeout(WRITE_TIMEOUT, written).await??;
+        self.stream.write_all(&self.pending).await?;
+        self.stream.flush().await?;
         self.pending.clear();
         // A burst's buffer is not kept.
         self.pending.shrink_to(READ_BYTES);
