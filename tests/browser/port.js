@@ -4,13 +4,26 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
+/** Below the ports that the system gives away by itself, so that nobody else is given it meanwhile. */
+const PORTS = { first: 20_000, count: 12_000 };
+
+/** @returns {Promise<number>} */
 export async function freePort() {
-  const tcp = createServer();
-  await once(tcp.listen(0, '127.0.0.1'), 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (tcp.address());
-  const udp = createSocket('udp4');
-  await once(udp.bind(port, '127.0.0.1'), 'listening');
-  udp.close();
-  tcp.close();
-  return port;
+  const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+  return (await isFree(port)) ? port : freePort();
+}
+
+/** @param {number} port */
+async function isFree(port) {
+  const [tcp, udp] = [createServer(), createSocket('udp4')];
+  try {
+    await once(tcp.listen(port, '127.0.0.1'), 'listening');
+    await once(udp.bind(port, '127.0.0.1'), 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    tcp.close();
+    udp.close();
+  }
 }
