@@ -2,6 +2,7 @@
 
 /** @import { Path } from '../../static/js/path.js' */
 /** @import { Kind } from './internet.js' */
+import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
 import { all, connect } from '../browser/scene.js';
@@ -22,6 +23,8 @@ const pairs = kinds.flatMap((left, index) => kinds.slice(index).map((right) => /
 
 /** @type {string[]} */
 const table = [];
+/** Of the pairs that can do without a relay: did they, on both sides? @type {boolean[]} */
+const direct = [];
 
 serve(['--turn']);
 
@@ -32,9 +35,14 @@ for (const [left, right] of pairs) {
     // Where there is a direct way, a busy browser may stay with the relay that connected it first: that is ICE's to choose.
     const way = canPunch(left, right) ? 'any way' : 'through a relay';
     const ways = await Promise.all([alice, bob].map(({ page }) => settledPath(page, way)));
+    if (canPunch(left, right)) direct.push(ways.every(({ kind }) => kind !== 'turn'));
     table.push(`${left} | ${right} | ${ways.map(wordsOf).join(' | ')}`);
   }));
 }
+
+test('most pairs that can do without the relay do', () => {
+  assert.ok(direct.filter(Boolean).length > direct.length / 2, `${direct}`);
+});
 
 after(() => console.log(`\nleft | right | path of the left | path of the right\n${table.join('\n')}`));
 
