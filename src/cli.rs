@@ -11,8 +11,8 @@ use clap::{Parser, ValueEnum};
 
 use crate::http::AllowedOrigin;
 use crate::ice::IceUrl;
+use crate::net::Cidr;
 use crate::tls::PairPaths;
-use crate::turn::Cidr;
 
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.

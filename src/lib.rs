@@ -15,9 +15,11 @@
 
 mod accept;
 pub mod ice;
-mod net;
+pub mod meter;
+pub mod net;
 pub mod turn;
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod connection;
