@@ -2,7 +2,7 @@
 //!
 //! Before TLS, and after the handshake again: a STUN message goes to the embedded TURN server, so that one TCP port is
 //! enough for page, signaling and relay; all else is HTTP. A letter before TLS is a browser that was sent to `http://`,
-//! which the router redirects. The deadline covers everything up to the first byte of the first request: hyper's own begins only with that byte.
+//! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the first request: hyper's own begins only with that byte.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) enum Transport {
     /// Over TLS.
     Tls,
-    /// In plain text: only ever redirected.
+    /// In plain text: only redirected, unless a proxy ends TLS for us.
     Plain,
 }
 
@@ -61,16 +61,17 @@ pub(crate) struct Deadlines {
 /// Tells connections apart and shakes hands. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
-    tls: TlsAcceptor,
+    /// None: a proxy ends TLS for us.
+    tls: Option<TlsAcceptor>,
     turn: Arc<Turn>,
     deadlines: Deadlines,
     lingering: Lingering,
 }
 
 impl Acceptor {
-    pub(crate) fn new(tls: Arc<ServerConfig>, turn: Arc<Turn>, deadlines: Deadlines, tasks: Tasks) -> Self {
+    pub(crate) fn new(tls: Option<Arc<ServerConfig>>, turn: Arc<Turn>, deadlines: Deadlines, tasks: Tasks) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: TlsAcceptor::from(tls), turn, deadlines, lingering }
+        Self { tls: tls.map(TlsAcceptor::from), turn, deadlines, lingering }
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
@@ -115,7 +116,11 @@ impl Acceptor {
             b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp)), Transport::Plain)),
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
-                let mut tls = self.tls.accept(tcp).await?;
+                let tls = self
+                    .tls
+                    .as_ref()
+                    .ok_or_else(|| io::Error::other("a proxy ends TLS, and it comes in plain text"))?;
+                let mut tls = tls.accept(tcp).await?;
                 match tls.fill_buf().await?.first() {
                     Some(STUN_FIRST..=STUN_LAST) => Ok(self.hand_over(Io::Tls(Box::new(tls)), client, local)),
                     Some(_) => Ok(Opened::Http(self.stream(Io::Tls(Box::new(tls))), Transport::Tls)),

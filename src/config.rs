@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 10,000 connections | about 150 MB of idle peers: what a small machine has to spare |
 //! | 1,000 connections per address | a school or an office behind one address; a tenth of all for one attacker |
+//! | 1,000 new connections at once, 20 per second | that school comes back when the network does; one page that reloads makes 1 |
 //! | messages of 64 KiB | an SDP offer has 2 to 10 KB, one with many simulcast layers 30; it is also a bound on memory |
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
@@ -25,32 +26,33 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 
-use crate::cli::Cli;
+use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
+use crate::cli::{Cli, TokenOrder};
 use crate::connection::ConnectionLimits;
 use crate::error::StartError;
-use crate::http::{AdmissionLimits, AllowedOrigin};
+use crate::http::{AdmissionLimits, HttpConfig};
 use crate::hub::{HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
+use crate::meter::Flow;
+use crate::net::TlsEnd;
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
 use crate::turn::{TurnConfig, TurnLimits};
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// Where to serve.
     pub listen: SocketAddr,
-    /// With which certificate.
+    /// With which certificate, where TLS ends here.
     pub pair: PairPaths,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
-    /// Whose pages may connect, besides our own.
-    pub allowed_origins: Vec<AllowedOrigin>,
-    /// How many may connect.
-    pub admission: AdmissionLimits,
+    /// Who may connect, and where they find us.
+    pub http: HttpConfig,
     /// What a connection may do.
     pub connection: ConnectionLimits,
     /// What the hub holds.
@@ -86,7 +88,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`StartError::TooSmall`] where one setting can't hold another.
+    /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         let max_message_bytes = cli.max_message_bytes.get();
         let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
@@ -100,11 +102,7 @@ impl Config {
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
-            allowed_origins: cli.allow_origin.clone(),
-            admission: AdmissionLimits {
-                connections: NonZeroUsize::new(cli.max_connections),
-                connections_per_address: NonZeroUsize::new(cli.max_connections_per_address),
-            },
+            http: http_config(cli)?,
             connection: ConnectionLimits {
                 max_message_bytes,
                 rate: rate(cli.messages_per_second, cli.message_burst),
@@ -121,6 +119,62 @@ impl Config {
             ice: IceSettings::from_cli(cli)?,
         })
     }
+}
+
+fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
+    if cli.plain_http && !cli.listen.ip().to_canonical().is_loopback() && !cli.insecure_plain_http_on_any_address {
+        return Err(StartError::PlainHttp { listen: cli.listen });
+    }
+    Ok(HttpConfig {
+        admission: AdmissionLimits {
+            connections: NonZeroUsize::new(cli.max_connections),
+            connections_per_address: NonZeroUsize::new(cli.max_connections_per_address),
+            new_connections: (cli.connections_per_second > 0.0)
+                .then(|| Flow { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
+        },
+        allowed_origins: cli.allow_origin.clone(),
+        public_host: cli.public_host.clone(),
+        trusted_proxies: cli.trusted_proxy.clone(),
+        verifier: verifier(cli)?,
+        base_path: cli.base_path.clone(),
+        tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
+    })
+}
+
+fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
+    let key = match (&cli.auth_jwt_secret_file, &cli.auth_jwt_public_key_file) {
+        (Some(file), _) => Key::shared(&auth_secret("--auth-jwt-secret-file", file)?),
+        (None, Some(file)) => {
+            let flag = "--auth-jwt-public-key-file";
+            Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))?
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Verifier::new(key, cli.auth_audience.clone(), cli.auth_issuer.clone())))
+}
+
+/// The token that is ordered, made at this time (seconds since 1970).
+///
+/// # Errors
+///
+/// Where the secret's file can't be used.
+pub fn token(order: &TokenOrder, now: u64) -> Result<String, StartError> {
+    let secret = auth_secret("--secret-file", &order.secret_file)?;
+    let claims = Claims {
+        rooms: order.rooms.clone(),
+        audience: order.audience.as_deref().map(Audience::from),
+        issuer: order.issuer.clone(),
+        ..Claims::new(&order.subject, now.saturating_add(order.ttl))
+    };
+    Ok(claims.mint(&secret))
+}
+
+fn auth_secret(flag: &'static str, path: &Path) -> Result<Secret, StartError> {
+    Secret::new(&secret(flag, path)?).map_err(|problem| key_error(flag, path, problem))
+}
+
+fn key_error(flag: &'static str, path: &Path, problem: KeyProblem) -> StartError {
+    StartError::SecretFile { flag, path: path.to_owned(), problem: problem.to_string() }
 }
 
 impl IceSettings {
@@ -221,9 +275,53 @@ mod tests {
 
     #[test]
     fn zero_switches_limits_off() {
-        let config = config(&["--messages-per-second=0", "--refused-messages=0", "--max-connections=0"]).unwrap();
+        let config = config(&[
+            "--messages-per-second=0",
+            "--refused-messages=0",
+            "--max-connections=0",
+            "--connections-per-second=0",
+        ])
+        .unwrap();
+        assert!(config.http.admission.new_connections.is_none());
         assert!(config.connection.rate.is_none());
         assert!(config.connection.refused_messages.is_none());
-        assert!(config.admission.connections.is_none());
+        assert!(config.http.admission.connections.is_none());
+    }
+
+    #[test]
+    fn plain_http_for_all_the_world_has_to_be_said_twice() {
+        for listen in ["[::]:8443", "0.0.0.0:80", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
+            let listen = format!("--listen={listen}");
+            let error = config(&[&listen, "--plain-http"]).unwrap_err();
+            assert!(error.contains("--insecure-plain-http-on-any-address"), "{error}");
+            let config = config(&[&listen, "--plain-http", "--insecure-plain-http-on-any-address"]).unwrap();
+            assert_eq!(config.http.tls_end, TlsEnd::Proxy);
+        }
+        for listen in ["127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"] {
+            assert!(config(&[&format!("--listen={listen}"), "--plain-http"]).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_stops_the_start_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let flags = ["--auth-jwt-secret-file", "--auth-jwt-public-key-file"];
+        for (text, problems) in [
+            ("", ["empty", "empty"]),
+            ("a secret of thirty-one bytes ..\n\n", ["has 31 bytes, and HS256 needs 32", "no public key"]),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ["PEM", "private key"]),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            for (flag, problem) in flags.into_iter().zip(problems) {
+                let error = config(&[&format!("{flag}={}", file.display())]).unwrap_err();
+                assert!(error.starts_with(flag) && error.contains(problem), "{error}");
+                assert!(text.is_empty() || !error.contains(text.trim()), "{error}");
+            }
+        }
+        for flag in flags {
+            let error = config(&[&format!("{flag}={}/nothing", folder.path().display())]).unwrap_err();
+            assert!(error.starts_with(flag) && error.contains("cannot be read"), "{error}");
+        }
     }
 }

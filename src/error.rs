@@ -38,7 +38,7 @@ pub enum StartError {
         source: io::Error,
     },
 
-    /// A file with a secret can't be used.
+    /// A file with a secret or a key can't be used.
     #[error("{flag} {}: {problem}", path.display())]
     SecretFile {
         /// The flag that names it.
@@ -56,6 +56,16 @@ pub enum StartError {
     NoAccess {
         /// The server.
         url: String,
+    },
+
+    /// Everything in plain text, for all the world.
+    #[error(
+        "--listen {listen} with --plain-http: whoever is on the way could read and change everything; listen on 127.0.0.1, \
+         beside the proxy that ends TLS, or give --insecure-plain-http-on-any-address where the way to it is safe"
+    )]
+    PlainHttp {
+        /// Where it would be served.
+        listen: SocketAddr,
     },
 
     /// The log filter isn't one.

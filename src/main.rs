@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
-use entremise::cli::{Cli, LogFormat};
-use entremise::config::Config;
+use entremise::cli::{Cli, Command, LogFormat, TokenOrder};
+use entremise::config::{self, Config};
 use entremise::error::StartError;
 use entremise::server::Server;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,7 +19,11 @@ const OTHER_URLS: usize = 4;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli).await {
+    let done = match &cli.command {
+        Some(Command::Token(order)) => print_token(order),
+        None => serve(&cli).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("entremise: {error:#}");
@@ -27,7 +32,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+/// Prints nothing else, so that it can be taken by `$(…)`.
+fn print_token(order: &TokenOrder) -> Result<(), Box<dyn std::error::Error>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    writeln!(std::io::stdout(), "{}", config::token(order, now)?)?;
+    Ok(())
+}
+
+async fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     start_logging(&cli.log, cli.log_format)?;
     let config = Config::from_cli(cli)?;
     raise_descriptor_limit(cli.max_connections);

@@ -117,7 +117,7 @@ mod tests {
         let passed = |meter: &mut Meter, now| (0..20).filter(|_| meter.spend(1, flow, now)).count();
         assert_eq!(passed(&mut meter, start), 5);
         assert_eq!(passed(&mut meter, start + Duration::from_millis(1500)), 3);
-        assert_eq!(passed(&mut meter, start + Duration::from_secs(60)), 5);
+        assert_eq!(passed(&mut meter, start + Duration::from_mins(1)), 5);
     }
 
     #[test]

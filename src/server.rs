@@ -14,9 +14,11 @@ use tracing::{debug, info, warn};
 use crate::accept::{Acceptor, Deadlines};
 use crate::config::{Config, IceSettings};
 use crate::error::{StartError, listen_advice};
+use crate::http::{BasePath, HttpConfig};
 use crate::hub::Hub;
 use crate::ice::credential::TurnSecret;
 use crate::ice::{Embedded, IceConfig};
+use crate::net::TlsEnd;
 use crate::tasks::{Drained, Tasks};
 use crate::tls::Audience;
 use crate::turn::{Turn, TurnCount, UdpClients};
@@ -32,6 +34,8 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    scheme: &'static str,
+    page: BasePath,
     acceptor: Acceptor,
     ports: TurnPorts,
     router: Router,
@@ -53,11 +57,10 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn bind(config: Config) -> Result<Self, StartError> {
-        let audience = match config.ice.public_host {
-            Some(_) => Audience::Public,
-            None => Audience::Developers,
+        let tls = match config.http.tls_end {
+            TlsEnd::Here => Some(tls::server_config(&config.pair, audience(&config.http))?),
+            TlsEnd::Proxy => None,
         };
-        let tls = tls::server_config(&config.pair, audience)?;
         let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
         let address = listener.local_addr().expect("a socket that listens has an address");
         let tasks = Tasks::new();
@@ -65,19 +68,15 @@ impl Server {
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
         let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
         let ice = Arc::new(ports.offer(config.ice));
-        let router = http::router(
-            Arc::clone(&hub),
-            tasks.clone(),
-            config.admission,
-            config.allowed_origins,
-            config.connection,
-            ice,
-        );
+        let page = config.http.base_path.clone();
+        let router = http::router(config.http, Arc::clone(&hub), tasks.clone(), config.connection, ice);
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
             listener,
             address,
+            scheme: if tls.is_some() { "https" } else { "http" },
+            page,
             acceptor: Acceptor::new(tls, Arc::clone(&turn), deadlines, tasks.clone()),
             ports,
             router,
@@ -110,14 +109,14 @@ impl Server {
     /// Where a browser can open the page: on this machine first, then from others on its network.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
-        let port = self.address.port();
-        let url = |ip| format!("https://{}/", SocketAddr::new(ip, port));
+        let (scheme, page, port) = (self.scheme, &self.page, self.address.port());
+        let url = |ip| format!("{scheme}://{}{page}", SocketAddr::new(ip, port));
         if !self.address.ip().is_unspecified() {
             return vec![url(self.address.ip().to_canonical())];
         }
         let is_served = |ip: &IpAddr| self.address.is_ipv6() || ip.is_ipv4();
         let others = net::lan_addresses().into_iter().filter(is_served).map(url);
-        [format!("https://localhost:{port}/")].into_iter().chain(others).collect()
+        [format!("{scheme}://localhost:{port}{page}")].into_iter().chain(others).collect()
     }
 
     /// Serves until `stop` is ready, then drains: accepting stops, every peer is told, and what is left at the
@@ -148,6 +147,15 @@ impl Server {
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),
         }
         Ok(drained)
+    }
+}
+
+/// A pair for development is for nobody but developers: not where the server has a public name, nor where it asks for
+/// credentials.
+fn audience(config: &HttpConfig) -> Audience {
+    match (&config.public_host, &config.verifier) {
+        (None, None) => Audience::Developers,
+        _ => Audience::Public,
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Validation, decode};
 use serde_json::value::RawValue;
 
-pub use claims::Claims;
+pub use claims::{Audience, Claims};
 pub use key::{Key, KeyProblem, Secret};
 
 use crate::protocol::RoomName;
@@ -274,13 +274,13 @@ mod tests {
     fn pairs() -> [Pair; 3] {
         let rsa = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
         let rsa_pem = pem_of(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00", rsa.public_key().as_ref());
-        let ec = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let ec_pem = pem_of(
+        let p256 = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let p256_pem = pem_of(
             b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
-            ec.public_key().as_ref(),
+            p256.public_key().as_ref(),
         );
-        let ed = Ed25519KeyPair::generate().unwrap();
-        let ed_pem = pem_of(b"\x06\x03\x2b\x65\x70", ed.public_key().as_ref());
+        let edwards = Ed25519KeyPair::generate().unwrap();
+        let edwards_pem = pem_of(b"\x06\x03\x2b\x65\x70", edwards.public_key().as_ref());
         let random = rand::SystemRandom::new();
         let sign_rsa = {
             let random = random.clone();
@@ -292,8 +292,8 @@ mod tests {
         };
         [
             (rsa_pem, "RS256", Box::new(sign_rsa)),
-            (ec_pem, "ES256", Box::new(move |text: &[u8]| ec.sign(&random, text).unwrap().as_ref().to_vec())),
-            (ed_pem, "EdDSA", Box::new(move |text: &[u8]| ed.sign(text).as_ref().to_vec())),
+            (p256_pem, "ES256", Box::new(move |text: &[u8]| p256.sign(&random, text).unwrap().as_ref().to_vec())),
+            (edwards_pem, "EdDSA", Box::new(move |text: &[u8]| edwards.sign(text).as_ref().to_vec())),
         ]
     }
 

@@ -1,33 +1,44 @@
 //! HTTP: the route table, and what holds for every answer.
 //!
-//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
+//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page; all of them in a
+//! folder of the host, if the operator says so. A request in plain text is sent to https and nothing else, unless a proxy
+//! ends TLS for us.
 
 mod admission;
+mod base_path;
+mod caller;
+mod cors;
+mod credentials;
 mod origin;
 mod page;
 mod subprotocol;
 mod upgrade;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 
 pub use admission::AdmissionLimits;
-pub use origin::AllowedOrigin;
+pub use base_path::{BasePath, NotABasePath};
+pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::Transport;
+use crate::auth::Verifier;
 use crate::connection::ConnectionLimits;
 use crate::hub::Hub;
 use crate::ice::IceConfig;
+use crate::net::{Cidr, TlsEnd};
 use crate::tasks::Tasks;
 use admission::Admission;
+use caller::{Proxies, authority};
 use origin::Origins;
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
@@ -56,28 +67,77 @@ struct Parts {
     tasks: Tasks,
     admission: Admission,
     origins: Origins,
+    proxies: Proxies,
+    verifier: Option<Verifier>,
     connection: ConnectionLimits,
     ice: Arc<IceConfig>,
 }
 
+/// Who is let in, and where they find us.
+#[derive(Debug)]
+pub struct HttpConfig {
+    /// How many may connect.
+    pub admission: AdmissionLimits,
+    /// Whose pages may connect, besides our own.
+    pub allowed_origins: Vec<AllowedOrigin>,
+    /// The name by which clients reach us, where their requests may have another.
+    pub public_host: Option<Authority>,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// By whom tokens have to be signed. None: nobody is asked for any.
+    pub verifier: Option<Verifier>,
+    /// The folder on the host that is ours.
+    pub base_path: BasePath,
+    /// Who ends TLS: without a proxy that does, a request in plain text is not served.
+    pub tls_end: TlsEnd,
+}
+
 /// The router. `tasks` tells when the server drains, and is told of every connection.
 pub(crate) fn router(
+    config: HttpConfig,
     hub: Arc<Hub>,
     tasks: Tasks,
-    admission: AdmissionLimits,
-    allowed_origins: Vec<AllowedOrigin>,
     connection: ConnectionLimits,
     ice: Arc<IceConfig>,
 ) -> Router {
-    let admission = Admission::new(admission);
-    let parts = Parts { hub, tasks, admission, origins: Origins::new(allowed_origins), connection, ice };
-    Router::new()
-        .route("/ws", get(upgrade::answer))
-        .route("/ice", get(upgrade::answer_ice))
+    let parts = Parts {
+        hub,
+        tasks,
+        admission: Admission::new(config.admission, Instant::now()),
+        origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
+        proxies: Proxies::new(config.trusted_proxies),
+        verifier: config.verifier,
+        connection,
+        ice,
+    };
+    let routes = Router::new()
+        .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
+        .route("/ice", get(upgrade::answer_ice).options(upgrade::answer_ice_preflight))
         .fallback(page::answer)
-        .layer(middleware::from_fn(only_tls))
-        .layer(middleware::map_response(with_headers))
-        .with_state(Shared(Arc::new(parts)))
+        .with_state(Shared(Arc::new(parts)));
+    let routes = beneath(&config.base_path, routes);
+    let routes = match config.tls_end {
+        TlsEnd::Here => routes.layer(middleware::from_fn(only_tls)),
+        TlsEnd::Proxy => routes,
+    };
+    routes.layer(middleware::map_response(with_headers))
+}
+
+/// The routes in a folder of the host; the rest of it is not ours.
+fn beneath(base: &BasePath, routes: Router) -> Router {
+    if *base == BasePath::default() {
+        return routes;
+    }
+    let page = base.to_string();
+    let to_page = move |uri: Uri| async move {
+        let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+        // Without the host: a proxy may know us by another name than the client does.
+        (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("{page}{query}"))])
+    };
+    Router::new()
+        .route(base.as_str(), any(to_page))
+        .nest(&base.to_string(), routes)
+        .fallback(|| async { (StatusCode::NOT_FOUND, page::NOTHING_HERE) })
 }
 
 async fn with_headers(mut response: Response) -> Response {
@@ -96,17 +156,12 @@ async fn only_tls(request: Request, next: Next) -> Response {
 
 fn to_https(request: &Request) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    match host(request.headers()) {
+    let host = request.headers().get(header::HOST).and_then(|host| authority(host.to_str().ok()?));
+    match host {
         Some(host) => {
             let location = format!("https://{host}{path}");
             (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)], "Here is https only.\n").into_response()
         }
         None => (StatusCode::BAD_REQUEST, "Here is https only, and the request has no valid Host.\n").into_response(),
     }
-}
-
-/// The host and port by which the client reached us, if it says so in the form of one (RFC 9110, 7.2).
-fn host(headers: &HeaderMap) -> Option<Authority> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    host.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
 }
