@@ -7,9 +7,12 @@
 //! | messages of 64 KiB | an SDP offer has 2 to 10 KB, one with many simulcast layers 30; it is also a bound on memory |
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
+//! | 256 KiB per second, 2 MiB at once | that burst with room for large offers; far below what a mailbox or a link would mind |
 //! | 512 messages, 1 MiB waiting | that burst, from the others' side; 16 of the largest messages |
 //! | 256 MiB waiting for all | 256 peers that stall with a full mailbox at the same time |
 //! | 16 rooms, 100 peers | lobby, team, call …; a mesh of calls ends far below, chat and presence do not |
+//! | sessions outlive connections by 30 s | a change of network takes seconds, a tunnel half a minute |
+//! | 10,000 parked, 1,000 per address | as many as may be connected: all may lose their network at once |
 //! | heartbeat 25 s | routers and platforms cut idle sockets at 55 s and later, so two pings come before |
 //! | 1,000 relays, 1.25 MB/s each way | 500 calls; a video call in HD takes a fifth of that |
 //! | 32 relays of one peer | a browser makes one for each of its interfaces, ways and calls |
@@ -51,6 +54,8 @@ pub struct Config {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// How many may connect.
     pub admission: AdmissionLimits,
+    /// How many sessions may wait for their client to come back.
+    pub parked: AdmissionLimits,
     /// What a connection may do.
     pub connection: ConnectionLimits,
     /// What the hub holds.
@@ -102,15 +107,21 @@ impl Config {
             drain_timeout: cli.drain_timeout,
             allowed_origins: cli.allow_origin.clone(),
             admission: AdmissionLimits {
-                connections: NonZeroUsize::new(cli.max_connections),
-                connections_per_address: NonZeroUsize::new(cli.max_connections_per_address),
+                all: NonZeroUsize::new(cli.max_connections),
+                per_address: NonZeroUsize::new(cli.max_connections_per_address),
+            },
+            parked: AdmissionLimits {
+                all: NonZeroUsize::new(cli.max_parked),
+                per_address: NonZeroUsize::new(cli.max_parked_per_address),
             },
             connection: ConnectionLimits {
                 max_message_bytes,
                 rate: rate(cli.messages_per_second, cli.message_burst),
+                bytes_per_second: NonZeroU32::new(cli.bytes_per_second),
                 refused_messages: NonZeroU32::new(cli.refused_messages),
                 heartbeat: cli.heartbeat,
                 write_timeout: cli.write_timeout,
+                resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
             },
             hub: HubLimits {
                 mailbox,
@@ -224,6 +235,6 @@ mod tests {
         let config = config(&["--messages-per-second=0", "--refused-messages=0", "--max-connections=0"]).unwrap();
         assert!(config.connection.rate.is_none());
         assert!(config.connection.refused_messages.is_none());
-        assert!(config.admission.connections.is_none());
+        assert!(config.admission.all.is_none());
     }
 }

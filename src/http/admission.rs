@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and from one address. Counting, no IO.
+//! How many there may be, in all and from one address: connections, and sessions that have lost theirs. Counting, no IO.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -12,10 +12,10 @@ use crate::net::network;
 /// What is admitted. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionLimits {
-    /// Connections in all.
-    pub connections: Option<NonZeroUsize>,
-    /// Connections from one address (IPv6: from one /64, which is what one customer has).
-    pub connections_per_address: Option<NonZeroUsize>,
+    /// In all.
+    pub all: Option<NonZeroUsize>,
+    /// From one address (IPv6: from one /64, which is what one customer has).
+    pub per_address: Option<NonZeroUsize>,
 }
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
@@ -55,7 +55,7 @@ impl Admission {
     pub(super) fn enter(&self, address: IpAddr) -> Result<Slot, Overload> {
         let network = network(address);
         let mut count = self.0.by_address.entry(network).or_insert(0);
-        let slot = if is_over(*count, self.0.limits.connections_per_address) {
+        let slot = if is_over(*count, self.0.limits.per_address) {
             Err(Overload::Address)
         } else if self.0.take_one() {
             *count += 1;
@@ -71,12 +71,20 @@ impl Admission {
         slot
     }
 
+    /// Takes a place, whatever the limits say: for a connection that takes another's place.
+    pub(super) fn enter_regardless(&self, address: IpAddr) -> Slot {
+        let network = network(address);
+        *self.0.by_address.entry(network).or_insert(0) += 1;
+        self.0.all.fetch_add(1, Ordering::Relaxed);
+        Slot { counts: Arc::clone(&self.0), network }
+    }
+
     /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Overload> {
         let count = self.0.by_address.get(&network(address)).map_or(0, |count| *count);
-        if is_over(count, self.0.limits.connections_per_address) {
+        if is_over(count, self.0.limits.per_address) {
             Err(Overload::Address)
-        } else if is_over(self.0.all.load(Ordering::Relaxed), self.0.limits.connections) {
+        } else if is_over(self.0.all.load(Ordering::Relaxed), self.0.limits.all) {
             Err(Overload::All)
         } else {
             Ok(())
@@ -86,7 +94,7 @@ impl Admission {
 
 impl Counts {
     fn take_one(&self) -> bool {
-        let one_more = |all| (!is_over(all, self.limits.connections)).then_some(all + 1);
+        let one_more = |all| (!is_over(all, self.limits.all)).then_some(all + 1);
         self.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 }
@@ -113,8 +121,8 @@ mod tests {
 
     fn admission(connections: usize, per_address: usize) -> Admission {
         Admission::new(AdmissionLimits {
-            connections: NonZeroUsize::new(connections),
-            connections_per_address: NonZeroUsize::new(per_address),
+            all: NonZeroUsize::new(connections),
+            per_address: NonZeroUsize::new(per_address),
         })
     }
 
@@ -152,6 +160,17 @@ mod tests {
         assert_eq!(admission.0.by_address.len(), 1);
         drop(slot);
         assert_eq!(admission.0.by_address.len(), 0);
+    }
+
+    #[test]
+    fn who_takes_anothers_place_is_counted_and_never_refused() {
+        let admission = admission(1, 1);
+        let old = admission.enter(address("192.0.2.1")).unwrap();
+        let new = admission.enter_regardless(address("192.0.2.1"));
+        drop(old);
+        assert_eq!(admission.enter(address("192.0.2.1")).unwrap_err(), Overload::Address);
+        drop(new);
+        assert!(admission.enter(address("192.0.2.1")).is_ok());
     }
 
     #[test]

@@ -55,6 +55,7 @@ struct Parts {
     hub: Arc<Hub>,
     tasks: Tasks,
     admission: Admission,
+    parked: Admission,
     origins: Origins,
     connection: ConnectionLimits,
     ice: Arc<IceConfig>,
@@ -65,12 +66,13 @@ pub(crate) fn router(
     hub: Arc<Hub>,
     tasks: Tasks,
     admission: AdmissionLimits,
+    parked: AdmissionLimits,
     allowed_origins: Vec<AllowedOrigin>,
     connection: ConnectionLimits,
     ice: Arc<IceConfig>,
 ) -> Router {
-    let admission = Admission::new(admission);
-    let parts = Parts { hub, tasks, admission, origins: Origins::new(allowed_origins), connection, ice };
+    let (admission, parked) = (Admission::new(admission), Admission::new(parked));
+    let parts = Parts { hub, tasks, admission, parked, origins: Origins::new(allowed_origins), connection, ice };
     Router::new()
         .route("/ws", get(upgrade::answer))
         .route("/ice", get(upgrade::answer_ice))

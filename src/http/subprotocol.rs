@@ -3,6 +3,8 @@
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::{HeaderMap, HeaderValue};
 
+use crate::hub::ResumeOffer;
+
 /// The protocol's name. It is the only one that is ever selected: the others are secrets, and never echoed.
 pub(super) const V1: &str = "entremise.v1";
 
@@ -10,12 +12,15 @@ const BEARER: &str = "entremise.bearer.";
 const RESUME: &str = "entremise.resume.";
 
 /// What was offered.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Offer {
     /// Nothing: a complete client, without resume.
     Plain,
     /// [`V1`].
-    V1,
+    V1 {
+        /// The earlier session to go on with. A malformed wish is none.
+        resume: Option<ResumeOffer>,
+    },
 }
 
 /// An offer that can't be met: 400.
@@ -25,19 +30,32 @@ pub(super) struct BadOffer;
 impl Offer {
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, BadOffer> {
         let (mut v1, mut bearers, mut resumes, mut offered) = (0, 0, 0, false);
+        let mut resume = None;
         for name in names(headers) {
             offered = true;
             match name? {
                 V1 => v1 += 1,
                 name if name.starts_with(BEARER) => bearers += 1,
-                name if name.starts_with(RESUME) => resumes += 1,
-                _ => {}
+                name => {
+                    if let Some(wish) = name.strip_prefix(RESUME) {
+                        resumes += 1;
+                        resume = resume_offer(wish);
+                    }
+                }
             }
         }
         match (v1, bearers, resumes) {
             (0, 0, 0) if !offered => Ok(Self::Plain),
-            (1, 0 | 1, 0 | 1) => Ok(Self::V1),
+            (1, 0 | 1, 0 | 1) => Ok(Self::V1 { resume }),
             _ => Err(BadOffer),
+        }
+    }
+
+    /// The earlier session to go on with.
+    pub(super) fn resume(&self) -> Option<&ResumeOffer> {
+        match self {
+            Self::Plain => None,
+            Self::V1 { resume } => resume.as_ref(),
         }
     }
 
@@ -45,9 +63,17 @@ impl Offer {
     pub(super) fn selected(&self) -> Option<HeaderValue> {
         match self {
             Self::Plain => None,
-            Self::V1 => Some(HeaderValue::from_static(V1)),
+            Self::V1 { .. } => Some(HeaderValue::from_static(V1)),
         }
     }
+}
+
+/// `<token>.<received>`: the latter decimal, without a sign.
+fn resume_offer(wish: &str) -> Option<ResumeOffer> {
+    let (token, received) = wish.split_once('.')?;
+    let is_decimal = received.bytes().all(|byte| byte.is_ascii_digit());
+    let received = if is_decimal { received.parse().ok()? } else { return None };
+    Some(ResumeOffer { token: token.parse().ok()?, received })
 }
 
 fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadOffer>> {
@@ -62,39 +88,70 @@ fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadOffer>> {
 mod tests {
     use super::*;
 
-    fn read(lists: &[&'static str]) -> Result<Offer, BadOffer> {
+    const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    /// What is made of these: `plain`, `v1`, the number received in a resume, or `bad`.
+    fn read(lists: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for list in lists {
-            headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(list));
+            headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(list).unwrap());
         }
-        Offer::read(&headers)
+        match Offer::read(&headers) {
+            Ok(Offer::Plain) => "plain".into(),
+            Ok(Offer::V1 { resume: None }) => "v1".into(),
+            Ok(Offer::V1 { resume: Some(ResumeOffer { token, received }) }) => {
+                assert_eq!(token.to_string(), TOKEN);
+                received.to_string()
+            }
+            Err(BadOffer) => "bad".into(),
+        }
     }
 
     #[test]
     fn nothing_offered_is_a_complete_client() {
-        assert_eq!(read(&[]), Ok(Offer::Plain));
+        assert_eq!(read(&[]), "plain");
     }
 
     #[test]
     fn v1_is_selected_whenever_it_is_offered() {
-        assert_eq!(read(&["entremise.v1"]), Ok(Offer::V1));
-        assert_eq!(read(&["chat, entremise.v1"]), Ok(Offer::V1));
-        assert_eq!(read(&["chat", "entremise.v1,entremise.resume.x.0,entremise.bearer.a.b.c"]), Ok(Offer::V1));
+        assert_eq!(read(&["entremise.v1"]), "v1");
+        assert_eq!(read(&["chat, entremise.v1"]), "v1");
+        assert_eq!(read(&["chat", "entremise.v1,entremise.resume.x.0,entremise.bearer.a.b.c"]), "v1");
+    }
+
+    #[test]
+    fn a_wish_to_resume_is_read_and_a_malformed_one_is_none() {
+        assert_eq!(read(&[&format!("entremise.v1, entremise.resume.{TOKEN}.17")]), "17");
+        assert_eq!(read(&[&format!("entremise.resume.{TOKEN}.0"), "entremise.v1"]), "0");
+        for wish in [
+            "",
+            ".",
+            "x.1",
+            TOKEN,
+            &format!("{TOKEN}."),
+            &format!("{TOKEN}.+1"),
+            &format!("{TOKEN}.-1"),
+            &format!("{TOKEN}.1.0"),
+            &format!("{TOKEN}.99999999999999999999"),
+            &format!("{TOKEN}A.1"),
+        ] {
+            assert_eq!(read(&[&format!("entremise.v1, entremise.resume.{wish}")]), "v1", "{wish}");
+        }
     }
 
     #[test]
     fn no_known_protocol_is_a_bad_offer() {
-        assert_eq!(read(&["chat"]), Err(BadOffer));
-        assert_eq!(read(&[""]), Err(BadOffer));
-        assert_eq!(read(&["entremise.v2"]), Err(BadOffer));
+        for other in ["chat", "", "entremise.v2"] {
+            assert_eq!(read(&[other]), "bad", "{other}");
+        }
     }
 
     #[test]
     fn a_secret_without_v1_and_two_of_a_kind_are_bad_offers() {
-        assert_eq!(read(&["entremise.bearer.x"]), Err(BadOffer));
-        assert_eq!(read(&["entremise.resume.x.0"]), Err(BadOffer));
-        assert_eq!(read(&["entremise.v1, entremise.v1"]), Err(BadOffer));
-        assert_eq!(read(&["entremise.v1, entremise.bearer.x, entremise.bearer.y"]), Err(BadOffer));
-        assert_eq!(read(&["entremise.v1, entremise.resume.x.0", "entremise.resume.y.0"]), Err(BadOffer));
+        assert_eq!(read(&["entremise.bearer.x"]), "bad");
+        assert_eq!(read(&["entremise.resume.x.0"]), "bad");
+        assert_eq!(read(&["entremise.v1, entremise.v1"]), "bad");
+        assert_eq!(read(&["entremise.v1, entremise.bearer.x, entremise.bearer.y"]), "bad");
+        assert_eq!(read(&["entremise.v1, entremise.resume.x.0", "entremise.resume.y.0"]), "bad");
     }
 }

@@ -18,7 +18,8 @@ use tracing::debug;
 use super::admission::{Overload, Slot};
 use super::subprotocol::Offer;
 use super::{Shared, host};
-use crate::connection::{self, Connection, Socket};
+use crate::connection::{self, Connection, Origin, Socket};
+use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
 use crate::protocol::{IceServer, PeerId};
 
@@ -78,11 +79,19 @@ impl Shared {
         }
         let offer = Offer::read(headers).map_err(|_| Refusal::BadHandshake)?;
         self.admissible(headers)?;
-        let slot = self.0.admission.enter(client).map_err(Refusal::of_overload)?;
+        let slot = self.slot(client, offer.resume())?;
         if let Some(selected) = offer.selected() {
             upgrade.set_selected_protocol(selected);
         }
-        Ok(self.serve(upgrade, slot, self.ice_offer(headers)))
+        Ok(self.serve(upgrade, Client { address: client, offer, slot, ice: self.ice_offer(headers) }))
+    }
+
+    /// A place among the connections. Who resumes takes its old connection's.
+    fn slot(&self, client: IpAddr, resume: Option<&ResumeOffer>) -> Result<Slot, Refusal> {
+        if resume.is_some_and(|offer| self.0.hub.can_resume(offer)) {
+            return Ok(self.0.admission.enter_regardless(client));
+        }
+        self.0.admission.enter(client).map_err(Refusal::of_overload)
     }
 
     fn admissible(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -102,20 +111,63 @@ impl Shared {
     }
 
     /// Answers 101. What follows is spawned by axum, so the drain's token is taken here: from now on the connection
-    /// is waited for. The session is opened only once the upgrade is complete (`an_abandoned_upgrade_leaves_no_trace`).
-    fn serve(&self, upgrade: WebSocketUpgrade, slot: Slot, ice: IceOffer) -> Response {
+    /// is waited for. The session is opened or resumed only once the upgrade is complete
+    /// (`an_abandoned_upgrade_leaves_no_trace`).
+    fn serve(&self, upgrade: WebSocketUpgrade, client: Client) -> Response {
         let token = self.0.tasks.token();
         let shared = self.clone();
         let limits = self.0.connection;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
+            let Client { address, offer, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
-            let mut connection = Connection::new(socket, shared.0.hub.open(), ice, limits);
-            connection.run(shared.0.tasks.stop()).await;
+            let (session, origin) = shared.session(&offer);
+            let mut connection = Connection::new(socket, session, origin, ice, limits);
+            let end = connection.talk(shared.0.tasks.stop()).await;
+            if end.parks() {
+                shared.park(connection.session(), address);
+            }
+            connection.part(end).await;
             // Order: the session and the socket are gone before their place is free.
             drop(connection);
             drop((slot, token));
         })
     }
+
+    fn session(&self, offer: &Offer) -> (Session, Origin) {
+        let lifetime = match offer {
+            Offer::V1 { .. } if self.0.connection.resume_window.is_some() => Lifetime::Resumable,
+            _ => Lifetime::Connection,
+        };
+        match offer.resume().and_then(|offer| self.0.hub.resume(offer)) {
+            Some(session) => (session, Origin::Resumed),
+            None => (self.0.hub.open(lifetime), Origin::New),
+        }
+    }
+
+    /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
+    /// kept already, it ends.
+    fn park(&self, session: &Session, client: IpAddr) {
+        let Some(window) = self.0.connection.resume_window else { return };
+        let Ok(place) = self.0.parked.enter(client) else { return };
+        let Some(parked) = session.park() else { return };
+        let stop = self.0.tasks.stop().clone();
+        self.0.tasks.spawn(async move {
+            tokio::select! {
+                _ = parked.unseated() => {}
+                () = tokio::time::sleep(window) => {}
+                () = stop.cancelled() => {}
+            }
+            drop((parked, place));
+        });
+    }
+}
+
+/// A client that is let in.
+struct Client {
+    address: IpAddr,
+    offer: Offer,
+    slot: Slot,
+    ice: IceOffer,
 }
 
 /// Answers `GET /ice`: the ICE servers for applications that bring their own signaling, under the same checks.
