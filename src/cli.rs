@@ -107,6 +107,21 @@ pub struct Cli {
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub insecure_plain_http_on_any_address: bool,
 
+    /// Time that a session outlives its lost connection, for its client to come back; 0: none
+    #[arg(long, env = "ENTREMISE_RESUME_WINDOW", value_name = "SECONDS", default_value = "30")]
+    #[arg(value_parser = seconds_or_none, help_heading = "Resume", hide_env_values = true)]
+    pub resume_window: Duration,
+
+    /// Sessions that may wait for their client to come back; 0: no limit
+    #[arg(long, env = "ENTREMISE_MAX_PARKED", value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(help_heading = "Resume", hide_env_values = true)]
+    pub max_parked: usize,
+
+    /// Sessions from one address, or one IPv6 /64, that may; 0: no limit
+    #[arg(long, env = "ENTREMISE_MAX_PARKED_PER_ADDRESS", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(help_heading = "Resume", hide_env_values = true)]
+    pub max_parked_per_address: usize,
+
     /// Largest message that a client may send, in bytes
     #[arg(long, env = "ENTREMISE_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value = "65536")]
     #[arg(help_heading = "Messages", hide_env_values = true)]
@@ -121,6 +136,11 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_MESSAGE_BURST", value_name = "COUNT", default_value_t = 400)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..), help_heading = "Messages", hide_env_values = true)]
     pub message_burst: u32,
+
+    /// Bytes per second that a client may send for long, and eight times that at once; 0: no limit
+    #[arg(long, env = "ENTREMISE_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 262_144)]
+    #[arg(help_heading = "Messages", hide_env_values = true)]
+    pub bytes_per_second: u32,
 
     /// Refused messages within 10 seconds that end a connection; 0: none do
     #[arg(long, env = "ENTREMISE_REFUSED_MESSAGES", value_name = "COUNT", default_value_t = 50)]
@@ -318,6 +338,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if seconds > 0.0 && seconds <= YEAR => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("give a number of seconds above 0, such as 10 or 0.5".into()),
     }
+}
+
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {

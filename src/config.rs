@@ -8,9 +8,12 @@
 //! | messages of 64 KiB | an SDP offer has 2 to 10 KB, one with many simulcast layers 30; it is also a bound on memory |
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
+//! | 256 KiB per second, 2 MiB at once | that burst with room for large offers; far below what a mailbox or a link would mind |
 //! | 512 messages, 1 MiB waiting | that burst, from the others' side; 16 of the largest messages |
 //! | 256 MiB waiting for all | 256 peers that stall with a full mailbox at the same time |
 //! | 16 rooms, 100 peers | lobby, team, call …; a mesh of calls ends far below, chat and presence do not |
+//! | sessions outlive connections by 30 s | a change of network takes seconds, a tunnel half a minute |
+//! | 10,000 parked, 1,000 per address | as many as may be connected: all may lose their network at once |
 //! | heartbeat 25 s | routers and platforms cut idle sockets at 55 s and later, so two pings come before |
 //! | 1,000 relays, 1.25 MB/s each way | 500 calls; a video call in HD takes a fifth of that |
 //! | 32 relays of one peer | a browser makes one for each of its interfaces, ways and calls |
@@ -106,9 +109,11 @@ impl Config {
             connection: ConnectionLimits {
                 max_message_bytes,
                 rate: rate(cli.messages_per_second, cli.message_burst),
+                bytes_per_second: NonZeroU32::new(cli.bytes_per_second),
                 refused_messages: NonZeroU32::new(cli.refused_messages),
                 heartbeat: cli.heartbeat,
                 write_timeout: cli.write_timeout,
+                resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
             },
             hub: HubLimits {
                 mailbox,
@@ -127,10 +132,15 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
     }
     Ok(HttpConfig {
         admission: AdmissionLimits {
-            connections: NonZeroUsize::new(cli.max_connections),
-            connections_per_address: NonZeroUsize::new(cli.max_connections_per_address),
-            new_connections: (cli.connections_per_second > 0.0)
+            all: NonZeroUsize::new(cli.max_connections),
+            per_address: NonZeroUsize::new(cli.max_connections_per_address),
+            newcomers: (cli.connections_per_second > 0.0)
                 .then(|| Flow { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
+        },
+        parked: AdmissionLimits {
+            all: NonZeroUsize::new(cli.max_parked),
+            per_address: NonZeroUsize::new(cli.max_parked_per_address),
+            newcomers: None,
         },
         allowed_origins: cli.allow_origin.clone(),
         public_host: cli.public_host.clone(),
@@ -282,10 +292,10 @@ mod tests {
             "--connections-per-second=0",
         ])
         .unwrap();
-        assert!(config.http.admission.new_connections.is_none());
+        assert!(config.http.admission.newcomers.is_none());
         assert!(config.connection.rate.is_none());
         assert!(config.connection.refused_messages.is_none());
-        assert!(config.http.admission.connections.is_none());
+        assert!(config.http.admission.all.is_none());
     }
 
     #[test]

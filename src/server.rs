@@ -138,6 +138,7 @@ impl Server {
             () = stop => {}
         }
         info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
+        self.hub.close();
         // Order: accepting stops before the peers are told, so that none of them can come back to us.
         handle.graceful_shutdown(Some(self.drain_timeout));
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
-use crate::hub::{Frame, Place, Session};
+use crate::hub::{Frame, Place, Session, Unseated};
 use crate::ice::IceOffer;
-use crate::protocol::{End, ErrorCode, ErrorNotice, Rate, Welcome, decode};
+use crate::protocol::{End, ErrorCode, ErrorNotice, Rate, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
 use rate::{Patience, TokenBucket};
 use socket::Received;
@@ -29,14 +29,27 @@ const BATCH_FRAMES: usize = 64;
 pub struct ConnectionLimits {
     /// The largest message that a client may send, in bytes.
     pub max_message_bytes: usize,
-    /// How much a client may send. None: as much as it likes.
+    /// How many messages a client may send. None: as many as it likes.
     pub rate: Option<Rate>,
+    /// How many bytes of them, for long. None: as many as it likes.
+    pub bytes_per_second: Option<NonZeroU32>,
     /// Refused messages within ten seconds that end the connection. None: none do.
     pub refused_messages: Option<NonZeroU32>,
     /// The time between two pings; two of them without a sign of life end the connection.
     pub heartbeat: Duration,
-    /// The time that one write may take.
+    /// The time that one write may take, and that a client has to acknowledge what fills its window.
     pub write_timeout: Duration,
+    /// The time that a session outlives its connection. None: it doesn't.
+    pub resume_window: Option<Duration>,
+}
+
+/// Where a connection's session comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It begins with this connection.
+    New,
+    /// An earlier connection began it.
+    Resumed,
 }
 
 /// A socket and the session that speaks through it.
@@ -44,38 +57,65 @@ pub struct ConnectionLimits {
 pub(crate) struct Connection {
     socket: Socket,
     session: Session,
+    origin: Origin,
     ice: IceOffer,
     limits: ConnectionLimits,
     heartbeat: Heartbeat,
     rate: Option<TokenBucket>,
+    bytes: Option<TokenBucket>,
     patience: Option<Patience>,
+    /// When a client whose window is full is given up.
+    overdue: Option<Instant>,
+    /// When the client's credentials expire.
+    expires: Option<Instant>,
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, session: Session, ice: IceOffer, limits: ConnectionLimits) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        session: Session,
+        origin: Origin,
+        ice: IceOffer,
+        limits: ConnectionLimits,
+        expires: Option<Instant>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             socket,
             session,
+            origin,
             ice,
             limits,
             heartbeat: Heartbeat::new(limits.heartbeat, now),
-            rate: limits.rate.map(|rate| TokenBucket::new(rate, now)),
+            rate: limits.rate.map(|rate| TokenBucket::of_messages(rate, now)),
+            bytes: limits.bytes_per_second.map(|rate| TokenBucket::of_bytes(rate, now)),
             patience: limits.refused_messages.map(|limit| Patience::new(limit.get(), now)),
+            overdue: None,
+            expires,
         }
     }
 
-    /// Talks until one side has had enough, then says goodbye. Borrows itself: a future that moved it would be three
-    /// times as large, and there is one for each peer.
-    pub(crate) async fn run(&mut self, stop: &CancellationToken) {
-        let evicted = self.session.evicted();
+    /// The session that speaks through it.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Talks until one side has had enough. Borrows itself: a future that moved it would be three times as large, and
+    /// there is one for each peer.
+    pub(crate) async fn talk(&mut self, stop: &CancellationToken) -> End {
+        let (unseated, expired) = (self.session.unseated(), reached(self.expires));
         let end = tokio::select! {
-            // Cancels a write that is stuck: what was not written goes down with the session.
-            () = evicted => End::TooSlow,
+            // Cancels a write that is stuck: what was not written goes down with the session, or again over the next.
+            unseated = unseated => match unseated {
+                Unseated::TakenOver => End::TakenOver,
+                Unseated::Evicted => End::TooSlow,
+            },
+            // Not a beat: whoever is never silent must not outstay its time.
+            () = expired => End::Expired,
             end = self.converse(stop) => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
-        self.part(end).await;
+        end
     }
 
     async fn converse(&mut self, stop: &CancellationToken) -> End {
@@ -87,14 +127,15 @@ impl Connection {
             // Invariant: a frame is read only while the queue has a place for its answer
             // (`a_client_that_does_not_read_is_not_read`).
             place = place.or_else(|| self.session.place());
+            let due = self.due();
             // Order: nobody is called silent while there is something unread. Reading ahead of writing starves neither:
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
                 () = stop.cancelled() => Err(End::Restarting),
                 received = self.socket.receive(), if place.is_some() => self.hear(received, &mut place),
-                Some(frame) = self.session.next() => self.write(frame).await,
-                () = tokio::time::sleep_until(self.heartbeat.due().into()) => self.beat().await,
+                frame = self.session.next() => self.write(frame).await,
+                () = tokio::time::sleep_until(due.into()) => self.beat().await,
             };
             if let Err(end) = done {
                 return end;
@@ -103,15 +144,25 @@ impl Connection {
     }
 
     async fn welcome(&mut self) -> Result<(), End> {
+        let is_resumed = self.origin == Origin::Resumed;
+        let (token, accepted) = self.session.issue_token().unzip();
+        let resume_window = self.limits.resume_window.unwrap_or_default();
         let welcome = Welcome {
             id: self.session.id(),
-            resumed: false,
+            resumed: is_resumed,
+            resume: token.map(|token| Resume { token: Secret(token.to_string()), window: resume_window.as_secs_f64() }),
+            accepted: accepted.filter(|_| is_resumed),
             ice_servers: self.ice.list(self.session.id()),
             heartbeat: self.limits.heartbeat.as_secs_f64(),
             max_message_bytes: self.limits.max_message_bytes,
             rate: self.limits.rate,
+            bytes_per_second: self.limits.bytes_per_second,
         };
         self.socket.feed(welcome.encode()).await?;
+        if token.is_some() {
+            // What comes back shows that the token has arrived.
+            self.socket.feed_ping().await?;
+        }
         self.socket.flush().await
     }
 
@@ -122,12 +173,14 @@ impl Connection {
             let Some(frame) = self.session.try_next() else { break };
             self.feed(frame).await?;
         }
-        self.socket.flush().await
+        self.socket.flush().await?;
+        self.session.written();
+        Ok(())
     }
 
     async fn feed(&mut self, frame: Frame) -> Result<(), End> {
         trace!(peer = %self.session.id(), number = frame.number, "frame leaves");
-        self.socket.feed(frame.message.encode()).await
+        self.socket.feed(frame.message().encode()).await
     }
 
     /// Takes in what came from the client. `place` is left empty when an answer was put into it.
@@ -135,7 +188,10 @@ impl Connection {
         let now = Instant::now();
         self.heartbeat.heard(now);
         let refused = match received? {
-            Received::Control => !self.afford(TokenBucket::MESSAGE_UNITS, now),
+            Received::Control => {
+                self.session.confirm();
+                !self.afford(TokenBucket::MESSAGE_UNITS, now)
+            }
             Received::Text(text) => {
                 let place = place.take().expect("a frame is read only while its answer has a place");
                 self.obey(&text, place, now).is_err_and(ErrorCode::is_abuse)
@@ -150,7 +206,7 @@ impl Connection {
             Ok(request) => (self.session.cost(&request.message), Ok(request)),
             Err(refusal) => (TokenBucket::MESSAGE_UNITS, Err(refusal)),
         };
-        let affordable = self.afford(cost, now);
+        let affordable = self.afford(cost, now) && self.afford_bytes(text.len(), now);
         match request {
             Ok(request) if affordable => {
                 let id = self.session.id();
@@ -165,23 +221,54 @@ impl Connection {
         self.rate.as_mut().is_none_or(|rate| rate.spend(cost, now))
     }
 
+    fn afford_bytes(&mut self, count: usize, now: Instant) -> bool {
+        self.bytes.as_mut().is_none_or(|bytes| bytes.spend(count, now))
+    }
+
+    /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
+    fn due(&mut self) -> Instant {
+        if !self.session.is_window_full() {
+            self.overdue = None;
+            return self.heartbeat.due();
+        }
+        let overdue = *self.overdue.get_or_insert_with(|| Instant::now() + self.limits.write_timeout);
+        overdue.min(self.heartbeat.due())
+    }
+
     async fn beat(&mut self) -> Result<(), End> {
-        match self.heartbeat.beat(Instant::now()) {
+        let now = Instant::now();
+        if self.overdue.is_some_and(|overdue| now >= overdue) {
+            return Err(End::TooSlow);
+        }
+        match self.heartbeat.beat(now) {
             Beat::Wait => Ok(()),
             Beat::Ping => self.socket.ping().await,
             Beat::Silent => Err(End::Silent),
         }
     }
 
-    /// Ends the session first, so that nothing more is accepted; then hands over what was, then closes.
-    async fn part(&mut self, end: End) {
-        self.session.end();
-        let can_write = !matches!(end, End::ClientClosed | End::Lost | End::TooSlow | End::Silent);
-        while can_write && let Some(frame) = self.session.try_next() {
-            if self.write(frame).await.is_err() {
-                break;
-            }
+    /// Ends the session, unless somebody else has it by now; hands over what it was told before, then closes.
+    pub(crate) async fn part(&mut self, end: End) {
+        let rest = self.session.end();
+        let can_write = !matches!(end, End::ClientClosed | End::ClientAway | End::Lost | End::TooSlow | End::Silent);
+        if can_write && self.write_all(rest).await.is_err() {
+            return;
         }
         self.socket.close(end).await;
+    }
+
+    async fn write_all(&mut self, frames: Vec<Frame>) -> Result<(), End> {
+        for frame in frames {
+            self.feed(frame).await?;
+        }
+        self.socket.flush().await
+    }
+}
+
+/// Waits for a moment, which may never come.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

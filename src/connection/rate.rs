@@ -1,10 +1,12 @@
 //! How much a client may send, and how much nonsense it may send before it has to go. Pure: time is an argument.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::protocol::Rate;
 
-/// A token bucket. One message costs [`TokenBucket::MESSAGE_UNITS`] units, so that parts of a message can be charged too.
+/// A token bucket, of messages or of bytes. One message costs [`TokenBucket::MESSAGE_UNITS`] units, so that parts of a
+/// message can be charged too; a byte costs one.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     /// Units.
@@ -20,17 +22,26 @@ impl TokenBucket {
     /// What one message costs.
     pub(super) const MESSAGE_UNITS: usize = 16;
 
-    /// A full bucket.
+    /// A full bucket of messages.
     #[expect(clippy::cast_precision_loss, reason = "16")]
-    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+    pub(super) fn of_messages(rate: Rate, now: Instant) -> Self {
         let message = Self::MESSAGE_UNITS as f64;
-        let size = f64::from(rate.burst) * message;
-        Self { available: size, size, refill: rate.messages * message, updated: now }
+        Self::full(f64::from(rate.burst) * message, rate.messages * message, now)
+    }
+
+    /// A full bucket of bytes: as much as eight seconds' refill, which is what the defaults for messages come to.
+    pub(super) fn of_bytes(per_second: NonZeroU32, now: Instant) -> Self {
+        let refill = f64::from(per_second.get());
+        Self::full(8.0 * refill, refill, now)
+    }
+
+    fn full(size: f64, refill: f64, now: Instant) -> Self {
+        Self { available: size, size, refill, updated: now }
     }
 
     /// Spends what a message costs, or nothing if there isn't as much; says whether it did.
     /// What costs more than the whole bucket may pass when the bucket is full: else it never could.
-    #[expect(clippy::cast_precision_loss, reason = "a cost is 16 and the members of a room")]
+    #[expect(clippy::cast_precision_loss, reason = "a cost is 16 and the members of a room, or the bytes of a frame")]
     pub(super) fn spend(&mut self, cost: usize, now: Instant) -> bool {
         let cost = (cost as f64).min(self.size);
         let elapsed = now.saturating_duration_since(self.updated).as_secs_f64();
@@ -80,7 +91,7 @@ mod tests {
     const MESSAGE: usize = TokenBucket::MESSAGE_UNITS;
 
     fn bucket(messages: f64, burst: u32, now: Instant) -> TokenBucket {
-        TokenBucket::new(Rate { messages, burst }, now)
+        TokenBucket::of_messages(Rate { messages, burst }, now)
     }
 
     #[test]
@@ -108,6 +119,15 @@ mod tests {
         assert!(bucket.spend(MESSAGE + 32, start), "32 members: 3 messages");
         assert!(bucket.spend(MESSAGE, start));
         assert!(!bucket.spend(MESSAGE, start));
+    }
+
+    #[test]
+    fn a_bucket_of_bytes_holds_eight_seconds() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::of_bytes(NonZeroU32::new(1000).unwrap(), start);
+        assert!(bucket.spend(8000, start));
+        assert!(!bucket.spend(1, start));
+        assert!(bucket.spend(1000, start + Duration::from_secs(1)));
     }
 
     #[test]

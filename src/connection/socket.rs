@@ -24,6 +24,9 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// How long the other side may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What a browser says when the page goes away (RFC 6455, 7.4.1).
+const GOING_AWAY: u16 = 1001;
+
 /// An open WebSocket. Every write has a deadline.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -60,6 +63,7 @@ impl Socket {
             Some(Ok(Message::Text(text))) => Ok(Received::Text(text)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Received::Control),
             Some(Ok(Message::Binary(_))) => Err(End::Binary),
+            Some(Ok(Message::Close(Some(frame)))) if frame.code == GOING_AWAY => Err(End::ClientAway),
             Some(Ok(Message::Close(_))) => Err(End::ClientClosed),
             Some(Err(error)) => Err(broken(&error)),
             None => Err(End::Lost),
@@ -76,9 +80,15 @@ impl Socket {
         in_time(self.write_timeout, self.inner.flush()).await
     }
 
+    /// Asks for a sign of life, with the next [`flush`](Self::flush).
+    pub(super) async fn feed_ping(&mut self) -> Result<(), End> {
+        in_time(self.write_timeout, self.inner.feed(Message::Ping(Bytes::new()))).await
+    }
+
     /// Asks for a sign of life.
     pub(super) async fn ping(&mut self) -> Result<(), End> {
-        in_time(self.write_timeout, self.inner.send(Message::Ping(Bytes::new()))).await
+        self.feed_ping().await?;
+        self.flush().await
     }
 
     /// The closing handshake: says why, if it is ours to say, and waits a moment for the other side's answer.

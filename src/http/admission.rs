@@ -1,13 +1,14 @@
-//! How many connections there may be, in all and from one address, and how fast they may come. Counting, no IO; time
-//! is an argument.
+//! How many there may be, in all and from one address, and how fast they may come: connections, and sessions that have
+//! lost theirs. Counting, no IO; time is an argument.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use dashmap::{DashMap, Entry};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::meter::{Flow, Meters};
 use crate::net::network;
@@ -15,12 +16,12 @@ use crate::net::network;
 /// What is admitted. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionLimits {
-    /// Connections in all.
-    pub connections: Option<NonZeroUsize>,
-    /// Connections from one address (IPv6: from one /64, which is what one customer has).
-    pub connections_per_address: Option<NonZeroUsize>,
-    /// New connections from one address.
-    pub new_connections: Option<Flow>,
+    /// In all.
+    pub all: Option<NonZeroUsize>,
+    /// From one address (IPv6: from one /64, which is what one customer has).
+    pub per_address: Option<NonZeroUsize>,
+    /// Newcomers from one address.
+    pub newcomers: Option<Flow>,
 }
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
@@ -57,7 +58,7 @@ pub(super) struct Slot {
 
 impl Admission {
     pub(super) fn new(limits: AdmissionLimits, now: Instant) -> Self {
-        let newcomers = limits.new_connections.map(|flow| Mutex::new(Meters::new(flow, now)));
+        let newcomers = limits.newcomers.map(|flow| Mutex::new(Meters::new(flow, now)));
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new(), newcomers }))
     }
 
@@ -74,8 +75,7 @@ impl Admission {
     }
 
     /// Takes a place whatever the limits say: for whoever takes up a session, and so gives back that session's place.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no session is taken up yet"))]
-    pub(super) fn enter_unlimited(&self, address: IpAddr) -> Slot {
+    pub(super) fn enter_regardless(&self, address: IpAddr) -> Slot {
         self.take(address).0
     }
 
@@ -114,11 +114,11 @@ impl Counts {
         now: Instant,
     ) -> Result<(), Overload> {
         let wait = newcomers.map_or(Duration::ZERO, |newcomers| newcomers.wait(address, now));
-        if is_over(others.from_address, self.limits.connections_per_address) {
+        if is_over(others.from_address, self.limits.per_address) {
             Err(Overload::Address)
         } else if !wait.is_zero() {
             Err(Overload::Rate(wait))
-        } else if is_over(others.all, self.limits.connections) {
+        } else if is_over(others.all, self.limits.all) {
             Err(Overload::All)
         } else {
             Ok(())
@@ -126,8 +126,7 @@ impl Counts {
     }
 
     fn newcomers(&self) -> Option<MutexGuard<'_, Meters>> {
-        let newcomers = self.newcomers.as_ref()?;
-        Some(newcomers.lock().unwrap_or_else(PoisonError::into_inner))
+        self.newcomers.as_ref().map(Mutex::lock)
     }
 }
 
@@ -154,9 +153,9 @@ mod tests {
     fn admission(connections: usize, per_address: usize) -> Admission {
         Admission::new(
             AdmissionLimits {
-                connections: NonZeroUsize::new(connections),
-                connections_per_address: NonZeroUsize::new(per_address),
-                new_connections: None,
+                all: NonZeroUsize::new(connections),
+                per_address: NonZeroUsize::new(per_address),
+                newcomers: None,
             },
             Instant::now(),
         )
@@ -215,7 +214,7 @@ mod tests {
     fn who_takes_up_a_session_meets_no_limit_and_is_counted() {
         let admission = admission(1, 1);
         let old = admission.enter_now("192.0.2.1").unwrap();
-        let new = admission.enter_unlimited(address("192.0.2.1"));
+        let new = admission.enter_regardless(address("192.0.2.1"));
         drop(old);
         assert_eq!(admission.enter_now("192.0.2.1").unwrap_err(), Overload::Address);
         drop(new);
@@ -223,9 +222,8 @@ mod tests {
     }
 
     fn slowly(connections: usize, start: Instant) -> Admission {
-        let new_connections = Some(Flow { per_second: 0.5, burst: 2.0 });
-        let connections = NonZeroUsize::new(connections);
-        Admission::new(AdmissionLimits { connections, connections_per_address: None, new_connections }, start)
+        let newcomers = Some(Flow { per_second: 0.5, burst: 2.0 });
+        Admission::new(AdmissionLimits { all: NonZeroUsize::new(connections), per_address: None, newcomers }, start)
     }
 
     #[test]
@@ -249,7 +247,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(admission.check(address, start), Err(Overload::All));
             assert_eq!(admission.enter(address, start).unwrap_err(), Overload::All);
-            drop(admission.enter_unlimited(address));
+            drop(admission.enter_regardless(address));
         }
         drop(slot);
         assert!(admission.enter(address, start).is_ok());

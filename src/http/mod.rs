@@ -66,6 +66,7 @@ struct Parts {
     hub: Arc<Hub>,
     tasks: Tasks,
     admission: Admission,
+    parked: Admission,
     origins: Origins,
     proxies: Proxies,
     verifier: Option<Verifier>,
@@ -78,6 +79,8 @@ struct Parts {
 pub struct HttpConfig {
     /// How many may connect.
     pub admission: AdmissionLimits,
+    /// How many sessions may wait for their client to come back.
+    pub parked: AdmissionLimits,
     /// Whose pages may connect, besides our own.
     pub allowed_origins: Vec<AllowedOrigin>,
     /// The name by which clients reach us, where their requests may have another.
@@ -104,6 +107,7 @@ pub(crate) fn router(
         hub,
         tasks,
         admission: Admission::new(config.admission, Instant::now()),
+        parked: Admission::new(config.parked, Instant::now()),
         origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
         proxies: Proxies::new(config.trusted_proxies),
         verifier: config.verifier,

@@ -4,6 +4,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::credentials::Token;
+use crate::hub::ResumeOffer;
 
 /// The protocol's name. It is the only one that is ever selected: the others are secrets, and never echoed.
 pub(super) const V1: &str = "entremise.v1";
@@ -12,7 +13,7 @@ const BEARER: &str = "entremise.bearer.";
 const RESUME: &str = "entremise.resume.";
 
 /// What was offered.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Offer<'a> {
     /// Nothing: a complete client, without resume.
     Plain,
@@ -20,6 +21,8 @@ pub(super) enum Offer<'a> {
     V1 {
         /// The credentials that came with it.
         bearer: Option<Token<'a>>,
+        /// The earlier session to go on with. A malformed wish is none.
+        resume: Option<ResumeOffer>,
     },
 }
 
@@ -29,7 +32,7 @@ pub(super) struct BadOffer;
 
 impl<'a> Offer<'a> {
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, BadOffer> {
-        let (mut v1, mut bearers, mut resumes, mut offered) = (0, Vec::new(), 0, false);
+        let (mut v1, mut bearers, mut wishes, mut offered) = (0, Vec::new(), Vec::new(), false);
         for name in names(headers) {
             offered = true;
             let name = name?;
@@ -37,14 +40,16 @@ impl<'a> Offer<'a> {
                 v1 += 1;
             } else if let Some(token) = name.strip_prefix(BEARER) {
                 bearers.push(Token(token));
-            } else if name.starts_with(RESUME) {
-                resumes += 1;
+            } else if let Some(wish) = name.strip_prefix(RESUME) {
+                wishes.push(wish);
             }
         }
-        match (v1, &bearers[..], resumes) {
-            (0, [], 0) if !offered => Ok(Self::Plain),
-            (1, [], 0 | 1) => Ok(Self::V1 { bearer: None }),
-            (1, [bearer], 0 | 1) => Ok(Self::V1 { bearer: Some(*bearer) }),
+        match (v1, &bearers[..], &wishes[..]) {
+            (0, [], []) if !offered => Ok(Self::Plain),
+            (1, [] | [_], [] | [_]) => {
+                let resume = wishes.first().and_then(|wish| resume_offer(wish));
+                Ok(Self::V1 { bearer: bearers.first().copied(), resume })
+            }
             _ => Err(BadOffer),
         }
     }
@@ -53,7 +58,15 @@ impl<'a> Offer<'a> {
     pub(super) fn bearer(&self) -> Option<Token<'a>> {
         match self {
             Self::Plain => None,
-            Self::V1 { bearer } => *bearer,
+            Self::V1 { bearer, .. } => *bearer,
+        }
+    }
+
+    /// The earlier session to go on with.
+    pub(super) fn resume(&self) -> Option<&ResumeOffer> {
+        match self {
+            Self::Plain => None,
+            Self::V1 { resume, .. } => resume.as_ref(),
         }
     }
 
@@ -64,6 +77,14 @@ impl<'a> Offer<'a> {
             Self::V1 { .. } => Some(HeaderValue::from_static(V1)),
         }
     }
+}
+
+/// `<token>.<received>`: the latter decimal, without a sign.
+fn resume_offer(wish: &str) -> Option<ResumeOffer> {
+    let (token, received) = wish.split_once('.')?;
+    let is_decimal = received.bytes().all(|byte| byte.is_ascii_digit());
+    let received = if is_decimal { received.parse().ok()? } else { return None };
+    Some(ResumeOffer { token: token.parse().ok()?, received })
 }
 
 fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadOffer>> {
@@ -78,28 +99,35 @@ fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadOffer>> {
 mod tests {
     use super::*;
 
-    fn headers(lists: &[&'static str]) -> HeaderMap {
-        lists.iter().map(|list| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(list))).collect()
+    const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    fn headers(lists: &[&str]) -> HeaderMap {
+        lists.iter().map(|list| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(list).unwrap())).collect()
     }
 
-    fn selects_v1(lists: &[&'static str]) -> bool {
-        matches!(Offer::read(&headers(lists)), Ok(Offer::V1 { .. }))
-    }
-
-    fn is_bad(lists: &[&'static str]) -> bool {
-        Offer::read(&headers(lists)) == Err(BadOffer)
+    /// What is made of these: `plain`, `v1`, the number received in a resume, or `bad`.
+    fn read(lists: &[&str]) -> String {
+        match Offer::read(&headers(lists)) {
+            Ok(Offer::Plain) => "plain".into(),
+            Ok(Offer::V1 { resume: None, .. }) => "v1".into(),
+            Ok(Offer::V1 { resume: Some(ResumeOffer { token, received }), .. }) => {
+                assert_eq!(token.to_string(), TOKEN);
+                received.to_string()
+            }
+            Err(BadOffer) => "bad".into(),
+        }
     }
 
     #[test]
     fn nothing_offered_is_a_complete_client() {
-        assert_eq!(Offer::read(&headers(&[])), Ok(Offer::Plain));
+        assert_eq!(read(&[]), "plain");
     }
 
     #[test]
     fn v1_is_selected_whenever_it_is_offered() {
-        assert!(selects_v1(&["entremise.v1"]));
-        assert!(selects_v1(&["chat, entremise.v1"]));
-        assert!(selects_v1(&["chat", "entremise.v1,entremise.resume.x.0,entremise.bearer.a.b.c"]));
+        assert_eq!(read(&["entremise.v1"]), "v1");
+        assert_eq!(read(&["chat, entremise.v1"]), "v1");
+        assert_eq!(read(&["chat", "entremise.v1,entremise.resume.x.0,entremise.bearer.a.b.c"]), "v1");
     }
 
     #[test]
@@ -115,18 +143,38 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_to_resume_is_read_and_a_malformed_one_is_none() {
+        assert_eq!(read(&[&format!("entremise.v1, entremise.resume.{TOKEN}.17")]), "17");
+        assert_eq!(read(&[&format!("entremise.resume.{TOKEN}.0"), "entremise.v1"]), "0");
+        for wish in [
+            "",
+            ".",
+            "x.1",
+            TOKEN,
+            &format!("{TOKEN}."),
+            &format!("{TOKEN}.+1"),
+            &format!("{TOKEN}.-1"),
+            &format!("{TOKEN}.1.0"),
+            &format!("{TOKEN}.99999999999999999999"),
+            &format!("{TOKEN}A.1"),
+        ] {
+            assert_eq!(read(&[&format!("entremise.v1, entremise.resume.{wish}")]), "v1", "{wish}");
+        }
+    }
+
+    #[test]
     fn no_known_protocol_is_a_bad_offer() {
-        assert!(is_bad(&["chat"]));
-        assert!(is_bad(&[""]));
-        assert!(is_bad(&["entremise.v2"]));
+        for other in ["chat", "", "entremise.v2"] {
+            assert_eq!(read(&[other]), "bad", "{other}");
+        }
     }
 
     #[test]
     fn a_secret_without_v1_and_two_of_a_kind_are_bad_offers() {
-        assert!(is_bad(&["entremise.bearer.x"]));
-        assert!(is_bad(&["entremise.resume.x.0"]));
-        assert!(is_bad(&["entremise.v1, entremise.v1"]));
-        assert!(is_bad(&["entremise.v1, entremise.bearer.x, entremise.bearer.y"]));
-        assert!(is_bad(&["entremise.v1, entremise.resume.x.0", "entremise.resume.y.0"]));
+        assert_eq!(read(&["entremise.bearer.x"]), "bad");
+        assert_eq!(read(&["entremise.resume.x.0"]), "bad");
+        assert_eq!(read(&["entremise.v1, entremise.v1"]), "bad");
+        assert_eq!(read(&["entremise.v1, entremise.bearer.x, entremise.bearer.y"]), "bad");
+        assert_eq!(read(&["entremise.v1, entremise.resume.x.0", "entremise.resume.y.0"]), "bad");
     }
 }

@@ -3,6 +3,7 @@
 //! A browser hides a refused upgrade from its page, so a plain GET runs the same checks and says what came out. What
 //! `GET /ice` hands out is under these checks too.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +23,8 @@ use super::credentials::{Contradiction, Token, token};
 use super::subprotocol::{BadOffer, Offer};
 use super::{Shared, cors};
 use crate::auth::{Denied, Grant};
-use crate::connection::{self, Connection, Socket};
+use crate::connection::{self, Connection, Origin, Socket};
+use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
 use crate::protocol::{IceServer, PeerId};
 
@@ -93,11 +95,24 @@ impl Shared {
         }
         let offer = Offer::read(headers)?;
         let grant = self.admit(caller, headers, token(headers, offer.bearer())?)?;
-        let slot = self.0.admission.enter(caller.address, Instant::now())?;
+        let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
         if let Some(selected) = offer.selected() {
             upgrade.set_selected_protocol(selected);
         }
-        Ok(self.serve(upgrade, slot, self.ice_offer(caller), grant))
+        let lifetime = match offer {
+            Offer::V1 { .. } if self.0.connection.resume_window.is_some() => Lifetime::Resumable,
+            _ => Lifetime::Connection,
+        };
+        let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
+        Ok(self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice }))
+    }
+
+    /// A place among the connections. Who resumes takes its old connection's.
+    fn slot(&self, client: IpAddr, resume: Option<&ResumeOffer>, grant: Option<&Grant>) -> Result<Slot, Overload> {
+        if resume.is_some_and(|offer| self.0.hub.can_resume(offer, grant)) {
+            return Ok(self.0.admission.enter_regardless(client));
+        }
+        self.0.admission.enter(client, Instant::now())
     }
 
     /// All that a WebSocket has to pass once it is one. Takes nothing.
@@ -135,20 +150,68 @@ impl Shared {
     }
 
     /// Answers 101. What follows is spawned by axum, so the drain's token is taken here: from now on the connection
-    /// is waited for. The session is opened only once the upgrade is complete (`an_abandoned_upgrade_leaves_no_trace`).
-    fn serve(&self, upgrade: WebSocketUpgrade, slot: Slot, ice: IceOffer, _grant: Option<Grant>) -> Response {
+    /// is waited for. The session is opened or resumed only once the upgrade is complete
+    /// (`an_abandoned_upgrade_leaves_no_trace`).
+    fn serve(&self, upgrade: WebSocketUpgrade, client: Client) -> Response {
         let token = self.0.tasks.token();
         let shared = self.clone();
         let limits = self.0.connection;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
+            let Client { address, lifetime, resume, grant, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
-            let mut connection = Connection::new(socket, shared.0.hub.open(), ice, limits);
-            connection.run(shared.0.tasks.stop()).await;
+            let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
+            let (session, origin) = shared.session(lifetime, resume, grant);
+            let mut connection = Connection::new(socket, session, origin, ice, limits, expires);
+            let end = connection.talk(shared.0.tasks.stop()).await;
+            if end.parks() {
+                shared.park(connection.session(), address);
+            }
+            connection.part(end).await;
             // Order: the session and the socket are gone before their place is free.
             drop(connection);
             drop((slot, token));
         })
     }
+
+    fn session(&self, lifetime: Lifetime, resume: Option<ResumeOffer>, grant: Option<Grant>) -> (Session, Origin) {
+        match resume.and_then(|offer| self.0.hub.resume(&offer, grant.as_ref())) {
+            Some(session) => (session, Origin::Resumed),
+            None => (self.0.hub.open(lifetime, grant), Origin::New),
+        }
+    }
+
+    /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
+    /// kept already, it ends.
+    fn park(&self, session: &Session, client: IpAddr) {
+        let Some(window) = self.0.connection.resume_window else { return };
+        let Ok(place) = self.0.parked.enter(client, Instant::now()) else { return };
+        let Some(parked) = session.park() else { return };
+        let stop = self.0.tasks.stop().clone();
+        self.0.tasks.spawn(async move {
+            tokio::select! {
+                _ = parked.unseated() => {}
+                () = tokio::time::sleep(window) => {}
+                () = stop.cancelled() => {}
+            }
+            drop((parked, place));
+        });
+    }
+}
+
+/// A client that is let in.
+struct Client {
+    address: IpAddr,
+    lifetime: Lifetime,
+    resume: Option<ResumeOffer>,
+    grant: Option<Grant>,
+    slot: Slot,
+    ice: IceOffer,
+}
+
+/// A time in seconds since 1970 by the clock that timers go by; `None` where that is farther than it goes.
+fn deadline(seconds: u64) -> Option<Instant> {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    Instant::now().checked_add(time.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// Answers `GET /ice`: the ICE servers for applications that bring their own signaling, under the same checks.

@@ -1,49 +1,57 @@
 //! One peer's queue: a bounded mpsc channel, in messages and in bytes, under one budget of bytes for all queues.
 //!
-//! Everything that a peer is told passes through here, in one sequence, and is numbered as it leaves. To say
-//! something takes two steps, [`Mailbox::reserve`] and [`Slot::fill`], so that the sender's own answer can be put
-//! into its queue in between: when the addressee replies, that answer is already ahead of the reply.
+//! Everything that a peer is told passes through here, in one sequence. To say something takes two steps,
+//! [`Mailbox::reserve`] and [`Slot::fill`], so that the sender's own answer can be put into its queue in between: when
+//! the addressee replies, that answer is already ahead of the reply.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::mpsc;
 
 use crate::protocol::ServerMessage;
 
-/// Counts what is in use, up to a limit.
-#[derive(Debug)]
-pub(crate) struct Gauge {
-    used: AtomicUsize,
-    limit: usize,
-}
+/// Counts what is in use.
+#[derive(Debug, Default)]
+struct Gauge(AtomicUsize);
 
 impl Gauge {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
-    }
-
-    /// Adds if the limit allows it; says whether it did.
-    pub(crate) fn try_add(&self, amount: usize) -> bool {
-        let within = |used: usize| used.checked_add(amount).filter(|&sum| sum <= self.limit);
+    /// Adds if that stays within the limit; says whether it did.
+    fn try_add(&self, amount: usize, limit: usize) -> bool {
+        let within = |used: usize| used.checked_add(amount).filter(|&sum| sum <= limit);
         // Relaxed: only the sum matters, no other memory is published through it.
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
     }
 
     fn add(&self, amount: usize) {
-        self.used.fetch_add(amount, Ordering::Relaxed);
+        self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    pub(crate) fn subtract(&self, amount: usize) {
-        self.used.fetch_sub(amount, Ordering::Relaxed);
+    fn subtract(&self, amount: usize) {
+        self.0.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    fn used(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What all mailboxes together may hold, in bytes.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: Gauge,
+    limit: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { used: Gauge::default(), limit }
     }
 
     pub(crate) fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn is_full(&self) -> bool {
-        self.used() >= self.limit
+        self.used.used()
     }
 }
 
@@ -56,95 +64,138 @@ pub struct MailboxLimits {
     pub bytes: usize,
 }
 
-/// How full a mailbox is.
+/// Messages and their bytes.
+#[derive(Debug, Default)]
+struct Share {
+    messages: Gauge,
+    bytes: Gauge,
+}
+
+impl Share {
+    fn add(&self, bytes: usize) {
+        self.messages.add(1);
+        self.bytes.add(bytes);
+    }
+
+    fn subtract(&self, bytes: usize) {
+        self.messages.subtract(1);
+        self.bytes.subtract(bytes);
+    }
+
+    fn is_full(&self, limits: MailboxLimits) -> bool {
+        self.messages.used() >= limits.messages || self.bytes.used() >= limits.bytes
+    }
+}
+
+/// How full a mailbox is. What others say has to fit beside both shares (`a_window_counts_against_the_queue`); the
+/// peer's own answers only beside what still waits, or a peer with a full window could not even acknowledge it.
 #[derive(Debug)]
 struct Load {
-    messages: Gauge,
-    // Invariant: at most the limit and one answer: `an_answer_has_its_place_even_when_the_queue_is_full`.
-    bytes: Gauge,
+    limits: MailboxLimits,
+    /// Not yet taken by the connection.
+    // Invariant: at most the limits and one answer: `an_answer_has_its_place_even_when_the_queue_is_full`.
+    queue: Share,
+    /// Taken, and not yet acknowledged.
+    window: Share,
     /// Shared by all mailboxes.
-    budget: Arc<Gauge>,
-    /// Set once, when the session ends or is about to.
-    closed: AtomicBool,
+    budget: Arc<Budget>,
 }
 
 /// The share that one message takes of its mailbox, given back when it is dropped. So whoever holds a message,
-/// the queue or the one who writes it, is who it counts against.
+/// the queue, the window or the one who writes it, is who it counts against.
 #[derive(Debug)]
 struct Charge {
     load: Arc<Load>,
     bytes: usize,
+    is_taken: AtomicBool,
 }
 
 impl Charge {
     /// A charge for one message, if there is room for it.
     fn take(load: &Arc<Load>, bytes: usize) -> Option<Self> {
-        if !load.messages.try_add(1) {
+        let MailboxLimits { messages: most, bytes: most_bytes } = load.limits;
+        let messages = most.saturating_sub(load.window.messages.used());
+        if !load.queue.messages.try_add(1, messages) {
             return None;
         }
-        let mut charge = Self { load: Arc::clone(load), bytes: 0 };
-        if !load.bytes.try_add(bytes) {
+        let mut charge = Self::of_nothing(load);
+        if !load.queue.bytes.try_add(bytes, most_bytes.saturating_sub(load.window.bytes.used())) {
             return None;
         }
-        if !load.budget.try_add(bytes) {
-            load.bytes.subtract(bytes);
+        if !load.budget.used.try_add(bytes, load.budget.limit) {
+            load.queue.bytes.subtract(bytes);
             return None;
         }
         charge.bytes = bytes;
         Some(charge)
     }
 
+    /// A charge for an answer whose size isn't known yet.
+    fn ahead(load: &Arc<Load>) -> Option<Self> {
+        let has_room = load.queue.bytes.used() < load.limits.bytes;
+        (has_room && load.queue.messages.try_add(1, load.limits.messages)).then(|| Self::of_nothing(load))
+    }
+
+    /// Whoever calls it has counted the message.
+    fn of_nothing(load: &Arc<Load>) -> Self {
+        Self { load: Arc::clone(load), bytes: 0, is_taken: AtomicBool::new(false) }
+    }
+
     fn force(&mut self, bytes: usize) {
-        self.load.bytes.add(bytes);
-        self.load.budget.add(bytes);
+        self.load.queue.bytes.add(bytes);
+        self.load.budget.used.add(bytes);
         self.bytes += bytes;
+    }
+
+    /// From the queue's share to the window's.
+    fn shelve(&self) {
+        if !self.is_taken.swap(true, Ordering::Relaxed) {
+            // Order: never too little in sum.
+            self.load.window.add(self.bytes);
+            self.load.queue.subtract(self.bytes);
+        }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.load.messages.subtract(1);
-        self.load.bytes.subtract(self.bytes);
-        self.load.budget.subtract(self.bytes);
+        let share = if *self.is_taken.get_mut() { &self.load.window } else { &self.load.queue };
+        share.subtract(self.bytes);
+        self.load.budget.used.subtract(self.bytes);
     }
 }
 
+/// A message and what it takes of its mailbox.
 #[derive(Debug)]
-struct Queued {
-    message: ServerMessage,
+pub(super) struct Queued {
+    pub(super) message: ServerMessage,
     charge: Charge,
 }
 
 /// The end of the queue where messages go in. Everybody writes here.
 #[derive(Debug)]
-pub struct Mailbox {
-    // Boxed: the channel allocates room for 32 items when it is made, and most peers are idle.
+pub(super) struct Mailbox {
+    // In an Arc: the channel allocates room for 32 items when it is made, and most peers are idle; and a message that
+    // is not acknowledged stays where it is.
     // Capacity: what the load admits, so a send never finds it full.
-    sender: mpsc::Sender<Box<Queued>>,
+    sender: mpsc::Sender<Arc<Queued>>,
     load: Arc<Load>,
+    /// Whether messages are accepted. Who has a slot holds it for reading, so that closing waits for the slots that
+    /// are about to be filled: what is accepted is in the queue once the mailbox is closed
+    /// (`what_was_accepted_is_in_the_queue_once_it_is_closed`). Nobody waits for anything while holding it.
+    is_open: RwLock<bool>,
 }
 
-/// The end where they come out. The connection that holds the session owns it.
+/// The end where they come out.
 #[derive(Debug)]
-pub struct Outbox {
-    receiver: mpsc::Receiver<Box<Queued>>,
-    taken: u64,
-}
-
-/// A message on its way out.
-#[derive(Debug)]
-pub struct Frame {
-    /// Its place in the session's sequence, from 1.
-    pub number: u64,
-    /// What to say.
-    pub message: ServerMessage,
-    /// Counts against the mailbox until the frame is dropped.
-    _charge: Charge,
+pub(super) struct Outbox {
+    receiver: mpsc::Receiver<Arc<Queued>>,
+    load: Arc<Load>,
 }
 
 /// Why a mailbox took nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub(super) enum Refused {
     /// No room, here or in the budget of all.
     Full,
     /// Its session has ended.
@@ -153,15 +204,16 @@ pub enum Refused {
 
 /// Room for one message in somebody's mailbox.
 #[derive(Debug)]
-pub struct Slot<'a> {
-    permit: mpsc::Permit<'a, Box<Queued>>,
+pub(super) struct Slot<'a> {
+    permit: mpsc::Permit<'a, Arc<Queued>>,
     charge: Charge,
+    _open: RwLockReadGuard<'a, bool>,
 }
 
 impl Slot<'_> {
     /// Puts the message in. Cannot fail, which is what reserving was for.
-    pub fn fill(self, message: ServerMessage) {
-        self.permit.send(Box::new(Queued { message, charge: self.charge }));
+    pub(super) fn fill(self, message: ServerMessage) {
+        self.permit.send(Arc::new(Queued { message, charge: self.charge }));
     }
 }
 
@@ -170,79 +222,81 @@ impl Slot<'_> {
 pub struct Place(Charge);
 
 /// A mailbox and its outbox.
-pub(crate) fn mailbox(limits: MailboxLimits, budget: Arc<Gauge>) -> (Mailbox, Outbox) {
+pub(super) fn mailbox(limits: MailboxLimits, budget: Arc<Budget>) -> (Mailbox, Outbox) {
     let (sender, receiver) = mpsc::channel(limits.messages);
-    let load = Arc::new(Load {
-        messages: Gauge::new(limits.messages),
-        bytes: Gauge::new(limits.bytes),
-        budget,
-        closed: AtomicBool::new(false),
-    });
-    (Mailbox { sender, load }, Outbox { receiver, taken: 0 })
+    let load = Arc::new(Load { limits, queue: Share::default(), window: Share::default(), budget });
+    let outbox = Outbox { receiver, load: Arc::clone(&load) };
+    (Mailbox { sender, load, is_open: RwLock::new(true) }, outbox)
 }
 
 impl Mailbox {
     /// Room for a message of this weight, at once or not at all: nobody waits for somebody else's queue.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`]: nothing was reserved.
-    pub fn reserve(&self, weight: usize) -> Result<Slot<'_>, Refused> {
-        if self.load.closed.load(Ordering::Acquire) {
-            return Err(Refused::Closed);
-        }
+    pub(super) fn reserve(&self, weight: usize) -> Result<Slot<'_>, Refused> {
+        // Recursive: it fails only while the mailbox is being closed, not because somebody waits to close it.
+        let open = self.is_open.try_read_recursive().filter(|open| **open).ok_or(Refused::Closed)?;
         let charge = Charge::take(&self.load, weight).ok_or(Refused::Full)?;
-        // The load admits no more than the channel holds, so what is refused here is closed.
+        // The load admits no more than the channel holds.
         let permit = self.sender.try_reserve().map_err(|_| Refused::Closed)?;
-        Ok(Slot { permit, charge })
+        Ok(Slot { permit, charge, _open: open })
     }
 
     /// A place for an answer, or `None` while the queue has no room.
-    #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        if self.load.bytes.is_full() { None } else { Charge::take(&self.load, 0).map(Place) }
+    pub(super) fn place(&self) -> Option<Place> {
+        Charge::ahead(&self.load).map(Place)
     }
 
     /// Puts an answer into its place.
-    pub fn answer(&self, place: Place, message: ServerMessage) {
+    pub(super) fn answer(&self, place: Place, message: ServerMessage) {
         let Place(mut charge) = place;
         charge.force(message.weight());
-        // Refused only when closed, and then there is nobody to answer.
-        let _ = self.sender.try_send(Box::new(Queued { message, charge }));
+        // Refused only when the session has ended, and then there is nobody to answer.
+        let _ = self.sender.try_send(Arc::new(Queued { message, charge }));
     }
 
-    /// From now on nothing is accepted.
-    pub fn close(&self) {
-        self.load.closed.store(true, Ordering::Release);
+    /// From now on nothing is accepted; what was, is in the queue.
+    pub(super) fn close(&self) {
+        *self.is_open.write() = false;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        !*self.is_open.read_recursive()
+    }
+
+    /// Whether so much is unacknowledged that nothing more is taken from the queue.
+    pub(super) fn is_window_full(&self) -> bool {
+        self.load.window.is_full(self.load.limits)
     }
 }
 
 impl Outbox {
-    /// The next message, as soon as there is one; `None` when the mailbox is closed and empty. Cancel safe.
-    pub async fn next(&mut self) -> Option<Frame> {
-        let queued = self.receiver.recv().await?;
-        Some(self.number(*queued))
+    /// The next message, as soon as there is one and the window has room for it. It now counts as the window's.
+    pub(super) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Queued>> {
+        if self.load.window.is_full(self.load.limits) {
+            // Whoever acknowledges looks again.
+            return Poll::Pending;
+        }
+        match self.receiver.poll_recv(cx) {
+            Poll::Ready(Some(queued)) => {
+                queued.charge.shelve();
+                Poll::Ready(queued)
+            }
+            _ => Poll::Pending,
+        }
     }
 
-    /// The next message, if there is one.
-    pub fn try_next(&mut self) -> Option<Frame> {
+    /// The next message, whether the window has room for it or not.
+    pub(super) fn try_take(&mut self) -> Option<Arc<Queued>> {
         let queued = self.receiver.try_recv().ok()?;
-        Some(self.number(*queued))
-    }
-
-    /// From now on nothing is accepted; what was, can still be taken.
-    pub fn close(&mut self) {
-        self.receiver.close();
-    }
-
-    fn number(&mut self, queued: Queued) -> Frame {
-        self.taken += 1;
-        Frame { number: self.taken, message: queued.message, _charge: queued.charge }
+        queued.charge.shelve();
+        Some(queued)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+    use std::thread;
+
     use super::*;
     use crate::protocol::{Kind, PeerId};
 
@@ -259,74 +313,126 @@ mod tests {
         MailboxLimits { messages, bytes }
     }
 
+    fn budget(limit: usize) -> Arc<Budget> {
+        Arc::new(Budget::new(limit))
+    }
+
     #[test]
     fn a_mailbox_is_bounded_in_messages() {
-        let (mailbox, mut outbox) = mailbox(limits(2, 1_000_000), Arc::new(Gauge::new(1_000_000)));
+        let (mailbox, mut outbox) = mailbox(limits(2, 1_000_000), budget(1_000_000));
         assert_eq!(put(&mailbox, message(1)), Ok(()));
         assert_eq!(put(&mailbox, message(1)), Ok(()));
         assert_eq!(put(&mailbox, message(1)), Err(Refused::Full));
-        drop(outbox.try_next());
+        drop(outbox.try_take());
         assert_eq!(put(&mailbox, message(1)), Ok(()));
     }
 
     #[test]
     fn a_mailbox_is_bounded_in_bytes() {
-        let (mailbox, _outbox) = mailbox(limits(100, 2500), Arc::new(Gauge::new(1_000_000)));
+        let (mailbox, _outbox) = mailbox(limits(100, 2500), budget(1_000_000));
         assert_eq!(put(&mailbox, message(1000)), Ok(()));
         assert_eq!(put(&mailbox, message(1000)), Ok(()));
         assert_eq!(put(&mailbox, message(1000)), Err(Refused::Full));
-        assert!(mailbox.load.bytes.used() <= 2500);
+        assert!(mailbox.load.queue.bytes.used() <= 2500);
+    }
+
+    #[test]
+    fn a_window_counts_against_the_queue() {
+        let (mailbox, mut outbox) = mailbox(limits(3, 2500), budget(1_000_000));
+        put(&mailbox, message(1000)).unwrap();
+        put(&mailbox, message(1000)).unwrap();
+        let unacknowledged = outbox.try_take().unwrap();
+        assert_eq!(put(&mailbox, message(1000)), Err(Refused::Full), "in bytes");
+        put(&mailbox, message(1)).unwrap();
+        assert_eq!(put(&mailbox, message(1)), Err(Refused::Full), "in messages");
+        drop(unacknowledged);
+        assert_eq!(put(&mailbox, message(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_peer_with_a_full_window_is_still_read_and_given_nothing_more() {
+        let (mailbox, mut outbox) = mailbox(limits(2, 1_000_000), budget(1_000_000));
+        let window: Vec<_> = (0..2)
+            .map(|_| {
+                put(&mailbox, message(1)).unwrap();
+                outbox.try_take().unwrap()
+            })
+            .collect();
+        assert!(mailbox.is_window_full());
+        let place = mailbox.place().expect("its next frame may be what empties the window");
+        mailbox.answer(place, message(1));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(outbox.poll_take(cx).is_pending());
+        drop(window);
+        assert!(outbox.poll_take(cx).is_ready());
     }
 
     #[test]
     fn all_mailboxes_together_are_bounded_by_the_budget() {
-        let budget = Arc::new(Gauge::new(2500));
+        let budget = budget(2500);
         let (one, mut outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
         let (other, _other_outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
         assert_eq!(put(&one, message(2000)), Ok(()));
         assert_eq!(put(&other, message(2000)), Err(Refused::Full));
-        drop(outbox.try_next());
+        drop(outbox.try_take());
         assert_eq!(put(&other, message(2000)), Ok(()));
     }
 
     #[test]
     fn what_is_refused_or_taken_or_thrown_away_leaves_no_charge() {
-        let budget = Arc::new(Gauge::new(1_000_000));
+        let budget = budget(1_000_000);
         let (mailbox, mut outbox) = mailbox(limits(3, 2500), Arc::clone(&budget));
-        let frame = {
-            put(&mailbox, message(100)).unwrap();
-            outbox.try_next().unwrap()
-        };
-        assert_ne!(budget.used(), 0, "a frame counts while it is being written");
-        drop(frame);
+        put(&mailbox, message(100)).unwrap();
+        let taken = outbox.try_take().unwrap();
+        assert_ne!(budget.used(), 0, "a message counts until it is acknowledged");
+        drop(taken);
         assert_eq!(put(&mailbox, message(5000)), Err(Refused::Full));
         drop(mailbox.reserve(10).unwrap());
         drop(mailbox.place());
         put(&mailbox, message(100)).unwrap();
         drop(outbox);
+        assert_eq!(put(&mailbox, message(100)), Err(Refused::Closed));
         drop(mailbox);
         assert_eq!(budget.used(), 0);
     }
 
     #[test]
     fn an_answer_has_its_place_even_when_the_queue_is_full() {
-        let (mailbox, mut outbox) = mailbox(limits(2, 1500), Arc::new(Gauge::new(1500)));
+        let (mailbox, mut outbox) = mailbox(limits(2, 1500), budget(1500));
         let place = mailbox.place().unwrap();
         put(&mailbox, message(1200)).unwrap();
         assert_eq!(put(&mailbox, message(1200)), Err(Refused::Full));
         mailbox.answer(place, message(1000));
         assert!(mailbox.place().is_none(), "over the limit: the next frame is not read");
-        assert_eq!([outbox.try_next().unwrap().number, outbox.try_next().unwrap().number], [1, 2]);
+        drop((outbox.try_take().unwrap(), outbox.try_take().unwrap()));
         assert!(mailbox.place().is_some());
     }
 
     #[test]
     fn a_closed_mailbox_accepts_nothing_and_gives_what_it_had() {
-        let (mailbox, mut outbox) = mailbox(limits(10, 10_000), Arc::new(Gauge::new(10_000)));
+        let (mailbox, mut outbox) = mailbox(limits(10, 10_000), budget(10_000));
         put(&mailbox, message(1)).unwrap();
-        outbox.close();
+        mailbox.close();
         assert_eq!(put(&mailbox, message(1)), Err(Refused::Closed));
-        assert!(outbox.try_next().is_some());
-        assert!(outbox.try_next().is_none());
+        assert!(outbox.try_take().is_some());
+        assert!(outbox.try_take().is_none());
+    }
+
+    #[test]
+    fn what_was_accepted_is_in_the_queue_once_it_is_closed() {
+        for _ in 0..200 {
+            let (mailbox, mut outbox) = mailbox(limits(1000, 1_000_000), budget(1_000_000));
+            let accepted = thread::scope(|scope| {
+                let put_all = || (0..1000).filter(|_| put(&mailbox, message(1)).is_ok()).count();
+                let sender = scope.spawn(put_all);
+                while mailbox.load.queue.messages.used() == 0 {
+                    std::hint::spin_loop();
+                }
+                mailbox.close();
+                let left = std::iter::from_fn(|| outbox.try_take()).count();
+                (sender.join().unwrap(), left)
+            });
+            assert_eq!(accepted.0, accepted.1);
+        }
     }
 }

@@ -1,27 +1,36 @@
 //! Who is here, and in which rooms: the registry that every connection shares.
 //!
-//! A connection opens a [`Session`] and says everything through it. The hub knows the protocol's messages and nothing
-//! of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
+//! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
+//! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a room's shard, then a peer's shard. No code takes them the other way round.
+//! Order of locks: a peer's state, a room's shard, a peer's shard, each before the next. No code takes them the other
+//! way round, and none takes two of a kind.
 
 mod mailbox;
+mod peer;
 mod room;
 mod session;
+mod token;
+mod window;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dashmap::DashMap;
-use tokio::sync::Notify;
 use tracing::debug;
 
-pub use mailbox::{Frame, Mailbox, MailboxLimits, Outbox, Place, Refused, Slot};
+pub use mailbox::{MailboxLimits, Place};
+pub use peer::Unseated;
 pub use session::Session;
+pub use token::ResumeToken;
 
-use crate::protocol::{PeerId, RoomName};
-use mailbox::Gauge;
+use crate::auth::Grant;
+use crate::protocol::{PeerId, RoomName, ServerMessage};
+use mailbox::{Budget, Queued};
+use peer::Peer;
 use room::Room;
+use token::Handle;
 
 /// What the hub allows. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -36,22 +45,57 @@ pub struct HubLimits {
     pub peers_per_room: Option<NonZeroUsize>,
 }
 
+/// How long a session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// As long as its connection.
+    Connection,
+    /// Until it ends or nobody takes it up again.
+    Resumable,
+}
+
+/// A wish to go on with an earlier session.
+#[derive(Clone, Copy, Debug)]
+pub struct ResumeOffer {
+    /// Which, and the right to it.
+    pub token: ResumeToken,
+    /// How many frames of it the client has got.
+    pub received: u64,
+}
+
+/// A message on its way out.
+#[derive(Debug)]
+pub struct Frame {
+    /// Its place in the session's sequence, from 1.
+    pub number: u64,
+    queued: Arc<Queued>,
+}
+
+impl Frame {
+    /// What to say.
+    #[must_use]
+    pub fn message(&self) -> &ServerMessage {
+        &self.queued.message
+    }
+}
+
+impl From<(u64, Arc<Queued>)> for Frame {
+    fn from((number, queued): (u64, Arc<Queued>)) -> Self {
+        Self { number, queued }
+    }
+}
+
 /// The registry of peers and rooms.
 #[derive(Debug)]
 pub struct Hub {
     limits: HubLimits,
-    budget: Arc<Gauge>,
+    budget: Arc<Budget>,
     peers: DashMap<PeerId, Arc<Peer>>,
     rooms: DashMap<RoomName, Room<Arc<Peer>>>,
-}
-
-/// What others see of a session: its address, its mailbox, and a way to end it.
-#[derive(Debug)]
-struct Peer {
-    id: PeerId,
-    mailbox: Mailbox,
-    /// Told once, to the connection that holds the session.
-    evicted: Notify,
+    /// The sessions that can be resumed.
+    handles: DashMap<Handle, Arc<Peer>>,
+    /// Set once, when the process stops.
+    is_closing: AtomicBool,
 }
 
 impl Hub {
@@ -60,22 +104,51 @@ impl Hub {
     pub fn new(limits: HubLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            budget: Arc::new(Gauge::new(limits.queued_bytes)),
+            budget: Arc::new(Budget::new(limits.queued_bytes)),
             peers: DashMap::new(),
             rooms: DashMap::new(),
+            handles: DashMap::new(),
+            is_closing: AtomicBool::new(false),
         })
     }
 
-    /// A new peer: from now on it can be addressed.
-    #[must_use]
-    pub fn open(self: &Arc<Self>) -> Session {
-        let (mailbox, outbox) = mailbox::mailbox(self.limits.mailbox, Arc::clone(&self.budget));
-        let peer = Arc::new(Peer { id: PeerId::random(), mailbox, evicted: Notify::new() });
-        self.peers.insert(peer.id, Arc::clone(&peer));
-        Session::new(Arc::clone(self), peer, outbox)
+    /// The process stops: from now on nobody is told that others leave. All leave, and each is told that.
+    pub fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
     }
 
-    /// How many peers are here.
+    fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// A new peer, with what its credentials allow where there are any: from now on it can be addressed.
+    #[must_use]
+    pub fn open(self: &Arc<Self>, lifetime: Lifetime, grant: Option<Grant>) -> Session {
+        let (mailbox, outbox) = mailbox::mailbox(self.limits.mailbox, Arc::clone(&self.budget));
+        let (peer, hold) = Peer::new(PeerId::random(), mailbox, outbox, lifetime, grant);
+        self.peers.insert(peer.id, Arc::clone(&peer));
+        Session::new(Arc::clone(self), peer, hold)
+    }
+
+    /// Takes an earlier session up again, from the connection that may still hold it; it leaves the rooms that the new
+    /// credentials do not allow. `None`: there is nothing to take up, or no right to it, or somebody else asks.
+    #[must_use]
+    pub fn resume(self: &Arc<Self>, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Session> {
+        let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer))?;
+        let hold = peer.take_over(offer, grant)?;
+        let session = Session::new(Arc::clone(self), peer, hold);
+        session.leave_forbidden_rooms();
+        Some(session)
+    }
+
+    /// Whether [`resume`](Self::resume) would succeed now. Changes nothing.
+    #[must_use]
+    pub fn can_resume(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+        let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer));
+        peer.is_some_and(|peer| peer.can_take_over(offer, grant))
+    }
+
+    /// How many peers are here, those whose connection is lost at the moment included.
     #[must_use]
     pub fn peers(&self) -> usize {
         self.peers.len()
@@ -99,12 +172,21 @@ impl Hub {
         self.peers.get(&id).map(|peer| Arc::clone(&peer))
     }
 
-    /// Ends a session that others can no longer tell the truth: nobody reaches it from now on, and the connection
-    /// that holds it closes with 4001, which is also when it leaves its rooms.
+    /// Tells somebody, or ends it: nobody is silently wrong about who is here, or about what arrived.
+    fn tell(&self, peer: &Peer, message: ServerMessage) {
+        match peer.mailbox.reserve(message.weight()) {
+            Ok(slot) => slot.fill(message),
+            Err(mailbox::Refused::Full) => self.evict(peer),
+            // It is on its way out.
+            Err(mailbox::Refused::Closed) => {}
+        }
+    }
+
+    /// Ends a session that others can no longer tell the truth: nobody reaches it from now on, and whoever holds it
+    /// closes with 4001, which is also when it leaves its rooms.
     fn evict(&self, peer: &Peer) {
         debug!(peer = %peer.id, "evicted: no room for an announcement");
-        peer.mailbox.close();
+        peer.evict();
         self.peers.remove(&peer.id);
-        peer.evicted.notify_one();
     }
 }

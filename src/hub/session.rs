@@ -1,30 +1,36 @@
 //! What a peer is, apart from the socket that it speaks through: an id, a mailbox, and its rooms.
 //!
-//! A connection holds one session, hands it what the client asks for and writes what comes out of it.
+//! A connection holds one session, hands it what the client asks for and writes what comes out of it. When the
+//! connection is lost the session can be parked, and a newer connection takes it over, mailbox and all.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use dashmap::Entry;
+use parking_lot::MutexGuard;
 
-use super::{Frame, Hub, Outbox, Peer, Place, Refused, Room};
+use super::mailbox::Refused;
+use super::peer::{Hold, Peer, State};
+use super::{Frame, Hub, Place, ResumeToken, Room, Unseated};
 use crate::protocol::{
     ClientMessage, ErrorCode, ErrorNotice, IceServer, Kind, Notice, PeerId, Reference, Request, RoomName, ServerMessage,
 };
 
-/// A peer that is here. Dropping it ends it: nobody can address it any more, and it leaves its rooms.
+/// A hold on a session. Dropping it ends the session: nobody can address it any more, and it leaves its rooms.
+///
+/// There may be older holds, of connections that do not know yet that they are over: they do nothing.
 #[derive(Debug)]
 pub struct Session {
     hub: Arc<Hub>,
     peer: Arc<Peer>,
-    outbox: Outbox,
-    /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
-    rooms: HashSet<RoomName>,
+    hold: Hold,
 }
 
 impl Session {
-    pub(super) fn new(hub: Arc<Hub>, peer: Arc<Peer>, outbox: Outbox) -> Self {
-        Self { hub, peer, outbox, rooms: HashSet::new() }
+    pub(super) fn new(hub: Arc<Hub>, peer: Arc<Peer>, hold: Hold) -> Self {
+        Self { hub, peer, hold }
     }
 
     /// The peer's address.
@@ -33,14 +39,47 @@ impl Session {
         self.peer.id
     }
 
-    /// The next message for this peer, as soon as there is one; `None` once the session has ended. Cancel safe.
-    pub async fn next(&mut self) -> Option<Frame> {
-        self.outbox.next().await
+    /// A token for the next `welcome`, and how many of the client's frames have been processed. `None` where the
+    /// session can't be resumed.
+    #[must_use]
+    pub fn issue_token(&self) -> Option<(ResumeToken, u64)> {
+        let mut state = self.held()?;
+        let tokens = state.tokens()?;
+        let (handle, token) = (tokens.handle, tokens.issue());
+        self.hub.handles.entry(handle).or_insert_with(|| Arc::clone(&self.peer));
+        Some((token, state.accepted))
+    }
+
+    /// A sign of life: the `welcome` has arrived, and its token's predecessor is spent.
+    pub fn confirm(&self) {
+        if let Some(mut state) = self.held() {
+            confirm(&mut state);
+        }
+    }
+
+    /// The next message for this peer, as soon as there is one. Cancel safe.
+    pub async fn next(&self) -> Frame {
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// The next message for this peer, if there is one.
-    pub fn try_next(&mut self) -> Option<Frame> {
-        self.outbox.try_next()
+    #[must_use]
+    pub fn try_next(&self) -> Option<Frame> {
+        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => Some(frame),
+            Poll::Pending => None,
+        }
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Frame> {
+        self.held().map_or(Poll::Pending, |mut state| state.poll_next(cx))
+    }
+
+    /// All that [`next`](Self::next) gave has been written.
+    pub fn written(&self) {
+        if let Some(mut state) = self.held() {
+            state.written();
+        }
     }
 
     /// A place for the answer to the client's next frame, or `None` while this peer's own queue has no room.
@@ -49,22 +88,41 @@ impl Session {
         self.peer.mailbox.place()
     }
 
-    /// Waits until somebody else had to end this session. Holds no borrow of it.
-    pub fn evicted(&self) -> impl Future<Output = ()> + use<> {
-        let peer = Arc::clone(&self.peer);
-        async move { peer.evicted.notified().await }
+    /// Whether so much is unacknowledged that nothing more can be sent.
+    #[must_use]
+    pub fn is_window_full(&self) -> bool {
+        self.peer.mailbox.is_window_full()
+    }
+
+    /// Waits until this hold is over. Borrows nothing.
+    pub fn unseated(&self) -> impl Future<Output = Unseated> + use<> {
+        Arc::clone(&self.peer).unseated(self.hold)
+    }
+
+    /// Hands the session over to the hold that is given back, which waits for a newer connection. `None`: nobody could
+    /// take it up again.
+    #[must_use]
+    pub fn park(&self) -> Option<Self> {
+        let hold = self.peer.park(self.hold)?;
+        Some(Self { hub: Arc::clone(&self.hub), peer: Arc::clone(&self.peer), hold })
+    }
+
+    fn held(&self) -> Option<MutexGuard<'_, State>> {
+        self.peer.held(self.hold)
     }
 
     /// What a message costs of the rate, in sixteenths of a message.
     #[must_use]
     pub fn cost(&self, message: &ClientMessage<'_>) -> usize {
-        let copies = match message {
-            ClientMessage::Broadcast { room, .. } if self.rooms.contains(room) => {
-                self.hub.rooms.get(room).map_or(0, |room| room.len())
+        let Some(state) = self.held() else { return 0 };
+        match message {
+            ClientMessage::Broadcast { room, .. } if state.rooms.contains(room) => {
+                16 + self.hub.rooms.get(room).map_or(0, |room| room.len())
             }
-            _ => 0,
-        };
-        16 + copies
+            // Whoever is told much has to acknowledge much.
+            ClientMessage::Received(count) if state.is_news(*count) => 0,
+            _ => 16,
+        }
     }
 
     /// Does what the client asks for, and puts the one answer, if any is due, into its place. `ice_servers` says what
@@ -74,22 +132,28 @@ impl Session {
     ///
     /// The code of the error that was put there.
     pub fn obey(
-        &mut self,
+        &self,
         request: Request<'_>,
         place: Place,
         ice_servers: impl FnOnce() -> Vec<IceServer>,
     ) -> Result<(), ErrorCode> {
+        // Read no further: the client says it again over its newer connection.
+        let Some(mut state) = self.held() else { return Ok(()) };
+        process(&mut state);
         let Request { reference, message } = request;
         match message {
             ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reference, place),
-            ClientMessage::Broadcast { room, payload } => self.broadcast(room, payload, reference, place),
-            ClientMessage::Join(room) => self.join(room, reference, place),
-            ClientMessage::Leave(room) => self.leave(room, reference, place),
+            ClientMessage::Broadcast { room, payload } => self.broadcast(&state, room, payload, reference, place),
+            ClientMessage::Join(room) => self.join(&mut state, room, reference, place),
+            ClientMessage::Leave(room) => self.leave(&mut state, room, reference, place),
             ClientMessage::IceServers => {
                 self.answer(place, Notice::IceServers { ice_servers: ice_servers(), reference });
                 Ok(())
             }
-            ClientMessage::Ping => {
+            ClientMessage::Received(count) if !state.acknowledge(count) => {
+                Err(self.answer_error(place, ErrorNotice::new(ErrorCode::BadMessage, reference)))
+            }
+            ClientMessage::Received(_) | ClientMessage::Ping => {
                 self.acknowledge(place, reference);
                 Ok(())
             }
@@ -100,18 +164,43 @@ impl Session {
     #[must_use]
     pub fn refuse(&self, place: Place, error: ErrorNotice) -> ErrorCode {
         let code = error.code();
-        self.answer(place, Notice::Error(Box::new(error)));
+        if let Some(mut state) = self.held() {
+            process(&mut state);
+            self.answer_error(place, error);
+        }
         code
     }
 
-    /// Ends the session. What it was told before can still be taken; nothing more comes.
-    pub fn end(&mut self) {
+    /// Ends the session, in one step: nothing more is accepted, nobody reaches it, its rooms know, and so does everyone
+    /// who said what it has not acknowledged. Gives back what its connection could still be told. An older hold ends
+    /// nothing.
+    pub fn end(&mut self) -> Vec<Frame> {
+        let Some(mut state) = self.held() else { return Vec::new() };
         self.peer.mailbox.close();
         self.hub.peers.remove(&self.peer.id);
-        for room in std::mem::take(&mut self.rooms) {
+        if let Some(tokens) = state.tokens() {
+            self.hub.handles.remove(&tokens.handle);
+        }
+        for room in std::mem::take(&mut state.rooms) {
             self.depart(&room, None);
         }
-        self.outbox.close();
+        let (mut senders, rest) = state.finish();
+        senders.remove(&self.peer.id);
+        self.report_undelivered(senders);
+        rest
+    }
+
+    fn report_undelivered(&self, senders: HashSet<PeerId>) {
+        if self.hub.is_closing() {
+            return;
+        }
+        for sender in senders {
+            let sender = self.hub.peers.get(&sender).map(|peer| Arc::clone(&peer));
+            if let Some(sender) = sender {
+                let error = ErrorNotice::new(ErrorCode::Undelivered, None).to(&self.peer.id.to_string());
+                self.hub.tell(&sender, ServerMessage::Notice(Notice::Error(Box::new(error))));
+            }
+        }
     }
 
     fn relay(
@@ -128,26 +217,28 @@ impl Session {
         let code = match slot {
             Ok(slot) => {
                 // Order: the ack is queued before the message, or a quick reply could overtake it.
-                self.acknowledge(place, reference);
+                let parked = addressee.as_ref().is_some_and(|peer| peer.is_parked());
+                self.answer_ack(place, reference, parked);
                 slot.fill(message);
                 return Ok(());
             }
             Err(Refused::Closed) => ErrorCode::PeerUnavailable,
             Err(Refused::Full) => ErrorCode::PeerBusy,
         };
-        Err(self.refuse(place, ErrorNotice::new(code, reference).to(to)))
+        Err(self.answer_error(place, ErrorNotice::new(code, reference).to(to)))
     }
 
     fn broadcast(
         &self,
+        state: &State,
         name: RoomName,
         payload: &str,
         reference: Option<Reference>,
         place: Place,
     ) -> Result<(), ErrorCode> {
-        let room = if self.rooms.contains(&name) { self.hub.rooms.get(&name) } else { None };
+        let room = if state.rooms.contains(&name) { self.hub.rooms.get(&name) } else { None };
         let Some(room) = room else {
-            return Err(self.refuse(place, ErrorNotice::new(ErrorCode::NotInRoom, reference).room(name)));
+            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::NotInRoom, reference).room(name)));
         };
         let message = ServerMessage::Broadcast { room: name.clone(), from: self.peer.id, payload: payload.into() };
         let (mut slots, mut busy) = (Vec::with_capacity(room.len()), Vec::new());
@@ -164,7 +255,7 @@ impl Session {
             self.acknowledge(place, reference);
             Ok(())
         } else {
-            Err(self.refuse(place, ErrorNotice::new(ErrorCode::PeerBusy, reference).room(name).peers(busy)))
+            Err(self.answer_error(place, ErrorNotice::new(ErrorCode::PeerBusy, reference).room(name).peers(busy)))
         };
         for slot in slots {
             slot.fill(message.clone());
@@ -172,32 +263,58 @@ impl Session {
         answered
     }
 
-    fn join(&mut self, name: RoomName, reference: Option<Reference>, place: Place) -> Result<(), ErrorCode> {
-        let is_member = self.rooms.contains(&name);
-        if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| self.rooms.len() >= limit.get()) {
-            return Err(self.refuse(place, ErrorNotice::new(ErrorCode::TooManyRooms, reference).room(name)));
+    fn join(
+        &self,
+        state: &mut State,
+        name: RoomName,
+        reference: Option<Reference>,
+        place: Place,
+    ) -> Result<(), ErrorCode> {
+        if !state.may_enter(&name) {
+            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::RoomNotAllowed, reference).room(name)));
+        }
+        let is_member = state.rooms.contains(&name);
+        if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| state.rooms.len() >= limit.get()) {
+            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::TooManyRooms, reference).room(name)));
         }
         // The room's lock is held to the end: roster and announcements are one instant.
         let mut room = self.hub.rooms.entry(name.clone()).or_default();
         if !is_member && room.is_full(self.hub.limits.peers_per_room) {
-            return Err(self.refuse(place, ErrorNotice::new(ErrorCode::RoomFull, reference).room(name)));
+            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::RoomFull, reference).room(name)));
         }
         let peers = room.others(self.peer.id).map(|(id, _)| id).collect();
         self.answer(place, Notice::Joined { room: name.clone(), peers, reference });
         if !is_member {
             self.announce(&room, &Notice::PeerJoined { room: name.clone(), peer: self.peer.id });
             room.insert(self.peer.id, Arc::clone(&self.peer));
-            self.rooms.insert(name);
+            state.rooms.insert(name);
         }
         Ok(())
     }
 
-    fn leave(&mut self, name: RoomName, reference: Option<Reference>, place: Place) -> Result<(), ErrorCode> {
-        if !self.rooms.remove(&name) {
-            return Err(self.refuse(place, ErrorNotice::new(ErrorCode::NotInRoom, reference).room(name)));
+    fn leave(
+        &self,
+        state: &mut State,
+        name: RoomName,
+        reference: Option<Reference>,
+        place: Place,
+    ) -> Result<(), ErrorCode> {
+        if !state.rooms.remove(&name) {
+            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::NotInRoom, reference).room(name)));
         }
         self.depart(&name, Some((place, Notice::Left { room: name.clone(), reference })));
         Ok(())
+    }
+
+    /// Leaves the rooms that its credentials do not allow, and is told so.
+    pub(super) fn leave_forbidden_rooms(&self) {
+        let Some(mut state) = self.held() else { return };
+        let forbidden: Vec<RoomName> = state.rooms.iter().filter(|room| !state.may_enter(room)).cloned().collect();
+        for name in forbidden {
+            state.rooms.remove(&name);
+            self.depart(&name, None);
+            self.hub.tell(&self.peer, ServerMessage::Notice(Notice::Left { room: name, reference: None }));
+        }
     }
 
     /// Takes this peer out of a room, answers it, tells the others, and takes the room away if it was the last.
@@ -216,20 +333,28 @@ impl Session {
 
     /// Tells all others of a room, or ends those who can't be told: a roster is never silently wrong.
     fn announce(&self, room: &Room<Arc<Peer>>, notice: &Notice) {
-        let message = ServerMessage::Notice(notice.clone());
+        if self.hub.is_closing() {
+            return;
+        }
         for (_, member) in room.others(self.peer.id) {
-            match member.mailbox.reserve(message.weight()) {
-                Ok(slot) => slot.fill(message.clone()),
-                Err(Refused::Full) => self.hub.evict(member),
-                Err(Refused::Closed) => {}
-            }
+            self.hub.tell(member, ServerMessage::Notice(notice.clone()));
         }
     }
 
     fn acknowledge(&self, place: Place, reference: Option<Reference>) {
+        self.answer_ack(place, reference, false);
+    }
+
+    fn answer_ack(&self, place: Place, reference: Option<Reference>, parked: bool) {
         if let Some(reference) = reference {
-            self.answer(place, Notice::Ack { reference });
+            self.answer(place, Notice::Ack { reference, parked });
         }
+    }
+
+    fn answer_error(&self, place: Place, error: ErrorNotice) -> ErrorCode {
+        let code = error.code();
+        self.answer(place, Notice::Error(Box::new(error)));
+        code
     }
 
     fn answer(&self, place: Place, notice: Notice) {
@@ -239,6 +364,18 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.end();
+        drop(self.end());
+    }
+}
+
+/// One more of the client's frames is processed, whatever comes of it. It is also a sign of life.
+fn process(state: &mut State) {
+    state.accepted += 1;
+    confirm(state);
+}
+
+fn confirm(state: &mut State) {
+    if let Some(tokens) = state.tokens() {
+        tokens.confirm();
     }
 }

@@ -46,6 +46,8 @@ pub enum ClientMessage<'a> {
     IceServers,
     /// Ask for a sign of life.
     Ping,
+    /// Acknowledge that many of the session's frames.
+    Received(u64),
 }
 
 /// A client's `ref`, as the JSON token that it sent: a string of at most 64 bytes, or an integer of at most 64 characters.
@@ -118,6 +120,8 @@ struct Fields<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "present")]
     bye: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    count: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -144,6 +148,7 @@ impl<'a> Fields<'a> {
             "leave" => Some(ClientMessage::Leave(self.room()?)),
             "ice-servers" => Some(ClientMessage::IceServers),
             "ping" => Some(ClientMessage::Ping),
+            "received" => Some(ClientMessage::Received(serde_json::from_str(self.count?.get()).ok()?)),
             _ => None,
         }
     }
@@ -216,6 +221,10 @@ mod tests {
             }
             ClientMessage::IceServers => set("type", Some("ice-servers")),
             ClientMessage::Ping => set("type", Some("ping")),
+            ClientMessage::Received(count) => {
+                set("type", Some("received"));
+                set("count", Some(&count.to_string()));
+            }
         }
         fields.into()
     }

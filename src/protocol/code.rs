@@ -12,6 +12,8 @@ pub enum ErrorCode {
     PeerUnavailable,
     /// The addressee's queue, or the budget of all queues, is full; nothing was delivered.
     PeerBusy,
+    /// The addressee's session ended before it acknowledged what was accepted for it.
+    Undelivered,
     /// Over the rate in `welcome`; nothing was delivered.
     RateLimited,
     /// The room isn't one that the sender has joined.
@@ -20,6 +22,8 @@ pub enum ErrorCode {
     RoomFull,
     /// The sender is in as many rooms as it may be.
     TooManyRooms,
+    /// The sender's credentials are not for this room.
+    RoomNotAllowed,
 }
 
 impl ErrorCode {
@@ -30,10 +34,14 @@ impl ErrorCode {
             Self::BadMessage => "the message is not one that this protocol knows",
             Self::PeerUnavailable => "nobody present has this id",
             Self::PeerBusy => "the peer's queue is full; nothing was delivered to it",
+            Self::Undelivered => {
+                "the peer's session ended before it acknowledged what you sent; it may have arrived or not"
+            }
             Self::RateLimited => "too many messages; this one was not delivered",
             Self::NotInRoom => "you are not in this room",
             Self::RoomFull => "the room is full",
             Self::TooManyRooms => "you are in too many rooms",
+            Self::RoomNotAllowed => "your credentials are not for this room",
         }
     }
 
@@ -47,8 +55,10 @@ impl ErrorCode {
 /// How a connection ended, whoever ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The client sent a close frame.
+    /// The client said that it is through: it closed with 1000, without a code, or with one of its own.
     ClientClosed,
+    /// The client closed with 1001: its page went away, and may come back.
+    ClientAway,
     /// The connection broke without one.
     Lost,
     /// The client broke RFC 6455.
@@ -67,6 +77,10 @@ pub enum End {
     TooSlow,
     /// Nothing heard for two heartbeats.
     Silent,
+    /// The client's credentials have expired.
+    Expired,
+    /// A newer connection has the session.
+    TakenOver,
 }
 
 impl End {
@@ -74,7 +88,7 @@ impl End {
     #[must_use]
     pub fn close(self) -> Option<(u16, &'static str)> {
         match self {
-            Self::ClientClosed | Self::Lost => None,
+            Self::ClientClosed | Self::ClientAway | Self::Lost => None,
             Self::ProtocolError => Some((1002, "broken WebSocket frame")),
             Self::Binary => Some((1003, "binary frame: the protocol is text")),
             Self::NotUtf8 => Some((1007, "text that is not UTF-8")),
@@ -83,7 +97,16 @@ impl End {
             Self::Restarting => Some((1012, "the server restarts: connect again")),
             Self::TooSlow => Some((4001, "too slow: what was sent to you was not read in time")),
             Self::Silent => Some((4002, "no sign of life for two heartbeats")),
+            Self::Expired => Some((4003, "the credentials have expired: connect again with new ones")),
+            Self::TakenOver => Some((4000, "a newer connection has taken this session over")),
         }
+    }
+
+    /// Whether the session waits for a newer connection. Where it doesn't, it ends; a session that was taken over is
+    /// no longer this connection's, whose end means nothing to it.
+    #[must_use]
+    pub fn parks(self) -> bool {
+        matches!(self, Self::ClientAway | Self::Lost | Self::TooSlow | Self::Silent | Self::Expired)
     }
 }
 
@@ -102,6 +125,8 @@ mod tests {
             (End::Restarting, 1012),
             (End::TooSlow, 4001),
             (End::Silent, 4002),
+            (End::Expired, 4003),
+            (End::TakenOver, 4000),
         ];
         for (end, expected) in ours {
             let (code, reason) = end.close().unwrap();

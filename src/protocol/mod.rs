@@ -11,7 +11,7 @@ mod server;
 pub use client::{ClientMessage, Reference, Refusal, Request, decode};
 pub use code::{End, ErrorCode};
 pub use id::{NotAPeerId, PeerId, RoomName};
-pub use server::{ErrorNotice, IceServer, Notice, Rate, ServerMessage, Welcome};
+pub use server::{ErrorNotice, IceServer, Notice, Rate, Resume, Secret, ServerMessage, Welcome};
 
 /// What a peer can say to another. The word is both the message's `type` and the name of its payload's field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What the server says: messages as they wait in a mailbox, and their JSON text. Pure.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -43,6 +44,9 @@ pub enum Notice {
         /// As the client sent it.
         #[serde(rename = "ref")]
         reference: Reference,
+        /// Whether the addressee's connection is lost at the moment.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        parked: bool,
     },
     /// The answer to `join`.
     Joined {
@@ -122,7 +126,7 @@ impl ErrorNotice {
             ClientMessage::Broadcast { room, .. } | ClientMessage::Join(room) | ClientMessage::Leave(room) => {
                 error.room(room)
             }
-            ClientMessage::IceServers | ClientMessage::Ping => error,
+            ClientMessage::IceServers | ClientMessage::Ping | ClientMessage::Received(_) => error,
         }
     }
 
@@ -162,6 +166,12 @@ pub struct Welcome {
     pub id: PeerId,
     /// Whether an earlier session goes on.
     pub resumed: bool,
+    /// How to take this session up again. None: that is not possible.
+    #[serde(flatten)]
+    pub resume: Option<Resume>,
+    /// Of a session that goes on: how many of the client's frames have been processed, over all its connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<u64>,
     /// For `new RTCPeerConnection({ iceServers })`.
     pub ice_servers: Vec<IceServer>,
     /// Seconds between the server's pings.
@@ -172,6 +182,9 @@ pub struct Welcome {
     /// How much the client may send. None: as much as it likes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// How many bytes the client may send for long, eight times that at once. None: as many as it likes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<NonZeroU32>,
 }
 
 impl Welcome {
@@ -179,6 +192,28 @@ impl Welcome {
     #[must_use]
     pub fn encode(&self) -> String {
         json(self)
+    }
+}
+
+/// What a client needs to take its session up again.
+#[derive(Clone, Debug, Serialize)]
+pub struct Resume {
+    /// Secret.
+    #[serde(rename = "resume")]
+    pub token: Secret,
+    /// How long the session outlives its connection, in seconds.
+    #[serde(rename = "resumeWindow", serialize_with = "number")]
+    pub window: f64,
+}
+
+/// Text that is shown to its owner alone.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 
@@ -232,6 +267,15 @@ impl ServerMessage {
         size_of::<Self>() + heap
     }
 
+    /// Who says it. `None`: the server.
+    #[must_use]
+    pub fn sender(&self) -> Option<PeerId> {
+        match self {
+            Self::Relayed { from, .. } | Self::Broadcast { from, .. } => Some(*from),
+            Self::Notice(_) => None,
+        }
+    }
+
     /// The JSON text.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -249,7 +293,7 @@ impl Notice {
     fn weight(&self) -> usize {
         let reference = |reference: &Option<Reference>| reference.as_ref().map_or(0, |r| r.as_json().len());
         match self {
-            Self::Ack { reference } => reference.as_json().len(),
+            Self::Ack { reference, .. } => reference.as_json().len(),
             Self::Joined { room, peers, reference: r } => room.as_str().len() + size_of_val(&peers[..]) + reference(r),
             Self::Left { room, reference: r } => room.as_str().len() + reference(r),
             Self::PeerJoined { room, .. } | Self::PeerLeft { room, .. } => room.as_str().len(),
@@ -333,7 +377,12 @@ mod tests {
                 let rate = &value["rate"];
                 return Welcome {
                     id: id("id"),
-                    resumed: false,
+                    resumed: value["resumed"].as_bool().unwrap(),
+                    resume: value["resume"].as_str().map(|token| Resume {
+                        token: Secret(token.to_owned()),
+                        window: value["resumeWindow"].as_f64().unwrap(),
+                    }),
+                    accepted: value["accepted"].as_u64(),
                     ice_servers: Vec::new(),
                     heartbeat: value["heartbeat"].as_f64().unwrap(),
                     max_message_bytes: 65536,
@@ -341,10 +390,13 @@ mod tests {
                         messages: rate["messages"].as_f64().unwrap(),
                         burst: rate["burst"].as_u64().unwrap().try_into().unwrap(),
                     }),
+                    bytes_per_second: value["bytesPerSecond"]
+                        .as_u64()
+                        .map(|bytes| NonZeroU32::try_from(u32::try_from(bytes).unwrap()).unwrap()),
                 }
                 .encode();
             }
-            "ack" => Notice::Ack { reference: reference.unwrap() },
+            "ack" => Notice::Ack { reference: reference.unwrap(), parked: value["parked"] == true },
             "joined" => Notice::Joined { room: room(), peers: ids("peers"), reference },
             "left" => Notice::Left { room: room(), reference },
             "peer-joined" => Notice::PeerJoined { room: room(), peer: id("peer") },
@@ -364,6 +416,7 @@ mod tests {
                     ErrorCode::BadMessage,
                     ErrorCode::PeerUnavailable,
                     ErrorCode::PeerBusy,
+                    ErrorCode::Undelivered,
                     ErrorCode::RateLimited,
                     ErrorCode::NotInRoom,
                     ErrorCode::RoomFull,

@@ -45,7 +45,7 @@ async fn a_plain_get_takes_no_slot() {
 async fn only_get_is_allowed() {
     let server = Server::start(&[]);
     let answer = server.request("POST", "/ws", &["Content-Length: 0"]).await;
-    assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD"));
+    assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD,OPTIONS"));
 }
 
 #[tokio::test]

@@ -167,3 +167,9 @@ pub(crate) fn message_to(to: &str, message: &str, reference: &str) -> String {
 pub(crate) fn message_from(from: &str, message: &str) -> String {
     format!(r#"{{"type":"message","from":"{from}","message":{message}}}"#)
 }
+
+/// What is said of a peer whose session ended with unacknowledged messages.
+pub(crate) fn undelivered(to: &str) -> String {
+    let message = "the peer's session ended before it acknowledged what you sent; it may have arrived or not";
+    format!(r#"{{"type":"error","code":"undelivered","message":"{message}","to":"{to}"}}"#)
+}

@@ -45,7 +45,8 @@ async fn what_was_accepted_is_delivered_before_the_goodbye() {
 
 #[tokio::test]
 async fn a_stalled_peer_cannot_delay_exit_past_the_deadline() {
-    let mut server = Server::start(&["--drain-timeout=1", "--write-timeout=60", "--messages-per-second=0"]);
+    let mut server =
+        Server::start(&["--drain-timeout=1", "--write-timeout=60", "--messages-per-second=0", "--bytes-per-second=0"]);
     let stalled = server.stalled().await;
     let mut alice = server.connect().await;
     alice.fill(&stalled.id).await;

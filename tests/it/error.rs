@@ -18,7 +18,7 @@ async fn refused(client: &mut Client, frame: &str) -> String {
 
 #[tokio::test]
 async fn malformed_frame_costs_only_its_sender() {
-    let server = Server::start(&["--refused-messages=0", "--messages-per-second=0"]);
+    let server = Server::start(&["--refused-messages=0", "--messages-per-second=0", "--bytes-per-second=0"]);
     let [mut alice, mut bob, mut mallory] = server.connect_many().await;
     let deep = "[".repeat(60_000);
     let open = format!(r#"{{"type":"message","to":"{}","message":{deep}"#, bob.id);
@@ -116,7 +116,7 @@ async fn not_in_room_answers_who_speaks_or_leaves_where_it_is_not() {
 
 #[tokio::test]
 async fn peer_busy_says_who_and_nothing_was_delivered() {
-    let server = Server::start(&["--messages-per-second=0", "--write-timeout=60"]);
+    let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=0", "--write-timeout=60"]);
     let mut stalled = server.stalled().await;
     let mut alice = server.connect().await;
     alice.fill(&stalled.id).await;

@@ -57,7 +57,8 @@ async fn pongs_alone_keep_a_client() {
 
 #[tokio::test]
 async fn a_slow_reader_that_speaks_is_not_silent() {
-    let server = Server::start(&["--heartbeat=1", "--write-timeout=60", "--messages-per-second=0"]);
+    let server =
+        Server::start(&["--heartbeat=1", "--write-timeout=60", "--messages-per-second=0", "--bytes-per-second=0"]);
     let mut readers = [server.stalled().await, server.stalled().await, server.stalled().await];
     for reader in &mut readers {
         server.connect().await.fill(&reader.id).await;

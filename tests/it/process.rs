@@ -235,7 +235,13 @@ async fn a_signal_tells_every_peer_and_exits_with_0() {
 
 #[tokio::test]
 async fn a_drain_that_passes_its_deadline_is_warned_of_and_exits_with_0() {
-    let program = Program::start(&["--drain-timeout=0.5", "--write-timeout=60", "--messages-per-second=0"]).await;
+    let program = Program::start(&[
+        "--drain-timeout=0.5",
+        "--write-timeout=60",
+        "--messages-per-second=0",
+        "--bytes-per-second=0",
+    ])
+    .await;
     let (_stalled, _others) = stall(&program).await;
     program.signal(Signal::TERM);
     let ended = program.ended().await;
@@ -245,7 +251,13 @@ async fn a_drain_that_passes_its_deadline_is_warned_of_and_exits_with_0() {
 
 #[tokio::test]
 async fn a_second_signal_exits_at_once() {
-    let program = Program::start(&["--drain-timeout=600", "--write-timeout=600", "--messages-per-second=0"]).await;
+    let program = Program::start(&[
+        "--drain-timeout=600",
+        "--write-timeout=600",
+        "--messages-per-second=0",
+        "--bytes-per-second=0",
+    ])
+    .await;
     let (_stalled, mut other) = stall(&program).await;
     program.signal(Signal::TERM);
     assert_eq!(other.closed().await.0, 1012, "the drain has begun");
@@ -264,7 +276,11 @@ async fn stall(program: &Program) -> (crate::raw::Raw, Client) {
 #[tokio::test]
 async fn accept_survives_descriptor_exhaustion() {
     const FILES: u32 = 64;
-    let program = Program::start_with_files(FILES, &["--handshake-timeout=60", "--messages-per-second=0"]).await;
+    let program = Program::start_with_files(
+        FILES,
+        &["--handshake-timeout=60", "--messages-per-second=0", "--bytes-per-second=0"],
+    )
+    .await;
     assert!(program.log().contains("limit of open files"), "the operator is told: {}", program.log());
     let mut peer = program.connect().await;
     // More than it may have: the rest wait where the system keeps them, and every accept fails.

@@ -10,7 +10,7 @@ use crate::within;
 
 #[tokio::test]
 async fn slow_reader_is_dropped_and_others_do_not_wait() {
-    let server = Server::start(&["--write-timeout=2", "--messages-per-second=0"]);
+    let server = Server::start(&["--write-timeout=2", "--messages-per-second=0", "--bytes-per-second=0"]);
     let mut stalled = server.stalled().await;
     stalled.ask(r#"{"type":"join","room":"hall"}"#).await;
     let [mut alice, mut bob] = server.connect_many().await;
@@ -38,7 +38,12 @@ async fn slow_reader_is_dropped_and_others_do_not_wait() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_not_read() {
     const FRAMES: usize = 40_000;
-    let server = Server::start(&["--write-timeout=1", "--messages-per-second=0", "--refused-messages=0"]);
+    let server = Server::start(&[
+        "--write-timeout=1",
+        "--messages-per-second=0",
+        "--bytes-per-second=0",
+        "--refused-messages=0",
+    ]);
     let mut watcher = server.connect().await;
     let mut stalled = server.stalled().await;
     watcher.join("hall").await;
@@ -60,7 +65,7 @@ async fn a_client_that_does_not_read_is_not_read() {
 #[tokio::test]
 async fn a_queue_of_two_makes_a_client_wait_and_loses_no_answer() {
     const FRAMES: usize = 3000;
-    let server = Server::start(&["--mailbox-messages=2", "--messages-per-second=0"]);
+    let server = Server::start(&["--mailbox-messages=2", "--messages-per-second=0", "--bytes-per-second=0"]);
     let mut raw = server.raw().await;
     let frames: Vec<u8> = (0..FRAMES)
         .flat_map(|number| masked(FIN | TEXT, format!(r#"{{"type":"ping","ref":{number}}}"#).as_bytes()))
@@ -73,7 +78,7 @@ async fn a_queue_of_two_makes_a_client_wait_and_loses_no_answer() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_the_page_is_ended() {
-    let program = Program::start(&["--write-timeout=1", "--messages-per-second=0"]).await;
+    let program = Program::start(&["--write-timeout=1", "--messages-per-second=0", "--bytes-per-second=0"]).await;
     let mut peer = program.connect().await;
     peer.fence().await;
     let files = program.files();

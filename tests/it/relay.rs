@@ -4,7 +4,8 @@ use crate::client::{Client, message_from, message_to};
 use crate::server::Server;
 
 /// A rate and queues that no test of order or amount meets.
-const WIDE: [&str; 3] = ["--messages-per-second=0", "--mailbox-messages=10000", "--mailbox-bytes=16777216"];
+const WIDE: [&str; 4] =
+    ["--messages-per-second=0", "--bytes-per-second=0", "--mailbox-messages=10000", "--mailbox-bytes=16777216"];
 
 const KINDS: [&str; 5] = ["offer", "answer", "candidate", "message", "bye"];
 

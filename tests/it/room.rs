@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::client::{Client, join, message_to};
+use crate::client::{Client, join, message_to, undelivered};
 use crate::server::Server;
 use crate::within;
 
 /// As many rooms and messages as a test likes.
-const UNLIMITED: [&str; 2] = ["--messages-per-second=0", "--rooms-per-peer=0"];
+const UNLIMITED: [&str; 3] = ["--messages-per-second=0", "--bytes-per-second=0", "--rooms-per-peer=0"];
 
 fn leave(room: &str) -> String {
     format!(r#"{{"type":"leave","room":"{room}"}}"#)
@@ -261,7 +261,7 @@ async fn a_room_name_of_128_bytes_is_one_and_any_characters_will_do() {
 
 #[tokio::test]
 async fn a_member_that_cannot_take_an_announcement_is_closed_and_its_leave_announced() {
-    let server = Server::start(&["--messages-per-second=0", "--write-timeout=60"]);
+    let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=0", "--write-timeout=60"]);
     let mut stalled = server.stalled().await;
     stalled.ask(&join("hall")).await;
     let [mut alice, mut bob] = server.connect_many().await;
@@ -273,6 +273,7 @@ async fn a_member_that_cannot_take_an_announcement_is_closed_and_its_leave_annou
     let gone = format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, stalled.id);
     alice.hears(&gone).await;
     bob.hears(&gone).await;
+    alice.hears(undelivered(&stalled.id)).await;
     let answer = alice.ask(message_to(&stalled.id, "1", "1")).await;
     assert!(answer.contains(r#""code":"peer-unavailable""#), "{answer}");
     let (code, reason) = stalled.closed().await;
@@ -281,7 +282,7 @@ async fn a_member_that_cannot_take_an_announcement_is_closed_and_its_leave_annou
 
 #[tokio::test]
 async fn a_room_message_names_the_members_that_could_not_take_it() {
-    let server = Server::start(&["--messages-per-second=0", "--write-timeout=60"]);
+    let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=0", "--write-timeout=60"]);
     let mut stalled = server.stalled().await;
     stalled.ask(&join("hall")).await;
     let [mut alice, mut bob] = server.connect_many().await;

@@ -11,7 +11,7 @@ async fn the_first_frame_is_the_welcome_with_every_field_in_its_place() {
     let server = Server::start(&[]);
     let client = server.connect().await;
     let expected = format!(
-        r#"{{"type":"welcome","id":"{}","resumed":false,"iceServers":[],"heartbeat":25,"maxMessageBytes":65536,"rate":{{"messages":50,"burst":400}}}}"#,
+        r#"{{"type":"welcome","id":"{}","resumed":false,"iceServers":[],"heartbeat":25,"maxMessageBytes":65536,"rate":{{"messages":50,"burst":400}},"bytesPerSecond":262144}}"#,
         client.id
     );
     assert_eq!(client.welcome, expected);
@@ -24,15 +24,17 @@ async fn the_welcome_tells_what_the_operator_has_set() {
         "--max-message-bytes=1000",
         "--messages-per-second=0.5",
         "--message-burst=7",
+        "--bytes-per-second=100000",
     ]);
     let client = server.connect().await;
-    let expected = r#""heartbeat":12.5,"maxMessageBytes":1000,"rate":{"messages":0.5,"burst":7}}"#;
+    let expected =
+        r#""heartbeat":12.5,"maxMessageBytes":1000,"rate":{"messages":0.5,"burst":7},"bytesPerSecond":100000}"#;
     assert!(client.welcome.ends_with(expected), "{}", client.welcome);
 }
 
 #[tokio::test]
 async fn a_welcome_without_a_rate_means_that_there_is_none() {
-    let server = Server::start(&["--messages-per-second=0"]);
+    let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=0"]);
     let client = server.connect().await;
     assert!(client.welcome.ends_with(r#""maxMessageBytes":65536}"#), "{}", client.welcome);
 }

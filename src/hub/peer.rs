@@ -1,0 +1,208 @@
+//! One peer as the registry knows it: what others see of it, and, behind one lock, all that outlives a connection.
+//!
+//! Order of locks: a peer's state is locked first, before any room; nobody holds two states.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+
+use super::mailbox::{Mailbox, Outbox, Queued};
+use super::token::Tokens;
+use super::window::Window;
+use super::{Frame, Lifetime, ResumeOffer};
+use crate::auth::Grant;
+use crate::protocol::{PeerId, RoomName};
+
+/// What others see of a session: its address and its mailbox.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) mailbox: Mailbox,
+    /// Whether its connection is lost at the moment. Written with the state locked.
+    parked: AtomicBool,
+    state: Mutex<State>,
+    /// Told whoever holds the session that it may hold it no longer.
+    changed: Notify,
+}
+
+/// Who holds a session: each hold is newer than the one before, and only the newest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hold(u64);
+
+/// What outlives a connection.
+#[derive(Debug)]
+pub(super) struct State {
+    hold: Hold,
+    has_ended: bool,
+    outbox: Outbox,
+    window: Window<Arc<Queued>>,
+    /// None: nobody can take this session up again.
+    tokens: Option<Tokens>,
+    /// What its credentials allow, where they are asked for.
+    grant: Option<Grant>,
+    /// Frames of the client that were processed, over all connections.
+    pub(super) accepted: u64,
+    /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
+    pub(super) rooms: HashSet<RoomName>,
+}
+
+/// Why a session is no longer held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseated {
+    /// A newer connection has it.
+    TakenOver,
+    /// Others could no longer tell it the truth: there was no room for an announcement.
+    Evicted,
+}
+
+impl Peer {
+    /// A new peer, and the first hold on it.
+    pub(super) fn new(
+        id: PeerId,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        lifetime: Lifetime,
+        grant: Option<Grant>,
+    ) -> (Arc<Self>, Hold) {
+        let hold = Hold(0);
+        let state = State {
+            hold,
+            has_ended: false,
+            outbox,
+            window: Window::new(),
+            tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
+            grant,
+            accepted: 0,
+            rooms: HashSet::new(),
+        };
+        let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
+        (Arc::new(Self { id, mailbox, parked, state, changed: Notify::new() }), hold)
+    }
+
+    /// The session's state, for who holds it.
+    pub(super) fn held(&self, hold: Hold) -> Option<MutexGuard<'_, State>> {
+        let state = self.state.lock();
+        (state.hold == hold && !state.has_ended).then_some(state)
+    }
+
+    /// Takes the session from whoever holds it, for a connection of the same subject; `None` where it is another's, or
+    /// the token or the number of frames is not valid.
+    pub(super) fn take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Hold> {
+        let mut state = self.state.lock();
+        if !self.is_resumable(&state, offer, grant) {
+            return None;
+        }
+        state.tokens.as_mut()?.spend(&offer.token);
+        state.window.rewind(offer.received);
+        state.grant = grant.cloned();
+        Some(self.pass_on(&mut state, false))
+    }
+
+    /// Whether [`take_over`](Self::take_over) would succeed now. Takes and spends nothing.
+    pub(super) fn can_take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+        self.is_resumable(&self.state.lock(), offer, grant)
+    }
+
+    fn is_resumable(&self, state: &State, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+        let subject = |grant: &Grant| Arc::clone(&grant.subject);
+        let is_valid = state.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&offer.token))
+            && state.grant.as_ref().map(subject) == grant.map(subject);
+        is_valid && !state.has_ended && !self.mailbox.is_closed() && state.window.reaches(offer.received)
+    }
+
+    /// From a connection to whoever keeps the session while there is none; `None` if nobody could take it up again.
+    pub(super) fn park(&self, hold: Hold) -> Option<Hold> {
+        let mut state = self.held(hold)?;
+        let can_return = state.tokens.is_some() && !self.mailbox.is_closed();
+        can_return.then(|| self.pass_on(&mut state, true))
+    }
+
+    fn pass_on(&self, state: &mut State, parked: bool) -> Hold {
+        state.hold.0 += 1;
+        self.parked.store(parked, Ordering::Relaxed);
+        self.changed.notify_waiters();
+        state.hold
+    }
+
+    /// Whether its connection is lost at the moment.
+    pub(super) fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing is accepted for it; whoever holds the session ends it.
+    pub(super) fn evict(&self) {
+        self.mailbox.close();
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until this hold is over.
+    pub(super) async fn unseated(self: Arc<Self>, hold: Hold) -> Unseated {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Order: listen first, then look, or a change in between would be missed.
+            changed.as_mut().enable();
+            if self.state.lock().hold != hold {
+                return Unseated::TakenOver;
+            }
+            if self.mailbox.is_closed() {
+                return Unseated::Evicted;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    /// The next frame for the connection: first those that an earlier one may have lost.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
+        match self.window.again() {
+            Some(frame) => Poll::Ready(frame.into()),
+            None => self.outbox.poll_take(cx).map(|queued| self.window.take(queued).into()),
+        }
+    }
+
+    /// The client's `received`. False: it was never sent that many.
+    pub(super) fn acknowledge(&mut self, count: u64) -> bool {
+        self.tokens.is_some() && self.window.acknowledge(count).is_ok()
+    }
+
+    /// What was given to the connection has been written. Who can't resume won't acknowledge it either.
+    pub(super) fn written(&mut self) {
+        if self.tokens.is_none() {
+            self.window.settle();
+        }
+    }
+
+    /// Whether its credentials, if they are asked for, let it into this room.
+    pub(super) fn may_enter(&self, room: &RoomName) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.allows(room))
+    }
+
+    /// Whether the client would say something new by acknowledging this many.
+    pub(super) fn is_news(&self, count: u64) -> bool {
+        self.tokens.is_some() && self.window.is_news(count)
+    }
+
+    /// The session's handle, as long as there is something to resume.
+    pub(super) fn tokens(&mut self) -> Option<&mut Tokens> {
+        self.tokens.as_mut()
+    }
+
+    /// The end. The mailbox has to be closed before. Gives back who said what is not acknowledged, and what the
+    /// connection has not been given yet.
+    pub(super) fn finish(&mut self) -> (HashSet<PeerId>, Vec<Frame>) {
+        self.has_ended = true;
+        let mut rest: Vec<Frame> = std::iter::from_fn(|| self.window.again()).map(Frame::from).collect();
+        while let Some(queued) = self.outbox.try_take() {
+            rest.push(self.window.take(queued).into());
+        }
+        let senders = self.window.unacknowledged().filter_map(|queued| queued.message.sender()).collect();
+        self.window.settle();
+        (senders, rest)
+    }
+}
