@@ -1,8 +1,8 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make check, make test-network (root), make bench, make bench-turn (beside coturn)
+# See also: make test-nginx (behind it; part of make test), make check, make test-network (root), make bench, make bench-turn (beside coturn)
 
-.PHONY: run test check test-network bench bench-turn
+.PHONY: run test check test-nginx test-network bench bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -10,6 +10,7 @@ run:
 test: node_modules
 	tests/tools chromium=chromium firefox-esr=firefox-esr
 	cargo test
+	$(MAKE) test-nginx
 	npm run --silent check
 	npm test --silent
 	cargo build
@@ -25,6 +26,10 @@ check: node_modules
 	npm run --silent check
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo 'Not run here: cargo deny (cargo install cargo-deny).'; fi
+
+test-nginx:
+	tests/unpack target/nginx nginx
+	cargo test --test it -- --ignored nginx::
 
 test-network: node_modules
 	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium

@@ -4,12 +4,15 @@
 //!
 //! 1. [`server`] binds and runs everything; [`tasks`] is who starts tasks, stops them and waits for them.
 //! 2. `accept` tells a new connection's kind by its first byte and shakes hands with [`tls`].
-//! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101.
+//! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101; [`auth`] says
+//!    what a client's token allows.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
 //! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
+//!
+//! [`net`] is addresses, [`meter`] how much of something there may be in a time.
 //!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
 

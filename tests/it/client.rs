@@ -63,6 +63,12 @@ impl Site {
 }
 
 impl Client {
+    /// The offer by which another connection takes this session up, where this many frames have been got.
+    pub(crate) fn resume_offer(&self, received: u64) -> String {
+        let welcome: Value = serde_json::from_str(&self.welcome).expect("JSON");
+        format!("entremise.v1, entremise.resume.{}.{received}", welcome["resume"].as_str().expect("a token"))
+    }
+
     /// Sends a text frame.
     pub(crate) async fn say(&mut self, frame: impl Into<String>) {
         let frame = Message::text(frame.into());

@@ -44,10 +44,13 @@ impl Site {
 
     /// From another address of this machine: all of 127.0.0.0/8 is.
     pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+        self.shake_hands(self.tcp_from(address).await).await
+    }
+
+    pub(crate) async fn tcp_from(&self, address: [u8; 4]) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((IpAddr::from(address), 0).into()).expect("a loopback address");
-        let tcp = within("a TCP connection", socket.connect(self.address)).await.expect("the server listens");
-        self.shake_hands(tcp).await
+        within("a TCP connection", socket.connect(self.address)).await.expect("the server listens")
     }
 
     /// With a receive buffer so small that a client that doesn't read is soon noticed.
