@@ -199,7 +199,6 @@ export class Client {
     if (this.#link.state !== 'connecting') return;
     const goesOn = welcome.resumed && this.#conversation !== null;
     if (!goesOn) this.#begin(welcome);
-    // Order: what was said before the connection was lost goes out before what listeners say now.
     this.#conversation?.attach(welcome);
     this.#link.confirm();
     if (!goesOn) this.#events.emit(told);

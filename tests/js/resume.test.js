@@ -151,6 +151,15 @@ describe('a session that is taken up again', () => {
     assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['connection-lost']));
   });
 
+  it('has room again for what comes after the answers', async () => {
+    const { world, client } = openClient();
+    for (let ref = 1; ref <= 600; ref++) {
+      const asked = client.ping();
+      world.socket.receive({ type: 'ack', ref });
+      await asked;
+    }
+  });
+
   it('bounds it in bytes too', async () => {
     const { world, client } = openClient();
     world.socket.end(1006);
@@ -327,10 +336,21 @@ describe('an acknowledgement', () => {
     assert.deepEqual(counts(world), [2]);
   });
 
+  it('counts nothing that comes before the welcome', async () => {
+    const { world } = await cutClient();
+    world.socket.open();
+    receive(world, 8);
+    resumed(world);
+    receive(world, 1);
+    await world.pass(1);
+    assert.deepEqual(counts(world), [1]);
+  });
+
   it('of what came before goes with the offer, not on the new connection', async () => {
     const { world } = openClient();
     receive(world, 3);
-    world.socket.end(1006);
+    world.tell('pagehide', { persisted: true });
+    world.tell('pageshow', { persisted: true });
     await world.pass(1);
     resumed(world);
     await world.pass(5);

@@ -21,7 +21,10 @@ export class Wire {
   /** @param {FakeSocket} socket the client's end */
   constructor(socket) {
     this.socket = socket;
-    socket.send = (text) => void this.#carry(this.up, { text });
+    socket.send = (text) => {
+      assert.ok(socket.isOpen, 'a socket that is still connecting carries nothing');
+      this.#carry(this.up, { text });
+    };
     socket.close = (code) => void this.#carry(this.up, { close: code });
   }
 

@@ -75,6 +75,13 @@ describe('what was said in a session', () => {
     assert.deepEqual(session.next(), ['1', '3', '4']);
   });
 
+  it('goes out on time, whatever behind it was given up before it went out', () => {
+    const session = sessionWith(1);
+    for (const ref of [2, 3]) keep(session, ref);
+    session.withdraw(2);
+    assert.deepEqual(session.next(), ['3']);
+  });
+
   it('is taken for processed if the server resumes without a number: nothing may arrive twice', () => {
     const session = sessionWith(2);
     keep(session, 3);

@@ -41,6 +41,7 @@ export class FakeSocket extends EventTarget {
   sent = [];
   /** @type {number | null} */
   closedWith = null;
+  isOpen = false;
 
   /** @param {string} url @param {string[]} protocols */
   constructor(url, protocols) {
@@ -51,6 +52,7 @@ export class FakeSocket extends EventTarget {
 
   /** @param {string} text */
   send(text) {
+    if (!this.isOpen) throw new DOMException('still connecting', 'InvalidStateError');
     this.sent.push(JSON.parse(text));
   }
 
@@ -60,6 +62,7 @@ export class FakeSocket extends EventTarget {
   }
 
   open() {
+    this.isOpen = true;
     this.dispatchEvent(new Event('open'));
   }
 
