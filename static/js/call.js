@@ -142,6 +142,14 @@ export class Call {
     return this.#leg?.chat(text) ?? false;
   }
 
+  /**
+   * The signaling was cut, and is back: the network may have changed, and the path may be dead without a sign. To seek it anew costs
+   * nothing if it lives, and in Firefox (seen in 153) it is too late once the browser has noticed by itself.
+   */
+  refresh() {
+    if (this.#state === 'connected') void this.#restart();
+  }
+
   /** The peer's session has ended, and what was said to it last may not have arrived. While media flow they need no signaling. */
   takeLoss() {
     if (this.#state !== 'connected') this.#finish('gone');
@@ -222,6 +230,7 @@ export class Call {
       emit: (event) => this.#events.emit(event),
       onState: (state) => this.#follow(state),
       onLeft: () => this.#finish('remote-hung-up'),
+      onBroken: () => this.#giveUp(),
     });
   }
 
@@ -234,11 +243,12 @@ export class Call {
   #follow(state) {
     if (state === 'disconnected' || state === 'failed') this.#signaling.check?.();
     if (state === 'connected') this.#become('connected');
-    if (state === 'failed') void this.#restart();
+    if (state !== 'failed') return;
+    this.#become('connecting');
+    void this.#restart();
   }
 
   async #restart() {
-    this.#become('connecting');
     const iceServers = await this.#iceServers();
     if (this.#means) this.#means.iceServers = iceServers;
     if (this.#state !== 'ended') this.#leg?.restart(this.#configuration());

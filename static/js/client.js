@@ -31,9 +31,10 @@ export { SignalingError };
  * @typedef {{ type: 'frame', direction: 'sent', message: ClientMessage }
  *   | { type: 'frame', direction: 'received', message: ServerMessage }} Frame
  */
+/** @typedef {{ type: 'resumed' }} Resumed */
 /**
- * @typedef {StateChange | Welcome | Relayed | PeerJoined | PeerLeft | ErrorMessage | Frame} ClientEvent
- *   `welcome`: a session begins; `error`: one that no promise carries; `frame`: a message on its way, told once however often it is sent
+ * @typedef {StateChange | Welcome | Resumed | Relayed | PeerJoined | PeerLeft | ErrorMessage | Frame} ClientEvent
+ *   `welcome`: a session begins; `resumed`: it goes on, on a new connection, and there is nothing to do; `error`: one that no promise carries; `frame`: a message on its way, told once however often it is sent
  */
 
 /** In milliseconds: a connection that answers nothing for so long is taken for dead. */
@@ -201,7 +202,7 @@ export class Client {
     if (!goesOn) this.#begin(welcome);
     this.#conversation?.attach(welcome);
     this.#link.confirm();
-    if (!goesOn) this.#events.emit(told);
+    this.#events.emit(goesOn ? { type: 'resumed' } : told);
   }
 
   /** @param {Welcome} welcome */

@@ -13,6 +13,7 @@
  */
 
 /** @import { CallOptions, CallWorld, Media, Role, Signaling } from './call.js' */
+/** @import { Resumed } from './client.js' */
 /** @import { Answer, Bye, Candidate, ErrorMessage, Offer } from './protocol.js' */
 import { Call } from './call.js';
 import { descriptionOf, sessionOf } from './description.js';
@@ -20,9 +21,10 @@ import { Emitter } from './emitter.js';
 import { clock } from './world.js';
 
 /** @typedef {Offer | Answer | Candidate | Bye} Heard */
+/** @typedef {Heard | ErrorMessage | Resumed} News */
 /**
  * @typedef {Signaling & {
- *   on<T extends (Heard | ErrorMessage)['type']>(type: T, listener: (message: Extract<Heard | ErrorMessage, { type: T }>) => void): () => void,
+ *   on<T extends News['type']>(type: T, listener: (news: Extract<News, { type: T }>) => void): () => void,
  * }} TwoWaySignaling `Client` is one
  */
 /** @typedef {{ type: 'call', call: Call } | { type: 'incoming', call: Call }} LineEvent `call`: any new one; `incoming`: one that rings */
@@ -54,6 +56,7 @@ export class Line {
       signaling.on('candidate', (message) => this.#hear(message)),
       signaling.on('bye', (message) => this.#hear(message)),
       signaling.on('error', (error) => this.#hearOfLoss(error)),
+      signaling.on('resumed', () => this.#call?.refresh()),
     ];
   }
 

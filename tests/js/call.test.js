@@ -473,6 +473,24 @@ describe('a call whose signaling is cut', () => {
     assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
   });
 
+  it('seeks its path anew when the signaling is back, for the network may have changed; and goes on meanwhile', async () => {
+    const { signaling, a } = await connected();
+    a.endpoint.servers = [turn];
+    a.endpoint.events.emit({ type: 'resumed' });
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 1);
+    assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
+    assert.equal(current(a).state, 'connected');
+  });
+
+  it('seeks it once, though the path has failed and the signaling is back', async () => {
+    const { signaling, a } = await connected();
+    a.world.connection.become('failed');
+    a.endpoint.events.emit({ type: 'resumed' });
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 1);
+  });
+
   it('asks whether the connection to the server lives when the path is in trouble', async () => {
     const { signaling, a } = await connected();
     const before = a.endpoint.checks;
@@ -679,8 +697,18 @@ describe('the chat', () => {
     channelOf(a).dispatchEvent(new Event('open'));
     a.world.connection.become('failed');
     await signaling.deliver();
+    a.world.connection.become('connecting');
     channelOf(a).dispatchEvent(new Event('close'));
     assert.equal(a.story.at(-1), 'ended remote-hung-up');
+  });
+
+  it('that the browser itself gives up as the path fails ends the call as a path that was lost, for both', async () => {
+    const { signaling, a, b } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    a.world.connection.become('failed');
+    channelOf(a).dispatchEvent(new Event('close'));
+    await signaling.deliver();
+    for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended path-lost');
   });
 
   it('outlives a path that is sought anew', async () => {

@@ -141,6 +141,11 @@ describe('the sentence of a call', () => {
     }
   });
 
+  it('says no more than that while no media flow', () => {
+    const cut = during({ call: { peer: 'b', state: 'connecting', parked: false }, link: offline.link });
+    assert.equal(sentenceOf(cut, say), 'Finding a way to b… The signaling is reconnecting.');
+  });
+
   it('says that the other side reconnects', () => {
     const parked = during({ call: { peer: 'b', state: 'calling', parked: true } });
     assert.equal(sentenceOf(parked, say), `Calling b… ${en['also-parked']}`);

@@ -14,7 +14,7 @@ function openClient(options = {}) {
   const client = new Client({ url: 'wss://host/ws', world, ...options });
   /** @type {any[]} */
   const heard = [];
-  for (const type of /** @type {const} */ (['welcome', 'message', 'error'])) client.on(type, (event) => heard.push(event));
+  for (const type of /** @type {const} */ (['welcome', 'resumed', 'message', 'error'])) client.on(type, (event) => heard.push(event));
   client.connect();
   world.socket.welcome(first);
   return { world, client, heard };
@@ -77,7 +77,7 @@ describe('a session that is taken up again', () => {
     assert.equal(client.id, 'me');
     resumed(world);
     assert.equal(client.id, 'me');
-    assert.deepEqual(heard.map(({ type }) => type), ['welcome']);
+    assert.deepEqual(heard.map(({ type }) => type), ['welcome', 'resumed']);
   });
 
   it('settles what was asked before, by an answer that comes on the new connection', async () => {

@@ -79,7 +79,7 @@ export function sentenceOf(situation, say) {
 function callSentences({ call, asking, link }, say) {
   const phrase = asking ? 'state-asking' : phraseOfCall(call?.state);
   const sentence = say(phrase, { peer: short(call?.peer ?? '') });
-  if (link.state !== 'open') return [sentence, say('also-offline')];
+  if (link.state !== 'open') return [sentence, say(call?.state === 'connected' ? 'also-offline' : 'signaling-reconnects')];
   return call?.parked ? [sentence, say('also-parked')] : [sentence];
 }
 
