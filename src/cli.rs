@@ -36,6 +36,11 @@ pub struct Cli {
     #[arg(help_heading = "Listening", hide_env_values = true)]
     pub key: PathBuf,
 
+    /// Address and port of metrics, over plain HTTP, for monitors; without it there are none
+    #[arg(long, env = "ENTREMISE_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(help_heading = "Listening", hide_env_values = true)]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
@@ -219,6 +224,10 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub drain_timeout: Duration,
+
+    /// Tell peers when the server stops that it won't come back
+    #[arg(long = "final", env = "ENTREMISE_FINAL", help_heading = "Deadlines", hide_env_values = true)]
+    pub is_final: bool,
 
     /// What to log: error, warn, info, debug or trace, or a filter such as entremise=debug
     #[arg(long, env = "ENTREMISE_LOG", value_name = "FILTER", default_value = "info")]

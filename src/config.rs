@@ -21,7 +21,7 @@
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use std::time::Duration;
 use axum::http::uri::Authority;
 
 use crate::cli::Cli;
-use crate::connection::ConnectionLimits;
+use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::{AdmissionLimits, AllowedOrigin};
 use crate::hub::{HubLimits, MailboxLimits};
@@ -40,7 +40,7 @@ use crate::tls::PairPaths;
 use crate::turn::{TurnConfig, TurnLimits};
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// Where to serve.
     pub listen: SocketAddr,
@@ -50,6 +50,10 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
+    /// Where monitors read metrics. None: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// A listening socket that is used instead of `listen`: from systemd.
+    pub listener: Option<TcpListener>,
     /// Whose pages may connect, besides our own.
     pub allowed_origins: Vec<AllowedOrigin>,
     /// How many may connect.
@@ -86,7 +90,20 @@ pub struct IceSettings {
 /// What a queued message weighs beyond its payload, generously.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
+/// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
+/// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, its task and the queue's nodes.
+const CONNECTION_OVERHEAD_BYTES: usize = 256 * 1024;
+
 impl Config {
+    /// The memory that one peer can take at most, in bytes: its queue twice (what others say, and its own answers), its
+    /// largest message while it is read (a buffer that grows by doubling), decoded and written.
+    #[must_use]
+    pub fn peer_bytes(&self) -> usize {
+        let queue = self.hub.mailbox.bytes.saturating_mul(2);
+        let message = self.connection.max_message_bytes.saturating_mul(4);
+        queue.saturating_add(message).saturating_add(CONNECTION_OVERHEAD_BYTES)
+    }
+
     /// The settings that the command line asks for.
     ///
     /// # Errors
@@ -105,6 +122,8 @@ impl Config {
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
+            metrics_listen: cli.metrics_listen,
+            listener: None,
             allowed_origins: cli.allow_origin.clone(),
             admission: AdmissionLimits {
                 all: NonZeroUsize::new(cli.max_connections),
@@ -121,6 +140,7 @@ impl Config {
                 refused_messages: NonZeroU32::new(cli.refused_messages),
                 heartbeat: cli.heartbeat,
                 write_timeout: cli.write_timeout,
+                farewell: if cli.is_final { Farewell::Final } else { Farewell::Restart },
                 resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
             },
             hub: HubLimits {

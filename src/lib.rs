@@ -11,6 +11,8 @@
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
+//! [`metrics`] is what is counted on the way.
+//!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
 
 mod accept;
@@ -24,6 +26,7 @@ pub mod connection;
 pub mod error;
 pub mod http;
 pub mod hub;
+pub mod metrics;
 pub mod protocol;
 pub mod server;
 pub mod tasks;

@@ -20,7 +20,7 @@ pub struct AdmissionLimits {
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Admission(Arc<Counts>);
+pub(crate) struct Admission(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -47,8 +47,13 @@ pub(super) struct Slot {
 }
 
 impl Admission {
-    pub(super) fn new(limits: AdmissionLimits) -> Self {
+    pub(crate) fn new(limits: AdmissionLimits) -> Self {
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new() }))
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.all.load(Ordering::Relaxed)
     }
 
     /// Takes a place.

@@ -27,6 +27,7 @@ mod process;
 mod reader;
 mod relay;
 mod room;
+mod status;
 mod tls;
 mod turn;
 mod turn_attack;
