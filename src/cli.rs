@@ -22,6 +22,7 @@ use crate::tls::PairPaths;
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 120, hide_possible_values = false)]
 #[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Cli {
     /// What to do instead of serving.
     #[command(subcommand)]
@@ -41,6 +42,11 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_KEY", value_name = "FILE", default_value = PairPaths::DEVELOPMENT_KEY)]
     #[arg(help_heading = "Listening", hide_env_values = true)]
     pub key: PathBuf,
+
+    /// Address and port of metrics, over plain HTTP, for monitors; without it there are none
+    #[arg(long, env = "ENTREMISE_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(help_heading = "Listening", hide_env_values = true)]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
@@ -275,6 +281,10 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub drain_timeout: Duration,
+
+    /// Tell peers when the server stops that it won't come back
+    #[arg(long = "final", env = "ENTREMISE_FINAL", help_heading = "Deadlines", hide_env_values = true)]
+    pub is_final: bool,
 
     /// What to log: error, warn, info, debug or trace, or a filter such as entremise=debug
     #[arg(long, env = "ENTREMISE_LOG", value_name = "FILTER", default_value = "info")]

@@ -22,7 +22,7 @@
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use axum::http::uri::Authority;
 
 use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
 use crate::cli::{Cli, TokenOrder};
-use crate::connection::ConnectionLimits;
+use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::{AdmissionLimits, HttpConfig};
 use crate::hub::{HubLimits, MailboxLimits};
@@ -54,6 +54,12 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
+    /// Where monitors read metrics. None: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// A listening socket that is used instead of `listen`: from systemd.
+    pub listener: Option<TcpListener>,
+    /// Who gets HTTP without TLS. None: nobody.
+    pub plain_http: Option<PlainHttp>,
     /// Who may connect, and where they find us.
     pub http: HttpConfig,
     /// What a connection may do.
@@ -62,6 +68,15 @@ pub struct Config {
     pub hub: HubLimits,
     /// What browsers are told to use to reach each other, and what of it is embedded.
     pub ice: IceSettings,
+}
+
+/// Who gets HTTP without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// A proxy on this machine, or its user.
+    ThisMachine,
+    /// Whoever comes: the operator says that the way here is safe.
+    Anybody,
 }
 
 /// STUN and TURN, here and elsewhere.
@@ -86,7 +101,34 @@ pub struct IceSettings {
 /// What a queued message weighs beyond its payload, generously.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
+/// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
+/// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, its task and the queue's nodes.
+const CONNECTION_OVERHEAD_BYTES: usize = 256 * 1024;
+
 impl Config {
+    /// The memory that one peer can take at most, in bytes: its queue twice (what others say, and its own answers), its
+    /// largest message while it is read (a buffer that grows by doubling), decoded and written.
+    #[must_use]
+    pub fn peer_bytes(&self) -> usize {
+        let queue = self.hub.mailbox.bytes.saturating_mul(2);
+        let message = self.connection.max_message_bytes.saturating_mul(4);
+        queue.saturating_add(message).saturating_add(CONNECTION_OVERHEAD_BYTES)
+    }
+
+    /// Whether this address, on which we listen, is one for what we serve.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::PlainHttp`] where others could read along.
+    pub fn check_address(&self, listen: SocketAddr) -> Result<(), StartError> {
+        match self.plain_http {
+            Some(PlainHttp::ThisMachine) if !listen.ip().to_canonical().is_loopback() => {
+                Err(StartError::PlainHttp { listen })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The settings that the command line asks for.
     ///
     /// # Errors
@@ -105,6 +147,13 @@ impl Config {
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
+            metrics_listen: cli.metrics_listen,
+            listener: None,
+            plain_http: cli.plain_http.then_some(if cli.insecure_plain_http_on_any_address {
+                PlainHttp::Anybody
+            } else {
+                PlainHttp::ThisMachine
+            }),
             http: http_config(cli)?,
             connection: ConnectionLimits {
                 max_message_bytes,
@@ -113,6 +162,7 @@ impl Config {
                 refused_messages: NonZeroU32::new(cli.refused_messages),
                 heartbeat: cli.heartbeat,
                 write_timeout: cli.write_timeout,
+                farewell: if cli.is_final { Farewell::Final } else { Farewell::Restart },
                 resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
             },
             hub: HubLimits {
@@ -127,9 +177,6 @@ impl Config {
 }
 
 fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
-    if cli.plain_http && !cli.listen.ip().to_canonical().is_loopback() && !cli.insecure_plain_http_on_any_address {
-        return Err(StartError::PlainHttp { listen: cli.listen });
-    }
     Ok(HttpConfig {
         admission: AdmissionLimits {
             all: NonZeroUsize::new(cli.max_connections),
@@ -301,14 +348,17 @@ mod tests {
     #[test]
     fn plain_http_for_all_the_world_has_to_be_said_twice() {
         for listen in ["[::]:8443", "0.0.0.0:80", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
-            let listen = format!("--listen={listen}");
-            let error = config(&[&listen, "--plain-http"]).unwrap_err();
+            let listen = listen.parse().unwrap();
+            let once = config(&["--plain-http"]).unwrap();
+            let error = once.check_address(listen).unwrap_err().to_string();
             assert!(error.contains("--insecure-plain-http-on-any-address"), "{error}");
-            let config = config(&[&listen, "--plain-http", "--insecure-plain-http-on-any-address"]).unwrap();
-            assert_eq!(config.http.tls_end, TlsEnd::Proxy);
+            let twice = config(&["--plain-http", "--insecure-plain-http-on-any-address"]).unwrap();
+            assert!(twice.check_address(listen).is_ok() && config(&[]).unwrap().check_address(listen).is_ok());
+            assert_eq!((once.http.tls_end, twice.http.tls_end), (TlsEnd::Proxy, TlsEnd::Proxy));
         }
         for listen in ["127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"] {
-            assert!(config(&[&format!("--listen={listen}"), "--plain-http"]).is_ok(), "{listen}");
+            let config = config(&["--plain-http"]).unwrap();
+            assert!(config.check_address(listen.parse().unwrap()).is_ok(), "{listen}");
         }
     }
 

@@ -38,6 +38,19 @@ pub enum StartError {
         source: io::Error,
     },
 
+    /// The socket that systemd passed can't be used.
+    #[error("the socket passed by LISTEN_FDS cannot be used ({0}); pass one TCP socket that listens")]
+    Inherited(io::Error),
+
+    /// The address for metrics can't be listened on.
+    #[error("--metrics-listen {address}: {}", listen_advice(source))]
+    MetricsListen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+
     /// A file with a secret or a key can't be used.
     #[error("{flag} {}: {problem}", path.display())]
     SecretFile {
@@ -60,8 +73,8 @@ pub enum StartError {
 
     /// Everything in plain text, for all the world.
     #[error(
-        "--listen {listen} with --plain-http: whoever is on the way could read and change everything; listen on 127.0.0.1, \
-         beside the proxy that ends TLS, or give --insecure-plain-http-on-any-address where the way to it is safe"
+        "--plain-http on {listen}: whoever is on the way could read and change everything; listen on 127.0.0.1, \
+         beside the proxy that ends TLS, or give --insecure-plain-http-on-any-address where the way here is safe"
     )]
     PlainHttp {
         /// Where it would be served.

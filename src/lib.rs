@@ -12,7 +12,7 @@
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
-//! [`net`] is addresses, [`meter`] how much of something there may be in a time.
+//! [`metrics`] is what is counted on the way. [`net`] is addresses, [`meter`] how much of something there may be in a time.
 //!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
 
@@ -29,6 +29,7 @@ pub mod connection;
 pub mod error;
 pub mod http;
 pub mod hub;
+pub mod metrics;
 pub mod protocol;
 pub mod server;
 pub mod tasks;

@@ -1,6 +1,7 @@
 //! The `entremise` program: reads the command line, starts logging and the server, and owns the signals.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,8 @@ use entremise::cli::{Cli, Command, LogFormat, TokenOrder};
 use entremise::config::{self, Config};
 use entremise::error::StartError;
 use entremise::server::Server;
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
@@ -41,11 +44,13 @@ fn print_token(order: &TokenOrder) -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     start_logging(&cli.log, cli.log_format)?;
-    let config = Config::from_cli(cli)?;
+    let mut config = Config::from_cli(cli)?;
+    config.listener = inherited_listener()?;
     raise_descriptor_limit(cli.max_connections);
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = Server::bind(config)?;
     announce(&server);
+    tell_systemd(NotifyState::Ready);
     server.run(stop(interrupt, terminate)).await?;
     Ok(())
 }
@@ -79,6 +84,23 @@ fn raise_descriptor_limit(max_connections: usize) {
     }
 }
 
+/// The socket that systemd listens on for us, where it does (sd_listen_fds(3)): the first one.
+fn inherited_listener() -> Result<Option<TcpListener>, StartError> {
+    let inherited = || {
+        let listener = ListenFd::from_env().take_tcp_listener(0)?;
+        listener.as_ref().map(|listener| listener.set_nonblocking(true)).transpose()?;
+        Ok(listener)
+    };
+    inherited().map_err(StartError::Inherited)
+}
+
+/// Where a service manager wants to know (sd_notify(3)). That it can't be told is no reason not to serve.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "the service manager could not be told");
+    }
+}
+
 /// Tells where the page is. That nobody listens to standard output is no reason not to serve.
 fn announce(server: &Server) {
     let urls = server.urls();
@@ -95,6 +117,7 @@ async fn stop(mut interrupt: Signal, mut terminate: Signal) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    tell_systemd(NotifyState::Stopping);
     #[expect(clippy::disallowed_methods, reason = "it has to outlive the drain, and to end it")]
     tokio::spawn(async move {
         tokio::select! {

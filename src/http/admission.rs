@@ -26,7 +26,7 @@ pub struct AdmissionLimits {
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Admission(Arc<Counts>);
+pub(crate) struct Admission(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -60,6 +60,11 @@ impl Admission {
     pub(super) fn new(limits: AdmissionLimits, now: Instant) -> Self {
         let newcomers = limits.newcomers.map(|flow| Mutex::new(Meters::new(flow, now)));
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new(), newcomers }))
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.all.load(Ordering::Relaxed)
     }
 
     /// Takes a place, within the limits.

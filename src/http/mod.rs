@@ -11,6 +11,7 @@ mod cors;
 mod credentials;
 mod origin;
 mod page;
+pub(crate) mod status;
 mod subprotocol;
 mod upgrade;
 
@@ -26,18 +27,18 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
+pub(crate) use admission::Admission;
 pub use admission::AdmissionLimits;
 pub use base_path::{BasePath, NotABasePath};
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::Transport;
 use crate::auth::Verifier;
-use crate::connection::ConnectionLimits;
+use crate::connection::Terms;
 use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::net::{Cidr, TlsEnd};
 use crate::tasks::Tasks;
-use admission::Admission;
 use caller::{Proxies, authority};
 use origin::Origins;
 
@@ -62,16 +63,46 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 #[derive(Clone)]
 struct Shared(Arc<Parts>);
 
-struct Parts {
-    hub: Arc<Hub>,
+/// What the routes stand on.
+pub(crate) struct Parts {
+    /// Who is here.
+    pub(crate) hub: Arc<Hub>,
+    /// Tells when the server drains, and is told of every connection.
     tasks: Tasks,
-    admission: Admission,
-    parked: Admission,
+    /// The connections of the moment.
+    pub(crate) admission: Admission,
+    /// The sessions that wait for their client to come back.
+    pub(crate) parked: Admission,
+    /// Whose pages may connect.
     origins: Origins,
+    /// Who is believed about others.
     proxies: Proxies,
+    /// By whom tokens have to be signed.
     verifier: Option<Verifier>,
-    connection: ConnectionLimits,
+    /// What holds for every connection.
+    terms: Arc<Terms>,
+    /// What browsers are told to use.
     ice: Arc<IceConfig>,
+    base_path: BasePath,
+    tls_end: TlsEnd,
+}
+
+impl Parts {
+    pub(crate) fn new(config: HttpConfig, hub: Arc<Hub>, tasks: Tasks, terms: Arc<Terms>, ice: Arc<IceConfig>) -> Self {
+        Self {
+            hub,
+            tasks,
+            admission: Admission::new(config.admission, Instant::now()),
+            parked: Admission::new(config.parked, Instant::now()),
+            origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
+            proxies: Proxies::new(config.trusted_proxies),
+            verifier: config.verifier,
+            terms,
+            ice,
+            base_path: config.base_path,
+            tls_end: config.tls_end,
+        }
+    }
 }
 
 /// Who is let in, and where they find us.
@@ -95,32 +126,18 @@ pub struct HttpConfig {
     pub tls_end: TlsEnd,
 }
 
-/// The router. `tasks` tells when the server drains, and is told of every connection.
-pub(crate) fn router(
-    config: HttpConfig,
-    hub: Arc<Hub>,
-    tasks: Tasks,
-    connection: ConnectionLimits,
-    ice: Arc<IceConfig>,
-) -> Router {
-    let parts = Parts {
-        hub,
-        tasks,
-        admission: Admission::new(config.admission, Instant::now()),
-        parked: Admission::new(config.parked, Instant::now()),
-        origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
-        proxies: Proxies::new(config.trusted_proxies),
-        verifier: config.verifier,
-        connection,
-        ice,
-    };
+/// The router.
+pub(crate) fn router(parts: Parts) -> Router {
+    let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
+    let status = status::routes(parts.tasks.stop().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(upgrade::answer_ice).options(upgrade::answer_ice_preflight))
+        .merge(status)
         .fallback(page::answer)
         .with_state(Shared(Arc::new(parts)));
-    let routes = beneath(&config.base_path, routes);
-    let routes = match config.tls_end {
+    let routes = beneath(&base_path, routes);
+    let routes = match tls_end {
         TlsEnd::Here => routes.layer(middleware::from_fn(only_tls)),
         TlsEnd::Proxy => routes,
     };

@@ -26,6 +26,7 @@ use crate::auth::{Denied, Grant};
 use crate::connection::{self, Connection, Origin, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
+use crate::metrics::Metrics;
 use crate::protocol::{IceServer, PeerId};
 
 /// Why there is no WebSocket.
@@ -73,6 +74,7 @@ pub(super) async fn answer(
     };
     answer.unwrap_or_else(|refusal| {
         debug!(?refusal, "no WebSocket");
+        shared.0.terms.metrics.refused(refusal.explanation().code);
         cors::open_to_all(refusal.into_response())
     })
 }
@@ -100,7 +102,7 @@ impl Shared {
             upgrade.set_selected_protocol(selected);
         }
         let lifetime = match offer {
-            Offer::V1 { .. } if self.0.connection.resume_window.is_some() => Lifetime::Resumable,
+            Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
         let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
@@ -155,13 +157,14 @@ impl Shared {
     fn serve(&self, upgrade: WebSocketUpgrade, client: Client) -> Response {
         let token = self.0.tasks.token();
         let shared = self.clone();
-        let limits = self.0.connection;
+        let limits = self.0.terms.limits;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let Client { address, lifetime, resume, grant, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
+            let _bug = BugReport(&shared.0.terms.metrics);
             let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
             let (session, origin) = shared.session(lifetime, resume, grant);
-            let mut connection = Connection::new(socket, session, origin, ice, limits, expires);
+            let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms), expires);
             let end = connection.talk(shared.0.tasks.stop()).await;
             if end.parks() {
                 shared.park(connection.session(), address);
@@ -174,7 +177,12 @@ impl Shared {
     }
 
     fn session(&self, lifetime: Lifetime, resume: Option<ResumeOffer>, grant: Option<Grant>) -> (Session, Origin) {
-        match resume.and_then(|offer| self.0.hub.resume(&offer, grant.as_ref())) {
+        let metrics = &self.0.terms.metrics;
+        let resumed = resume.map(|offer| self.0.hub.resume(&offer, grant.as_ref()));
+        if let Some(resumed) = &resumed {
+            metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
+        }
+        match resumed.flatten() {
             Some(session) => (session, Origin::Resumed),
             None => (self.0.hub.open(lifetime, grant), Origin::New),
         }
@@ -183,7 +191,7 @@ impl Shared {
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
     /// kept already, it ends.
     fn park(&self, session: &Session, client: IpAddr) {
-        let Some(window) = self.0.connection.resume_window else { return };
+        let Some(window) = self.0.terms.limits.resume_window else { return };
         let Ok(place) = self.0.parked.enter(client, Instant::now()) else { return };
         let Some(parked) = session.park() else { return };
         let stop = self.0.tasks.stop().clone();
@@ -195,6 +203,17 @@ impl Shared {
             }
             drop((parked, place));
         });
+    }
+}
+
+/// Counts a panic of the task that it is in: the connection ends, and nobody else's.
+struct BugReport<'a>(&'a Metrics);
+
+impl Drop for BugReport<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked();
+        }
     }
 }
 

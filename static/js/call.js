@@ -21,7 +21,10 @@ import { offersRelay } from './relay.js';
  *   candidate(to: string, candidate: unknown): Promise<unknown>,
  *   bye(to: string, bye?: unknown): Promise<unknown>,
  *   iceServers?(): Promise<RTCIceServer[]>,
- * }} Signaling what a call needs to speak: each promise rejects, with a `code` where one is known, if the peer was not reached
+ *   check?(): void,
+ * }} Signaling what a call needs to speak: each promise rejects, with a `code` where one is known, if the peer was not reached;
+ *   a promise of `{ parked: true }` says that the peer will hear it once it has its connection again. `check` is called when the call is
+ *   about to rely on the connection.
  */
 
 /** @typedef {Clock & { createConnection(configuration: RTCConfiguration): RTCPeerConnection }} CallWorld */
@@ -45,7 +48,8 @@ import { offersRelay } from './relay.js';
  */
 
 /** @typedef {{ type: 'state', state: CallState, reason: EndReason | null }} CallStateChange */
-/** @typedef {CallStateChange | LegEvent} CallEvent */
+/** @typedef {{ type: 'parked', parked: boolean }} ParkedChange the other side's connection to the server is lost at the moment, or is back */
+/** @typedef {CallStateChange | ParkedChange | LegEvent} CallEvent */
 /** @typedef {Words | { type: 'bye', bye?: unknown }} CallWords */
 
 /** In milliseconds, as all clients agree: a call that nobody answers ends. */
@@ -74,6 +78,7 @@ export class Call {
   /** @type {string | null} */
   #remoteSession = null;
   #wasConnected = false;
+  #isParked = false;
   /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
   #timer;
 
@@ -137,9 +142,23 @@ export class Call {
     return this.#leg?.chat(text) ?? false;
   }
 
+  /**
+   * The signaling was cut, and is back: the network may have changed, and the path may be dead without a sign. To seek it anew costs
+   * nothing if it lives, and in Firefox (seen in 153) it is too late once the browser has noticed by itself.
+   */
+  refresh() {
+    if (this.#state === 'connected') void this.#restart();
+  }
+
+  /** The peer's session has ended, and what was said to it last may not have arrived. While media flow they need no signaling. */
+  takeLoss() {
+    if (this.#state !== 'connected') this.#finish('gone');
+  }
+
   /** Takes what the peer says. @param {CallWords} words */
   take(words) {
     if (this.#state === 'ended') return;
+    this.#notePresence(false);
     if (words.type === 'bye') return this.#finish(this.#reasonOf(words.bye));
     this.#noteDescription(words);
     if (words.type === 'offer' && this.#polite && this.#leg && !this.#leg.isDescribed) return this.#startOver(words);
@@ -176,6 +195,7 @@ export class Call {
 
   /** @param {Media} media */
   async #open(media) {
+    this.#signaling.check?.();
     const [stream, iceServers] = await Promise.all([Promise.resolve(media).catch(() => null), this.#iceServers()]);
     if (this.#state === 'ended' || this.#means) return;
     this.#means = { stream, iceServers };
@@ -210,6 +230,7 @@ export class Call {
       emit: (event) => this.#events.emit(event),
       onState: (state) => this.#follow(state),
       onLeft: () => this.#finish('remote-hung-up'),
+      onBroken: () => this.#giveUp(),
     });
   }
 
@@ -220,12 +241,14 @@ export class Call {
 
   /** @param {RTCPeerConnectionState} state */
   #follow(state) {
+    if (state === 'disconnected' || state === 'failed') this.#signaling.check?.();
     if (state === 'connected') this.#become('connected');
-    if (state === 'failed') void this.#restart();
+    if (state !== 'failed') return;
+    this.#become('connecting');
+    void this.#restart();
   }
 
   async #restart() {
-    this.#become('connecting');
     const iceServers = await this.#iceServers();
     if (this.#means) this.#means.iceServers = iceServers;
     if (this.#state !== 'ended') this.#leg?.restart(this.#configuration());
@@ -240,10 +263,18 @@ export class Call {
   /** @param {Words} words */
   async #say(words) {
     try {
-      await this.#send(words);
+      const ack = await this.#send(words);
+      this.#notePresence(isRecord(ack) && ack['parked'] === true);
     } catch (error) {
       if (this.#isOverBy(words, codeOf(error))) this.#finish(this.#reasonOfError(codeOf(error)));
     }
+  }
+
+  /** @param {boolean} parked */
+  #notePresence(parked) {
+    if (parked === this.#isParked || this.#state === 'ended') return;
+    this.#isParked = parked;
+    this.#events.emit({ type: 'parked', parked });
   }
 
   /** An id that we have spoken with is not unknown. @param {string} code @returns {EndReason} */
@@ -318,6 +349,7 @@ export class Call {
   /** Ends it from this side, and tells the peer. @param {EndReason} reason @param {{ reason: string }} [bye] */
   #end(reason, bye) {
     if (this.#state === 'ended') return;
+    this.#signaling.check?.();
     if (this.#hasSpoken()) this.#signaling.bye(this.peer, bye).catch(() => {});
     this.#finish(reason);
   }

@@ -41,7 +41,9 @@ export class Leg {
    *   emit(event: LegEvent): void,
    *   onState(state: RTCPeerConnectionState): void,
    *   onLeft(): void,
-   * }} owner `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost
+   *   onBroken(): void,
+   * }} owner `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
+   *   given its connection up
    */
   constructor(connection, { polite, say, fail, ...owner }) {
     this.#connection = connection;
@@ -107,9 +109,14 @@ export class Leg {
     });
   }
 
-  /** A channel outlives every change of path: it closes with the connection of either side. */
+  /**
+   * A channel outlives every change of path: it closes with the connection of either side. But where the path has failed, nothing can
+   * have come from the other side: Firefox (seen in 153) then gives up channels and media for good, and no ICE restart brings them back.
+   */
   #leave() {
-    if (!this.#closed) this.#owner.onLeft();
+    if (this.#closed) return;
+    if (this.#connection.connectionState === 'failed') this.#owner.onBroken();
+    else this.#owner.onLeft();
   }
 
   /** It may come when the path is already in use, and tells what that is. @param {string} candidate */

@@ -30,6 +30,7 @@ mod proxy;
 mod reader;
 mod relay;
 mod room;
+mod status;
 mod tls;
 mod turn;
 mod turn_attack;

@@ -79,8 +79,8 @@ async fn plain_http_needs_no_pair_and_makes_none() {
 #[tokio::test]
 async fn plain_http_for_other_machines_has_to_be_said_twice() {
     let folder = tempfile::tempdir().expect("a folder");
-    let ended = run(command(folder.path(), &["--plain-http"])).await;
-    assert_one_line(&ended, &["--listen [::]:8443", "--insecure-plain-http-on-any-address"]);
+    let ended = run(command(folder.path(), &["--plain-http", "--listen=[::]:0"])).await;
+    assert_one_line(&ended, &["--plain-http on [::]", "--insecure-plain-http-on-any-address"]);
     let flags = ["--plain-http", "--insecure-plain-http-on-any-address", "--listen=0.0.0.0:0"];
     let program = Program::serve(command(folder.path(), &flags), || Pair::new().root).await;
     assert_eq!(exchange(&mut program.tcp().await, &program.head("GET", "/", &[])).await.status, 200);

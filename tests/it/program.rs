@@ -54,6 +54,14 @@ pub(crate) fn command_with_files(folder: &Path, files: u32, flags: &[impl AsRef<
     command
 }
 
+/// A shell script in the program's place, with the program's settings.
+pub(crate) fn shell(folder: &Path, script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script);
+    settle(&mut command, folder);
+    command
+}
+
 fn settle(command: &mut Command, folder: &Path) {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ENTREMISE_")) {
         command.env_remove(name);

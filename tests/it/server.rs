@@ -73,6 +73,8 @@ pub(crate) struct Server {
     site: Site,
     pub(crate) hub: Arc<Hub>,
     pub(crate) relays: Relays,
+    /// Where its metrics are, if it has any.
+    pub(crate) metrics: Option<SocketAddr>,
     name: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
@@ -105,21 +107,28 @@ impl Server {
                 let runtime = runtime.worker_threads(2).thread_name(name).enable_all().build().expect("threads");
                 runtime.block_on(async {
                     let server = entremise::server::Server::bind(config).expect("the server starts");
-                    bound.send((server.address(), server.hub(), server.relays())).expect("the test waits");
+                    bound
+                        .send((server.address(), server.hub(), server.relays(), server.metrics_address()))
+                        .expect("the test waits");
                     let stopped = async { drop(stopped.await) };
                     server.run(stopped).await.expect("the listener works")
                 })
             }
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-        let (address, hub, relays) = binding.recv().expect("the server starts");
+        let (address, hub, relays, metrics) = binding.recv().expect("the server starts");
         let site = Site::new(address, &pair.root);
-        Self { site, hub, relays, name, stop: Some(stop), thread: Some(thread), _pair: pair }
+        Self { site, hub, relays, metrics, name, stop: Some(stop), thread: Some(thread), _pair: pair }
     }
 
     /// Tells it to stop; the drain begins.
     pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
+    }
+
+    /// Forgets that something panicked, because the test made it.
+    pub(crate) fn forgive_panics(&self) {
+        PANICKED.lock().expect("no panic while it is held").retain(|name| *name != self.name);
     }
 
     /// Waits until it has stopped, however.

@@ -458,6 +458,101 @@ describe('a path that fails', () => {
   });
 });
 
+describe('a call whose signaling is cut', () => {
+  it('seeks a lost path anew as soon as the signaling is back, with the ICE servers of that moment', async () => {
+    const { signaling, a } = await connected();
+    /** @type {(servers: RTCIceServer[]) => void} */
+    let back = () => {};
+    a.endpoint.iceServers = () => new Promise((resolve) => void (back = resolve));
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    assert.equal(signaling.count('offer'), 1);
+    back([turn]);
+    await signaling.deliver();
+    assert.deepEqual([signaling.count('offer'), signaling.count('answer')], [2, 2]);
+    assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
+  });
+
+  it('seeks its path anew when the signaling is back, for the network may have changed; and goes on meanwhile', async () => {
+    const { signaling, a } = await connected();
+    a.endpoint.servers = [turn];
+    a.endpoint.events.emit({ type: 'resumed' });
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 1);
+    assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
+    assert.equal(current(a).state, 'connected');
+  });
+
+  it('seeks it once, though the path has failed and the signaling is back', async () => {
+    const { signaling, a } = await connected();
+    a.world.connection.become('failed');
+    a.endpoint.events.emit({ type: 'resumed' });
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 1);
+  });
+
+  it('asks whether the connection to the server lives when the path is in trouble', async () => {
+    const { signaling, a } = await connected();
+    const before = a.endpoint.checks;
+    a.world.connection.become('disconnected');
+    assert.equal(a.endpoint.checks, before + 1);
+    assert.equal(current(a).state, 'connected');
+    a.world.connection.become('failed');
+    await signaling.deliver();
+    assert.equal(a.endpoint.checks, before + 2);
+  });
+
+  it('asks it also before it calls, accepts, declines and hangs up', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    assert.deepEqual([a.endpoint.checks, b.endpoint.checks], [1, 0]);
+    void current(b).accept(null);
+    await signaling.deliver();
+    current(a).hangUp();
+    await signaling.deliver();
+    assert.deepEqual([a.endpoint.checks, b.endpoint.checks], [2, 1]);
+    a.line.call('b', null);
+    await signaling.deliver();
+    current(b).decline();
+    assert.equal(b.endpoint.checks, 2);
+  });
+
+  it('tells that the other side is the one whose connection is lost, until it is heard of', async () => {
+    const { signaling, a, b } = twoPeers();
+    signaling.parked.add('b');
+    a.line.call('b', null);
+    /** @type {boolean[]} */
+    const told = [];
+    current(a).on('parked', ({ parked }) => told.push(parked));
+    await signaling.deliver();
+    assert.deepEqual(told, [true]);
+    void current(b).accept(null);
+    await signaling.deliver();
+    assert.deepEqual(told, [true, false]);
+  });
+
+  it('goes on while media flow, even if the other side’s session ended meanwhile', async () => {
+    const { a } = await connected();
+    a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'b' });
+    assert.equal(current(a).state, 'connected');
+  });
+
+  it('is over if the other side’s session ended before media flow: it is gone', async () => {
+    const { a, b } = await inCall();
+    a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'b' });
+    b.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'a' });
+    for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended gone');
+  });
+
+  it('is not over because somebody else’s session ended, or for another error', async () => {
+    const { a } = await inCall();
+    a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'c' });
+    a.endpoint.events.emit({ type: 'error', code: 'bad-message', message: '', to: 'b' });
+    assert.equal(current(a).state, 'connecting');
+  });
+});
+
 describe('a path that is not found', () => {
   /** @param {RTCIceServer[]} servers @param {RTCIceTransportPolicy} [policy] */
   async function seeking(servers, policy) {
@@ -602,8 +697,18 @@ describe('the chat', () => {
     channelOf(a).dispatchEvent(new Event('open'));
     a.world.connection.become('failed');
     await signaling.deliver();
+    a.world.connection.become('connecting');
     channelOf(a).dispatchEvent(new Event('close'));
     assert.equal(a.story.at(-1), 'ended remote-hung-up');
+  });
+
+  it('that the browser itself gives up as the path fails ends the call as a path that was lost, for both', async () => {
+    const { signaling, a, b } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    a.world.connection.become('failed');
+    channelOf(a).dispatchEvent(new Event('close'));
+    await signaling.deliver();
+    for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended path-lost');
   });
 
   it('outlives a path that is sought anew', async () => {
