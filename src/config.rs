@@ -43,6 +43,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// With which certificate.
     pub pair: PairPaths,
+    /// How often its files are looked at for a change, which is served when it has stood still from one look to the
+    /// next.
+    pub certificate_poll: Duration,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
     /// The time that the drain may take.
@@ -78,6 +81,9 @@ pub struct IceSettings {
     pub public_host: Option<Authority>,
 }
 
+/// Two files to ask the system for: nothing to save, and a renewed certificate has days.
+const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
+
 /// What a queued message weighs beyond its payload, generously.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
@@ -98,6 +104,7 @@ impl Config {
         Ok(Self {
             listen: cli.listen,
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
+            certificate_poll: CERTIFICATE_POLL,
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
             allowed_origins: cli.allow_origin.clone(),

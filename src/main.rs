@@ -1,5 +1,6 @@
 //! The `entremise` program: reads the command line, starts logging and the server, and owns the signals.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use entremise::cli::{Cli, LogFormat};
 use entremise::config::Config;
 use entremise::error::StartError;
 use entremise::server::Server;
+use entremise::tls::ServedPair;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
@@ -32,9 +34,14 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_cli(cli)?;
     raise_descriptor_limit(cli.max_connections);
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let hangup = signal(SignalKind::hangup())?;
     let server = Server::bind(config)?;
     announce(&server);
-    server.run(stop(interrupt, terminate)).await?;
+    let pair = server.pair();
+    tokio::select! {
+        ran = server.run(stop(interrupt, terminate)) => ran?,
+        never = reload(hangup, &pair) => match never {},
+    };
     Ok(())
 }
 
@@ -74,6 +81,14 @@ fn announce(server: &Server) {
     let _ = writeln!(out, "entremise {}: open {}", env!("CARGO_PKG_VERSION"), urls[0]);
     if let Some(others) = urls.get(1..).filter(|others| !others.is_empty()) {
         let _ = writeln!(out, "on your network: {}", others[..others.len().min(OTHER_URLS)].join(" "));
+    }
+}
+
+/// Has the certificate read again at each signal. Never ready.
+async fn reload(mut hangup: Signal, pair: &ServedPair) -> Infallible {
+    loop {
+        hangup.recv().await;
+        pair.reload();
     }
 }
 

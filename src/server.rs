@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::ice::credential::TurnSecret;
 use crate::ice::{Embedded, IceConfig};
 use crate::tasks::{Drained, Tasks};
-use crate::tls::Audience;
+use crate::tls::{Audience, ServedPair, Watch};
 use crate::turn::{Turn, TurnCount, UdpClients};
 use crate::{http, net, tls};
 
@@ -33,6 +33,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     acceptor: Acceptor,
+    watch: Watch,
+    certificate_poll: Duration,
     ports: TurnPorts,
     router: Router,
     hub: Arc<Hub>,
@@ -57,7 +59,8 @@ impl Server {
             Some(_) => Audience::Public,
             None => Audience::Developers,
         };
-        let tls = tls::server_config(&config.pair, audience)?;
+        let watch = Watch::open(config.pair, audience)?;
+        let tls = tls::server_config(Arc::clone(watch.served()));
         let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
         let address = listener.local_addr().expect("a socket that listens has an address");
         let tasks = Tasks::new();
@@ -79,6 +82,8 @@ impl Server {
             listener,
             address,
             acceptor: Acceptor::new(tls, Arc::clone(&turn), deadlines, tasks.clone()),
+            watch,
+            certificate_poll: config.certificate_poll,
             ports,
             router,
             hub,
@@ -107,6 +112,12 @@ impl Server {
         Relays(Arc::clone(&self.turn))
     }
 
+    /// The certificate that is served, to look at and to have it read again.
+    #[must_use]
+    pub fn pair(&self) -> Arc<ServedPair> {
+        Arc::clone(self.watch.served())
+    }
+
     /// Where a browser can open the page: on this machine first, then from others on its network.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
@@ -128,6 +139,7 @@ impl Server {
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         self.ports.serve(&self.acceptor, &self.tasks)?;
+        self.tasks.spawn(self.watch.run(self.certificate_poll, self.tasks.stop().clone()));
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
