@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     start_logging(&cli.log, cli.log_format)?;
     let config = Config::from_cli(cli)?;
-    raise_descriptor_limit(cli.max_connections);
+    raise_descriptor_limit(cli.max_connections, cli.max_handshakes);
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let hangup = signal(SignalKind::hangup())?;
     let server = Server::bind(config)?;
@@ -61,13 +61,17 @@ fn start_logging(filter: &str, format: LogFormat) -> Result<(), StartError> {
 }
 
 /// The usual soft limit (1,024 files) is for programs that use `select`; the hard limit is what the operator means.
-fn raise_descriptor_limit(max_connections: usize) {
-    // Listeners, logs, and connections that are not yet WebSockets.
-    const OTHERS: u64 = 256;
-    let needed = max_connections as u64 + OTHERS;
+fn raise_descriptor_limit(max_connections: usize, max_handshakes: usize) {
+    // Listeners, logs, and connections that are neither new nor WebSockets.
+    const OTHERS: usize = 256;
+    let needed = max_connections.saturating_add(max_handshakes).saturating_add(OTHERS) as u64;
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < needed => {
-            warn!(limit, needed, "the limit of open files is below what --max-connections needs: raise it (ulimit -n)");
+            warn!(
+                limit,
+                needed,
+                "the limit of open files is below what --max-connections and --max-handshakes need: raise it (ulimit -n)"
+            );
         }
         Ok(_) => {}
         Err(error) => warn!(%error, "the limit of open files is unknown"),

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
-use crate::accept::{Acceptor, Deadlines};
+use crate::accept::{Acceptor, Deadlines, Openings};
 use crate::config::{Config, IceSettings};
 use crate::error::{StartError, listen_advice};
 use crate::hub::Hub;
@@ -25,9 +25,6 @@ use crate::{http, net, tls};
 /// Connections that the system keeps for us while we are busy.
 const BACKLOG: i32 = 1024;
 
-/// The largest request head: room for a long cookie of a neighbouring site, far from a burden.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-
 /// A server that listens, and serves once it is run.
 pub struct Server {
     listener: TcpListener,
@@ -39,7 +36,9 @@ pub struct Server {
     router: Router,
     hub: Arc<Hub>,
     turn: Arc<Turn>,
+    openings: Openings,
     tasks: Tasks,
+    max_header_bytes: usize,
     handshake_timeout: Duration,
     drain_timeout: Duration,
 }
@@ -77,18 +76,21 @@ impl Server {
             ice,
         );
         // A WebSocket's own write deadline comes first, so that its client can still be told.
+        let openings = Openings::new(config.opening);
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
             listener,
             address,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), deadlines, tasks.clone()),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
             watch,
             certificate_poll: config.certificate_poll,
             ports,
             router,
             hub,
             turn,
+            openings,
             tasks,
+            max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
             drain_timeout: config.drain_timeout,
         })
@@ -110,6 +112,12 @@ impl Server {
     #[must_use]
     pub fn relays(&self) -> Relays {
         Relays(Arc::clone(&self.turn))
+    }
+
+    /// Connections before their first answer, to look at.
+    #[must_use]
+    pub fn openings(&self) -> Openings {
+        self.openings.clone()
     }
 
     /// The certificate that is served, to look at and to have it read again.
@@ -143,7 +151,7 @@ impl Server {
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
-        http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(MAX_HEAD_BYTES);
+        http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(self.max_header_bytes);
         let serving = server.serve(self.router.into_make_service_with_connect_info::<SocketAddr>());
         tokio::pin!(serving);
         tokio::select! {

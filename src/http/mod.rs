@@ -2,7 +2,6 @@
 //!
 //! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
 
-mod admission;
 mod origin;
 mod page;
 mod subprotocol;
@@ -19,15 +18,14 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-pub use admission::AdmissionLimits;
 pub use origin::AllowedOrigin;
 
 use crate::accept::Transport;
+use crate::admission::{Admission, AdmissionLimits};
 use crate::connection::ConnectionLimits;
 use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::tasks::Tasks;
-use admission::Admission;
 use origin::Origins;
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;

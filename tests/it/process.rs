@@ -178,6 +178,7 @@ async fn wrong_usage_exits_with_2() {
         "--heartbeat=0",
         "--drain-timeout=never",
         "--max-message-bytes=0",
+        "--max-header-bytes=8191",
         "--mailbox-messages=0",
         "--queued-bytes=-1",
         "--messages-per-second=NaN",

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Once, mpsc};
 use std::thread::{self, JoinHandle};
 
 use clap::Parser as _;
+use entremise::accept::Openings;
 use entremise::cli::Cli;
 use entremise::config::Config;
 use entremise::hub::Hub;
@@ -46,11 +47,14 @@ impl Site {
     }
 
     /// From another address of this machine: all of 127.0.0.0/8 is.
-    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+    pub(crate) async fn tcp_from(&self, address: [u8; 4]) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((IpAddr::from(address), 0).into()).expect("a loopback address");
-        let tcp = within("a TCP connection", socket.connect(self.address)).await.expect("the server listens");
-        self.shake_hands(tcp).await
+        within("a TCP connection", socket.connect(self.address)).await.expect("the server listens")
+    }
+
+    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+        self.shake_hands(self.tcp_from(address).await).await
     }
 
     /// With a receive buffer so small that a client that doesn't read is soon noticed.
@@ -74,6 +78,7 @@ pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) relays: Relays,
     pub(crate) served: Arc<ServedPair>,
+    pub(crate) openings: Openings,
     /// The files that it was started with.
     pub(crate) pair: Pair,
     name: String,
@@ -107,7 +112,7 @@ impl Server {
                 let runtime = runtime.worker_threads(2).thread_name(name).enable_all().build().expect("threads");
                 runtime.block_on(async {
                     let server = entremise::server::Server::bind(config).expect("the server starts");
-                    let looks = (server.address(), server.hub(), server.relays(), server.pair());
+                    let looks = (server.address(), server.hub(), server.relays(), server.pair(), server.openings());
                     bound.send(looks).expect("the test waits");
                     let stopped = async { drop(stopped.await) };
                     server.run(stopped).await.expect("the listener works")
@@ -115,9 +120,9 @@ impl Server {
             }
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-        let (address, hub, relays, served) = binding.recv().expect("the server starts");
+        let (address, hub, relays, served, openings) = binding.recv().expect("the server starts");
         let site = Site::new(address, &pair.root);
-        Self { site, hub, relays, served, pair, name, stop: Some(stop), thread: Some(thread) }
+        Self { site, hub, relays, served, openings, pair, name, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Tells it to stop; the drain begins.
@@ -163,7 +168,7 @@ impl Drop for Server {
             (0, 0, 0),
             "peers, rooms, bytes left"
         );
-        assert_eq!(self.relays.allocations(), 0, "relays left");
+        assert_eq!((self.relays.allocations(), self.openings.connections()), (0, 0), "relays, unanswered connections");
         let panicked = PANICKED.lock().expect("no panic while it is held").contains(&self.name);
         assert!(!panicked, "a task of the server panicked");
     }
