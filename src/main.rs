@@ -23,7 +23,8 @@ async fn main() -> ExitCode {
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("entremise: {error:#}");
+            // Not `eprintln`: it panics where nobody can hear it.
+            let _ = writeln!(std::io::stderr(), "entremise: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -53,6 +54,9 @@ fn start_logging(filter: &str, format: LogFormat) -> Result<(), StartError> {
         .into_iter()
         .fold(parsed, |filter, quiet| filter.add_directive(quiet.parse().expect("a directive")));
     let logging = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    // A line that can't be written (the disk is full, the reader is gone) is lost. To say so on standard error, of all
+    // places, would panic.
+    let logging = logging.log_internal_errors(false);
     match format {
         LogFormat::Text => logging.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => logging.json().init(),
