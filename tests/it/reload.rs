@@ -192,13 +192,21 @@ async fn a_certificate_that_comes_long_before_its_key_is_served_once_the_key_is_
 
 #[tokio::test]
 async fn turn_over_tls_follows() {
-    let server = Server::start_turn_changed(&[LOOPBACK], often);
+    let server = Server::start_turn_changed(&[LOOPBACK], |config| {
+        often(config);
+        config.ice.turn_tls_port = Some(0);
+    });
+    let ice = server.ice().await;
+    let url = ice["iceServers"][1]["urls"].as_array().and_then(|urls| urls.last()).expect("a port of its own");
+    let own = url.as_str().expect("text").trim_start_matches("turns:").trim_end_matches("?transport=tcp");
+    let own = Site { address: own.parse().expect("an address"), ..(*server).clone() };
     let offered = server.offered().await;
     let mut before = offered.stream_client(server.tls().await);
     before.allocate().await;
     let renewed = Pair::new();
     server.pair.put(&renewed);
     comes_to_show(&server, &renewed).await;
+    assert!(shows(&own, &renewed).await, "on the port of its own too");
     let site = Site::new(server.address, &renewed.root);
     let mut after = offered.stream_client(site.tls().await);
     let relayed = after.allocate().await;
