@@ -2,7 +2,6 @@
 //!
 //! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
 
-mod admission;
 mod origin;
 mod page;
 pub(crate) mod status;
@@ -20,12 +19,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-pub(crate) use admission::Admission;
-pub use admission::AdmissionLimits;
 pub use origin::AllowedOrigin;
 pub(crate) use origin::Origins;
 
 use crate::accept::Transport;
+use crate::admission::Admission;
 use crate::connection::Terms;
 use crate::hub::Hub;
 use crate::ice::IceConfig;

@@ -15,9 +15,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::debug;
 
-use super::admission::{Overload, Slot};
 use super::subprotocol::Offer;
 use super::{Shared, host};
+use crate::admission::{Overload, Slot};
 use crate::connection::{self, Connection, Origin, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;

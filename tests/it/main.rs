@@ -26,6 +26,7 @@ mod page;
 mod process;
 mod reader;
 mod relay;
+mod reload;
 mod room;
 mod status;
 mod tls;
