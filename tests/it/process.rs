@@ -73,7 +73,8 @@ async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     }
     program.signal(Signal::TERM);
     let ended = program.ended().await;
-    assert!(ended.stdout.lines().count() <= 2, "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 2560 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.lines().count() <= 3, "{}", ended.stdout);
 }
 
 #[tokio::test]
