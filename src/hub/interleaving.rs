@@ -21,7 +21,10 @@ const ROUNDS: usize = 400;
 /// What happens next. Numbers choose a client, a line or a parked session, modulo how many there are.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Relay { by: usize, to: usize },
+    Relay {
+        by: usize,
+        to: usize,
+    },
     Broadcast(usize),
     Join(usize),
     Leave(usize),
@@ -29,7 +32,10 @@ enum Step {
     /// The client takes a frame from its line.
     Hear(usize),
     /// The client opens a new socket, and ignores the old one, which may still work.
-    Open { by: usize, token: Choice },
+    Open {
+        by: usize,
+        token: Choice,
+    },
     /// The client closes with 1000.
     Close(usize),
     /// The 101 is complete: the session is resumed or opened.
@@ -102,7 +108,7 @@ enum Down {
 
 enum End {
     Waiting(Option<ResumeOffer>),
-    Open { session: Session, record: usize },
+    Open { session: Session, record: usize, token: ResumeToken },
 }
 
 /// A connection, as long as the server knows of it.
@@ -140,12 +146,22 @@ struct Known {
 struct Record {
     id: PeerId,
     tokens: Vec<ResumeToken>,
+    /// Those with a confirmed successor.
+    spent: Vec<ResumeToken>,
     processed: u64,
     acknowledged: u64,
     is_member: bool,
     is_over: bool,
     /// The last number that came from each sender: each has to be higher.
     heard: HashMap<PeerId, u64>,
+}
+
+impl Record {
+    /// The `welcome` with this token has arrived.
+    fn confirm(&mut self, token: &ResumeToken) {
+        let is_other = |other: &mut ResumeToken| other.to_string() != token.to_string();
+        self.spent.extend(self.tokens.extract_if(.., is_other));
+    }
 }
 
 /// A message that the server has processed, and to which sessions it was addressed.
@@ -294,7 +310,7 @@ impl World {
     fn close(&mut self, by: usize) {
         let Some(line) = self.clients[by].line.take() else { return };
         self.clients[by].session = None;
-        if let Some(Line { end: End::Open { session, record }, .. }) = self.lines.remove(&line) {
+        if let Some(Line { end: End::Open { session, record, .. }, .. }) = self.lines.remove(&line) {
             self.end(session, record);
         }
     }
@@ -388,7 +404,7 @@ impl World {
     // What the server does.
 
     fn admit(&mut self, line: usize) {
-        let Line { client, end: End::Waiting(offer), .. } = self.lines[&line] else { return };
+        let Line { end: End::Waiting(offer), .. } = self.lines[&line] else { return };
         let resumed = offer.as_ref().and_then(|offer| self.hub.resume(offer));
         self.assert_resumes(line, offer.as_ref(), resumed.is_some());
         let is_resumed = resumed.is_some();
@@ -399,6 +415,7 @@ impl World {
             self.records.push(Record {
                 id,
                 tokens: Vec::new(),
+                spent: Vec::new(),
                 processed: 0,
                 acknowledged: 0,
                 is_member: false,
@@ -414,11 +431,10 @@ impl World {
             known.acknowledged = known.acknowledged.max(offer.received);
         }
         let line = self.lines.get_mut(&line).expect("it is there");
-        line.end = End::Open { session, record };
+        line.end = End::Open { session, record, token };
         if !line.is_cut {
             line.down.push_back(Down::Welcome { id, token, accepted: Some(accepted).filter(|_| is_resumed) });
         }
-        let _ = client;
     }
 
     /// The newest token that a client knows takes its session back, as long as there is one.
@@ -433,7 +449,8 @@ impl World {
     }
 
     fn read(&mut self, line: usize, refuse: bool) {
-        let Line { end: End::Open { session, record }, up, .. } = self.lines.get_mut(&line).expect("it is there")
+        let Line { end: End::Open { session, record, token }, up, .. } =
+            self.lines.get_mut(&line).expect("it is there")
         else {
             return;
         };
@@ -443,6 +460,9 @@ impl World {
             Some(Up::Pong) => {
                 session.confirm();
                 up.pop_front();
+                if is_held(session) {
+                    self.records[record].confirm(token);
+                }
                 return;
             }
             None => return,
@@ -453,6 +473,7 @@ impl World {
         let request = decode(&text).expect("clients keep to the protocol");
         let frame: Value = serde_json::from_str(&text).expect("JSON");
         if processed {
+            self.records[record].confirm(token);
             // Before it is done: whom it reaches.
             Self::note(&self.hub, &mut self.records, record, &frame, refuse, (&mut self.unsaid, &mut self.said));
         }
@@ -501,7 +522,7 @@ impl World {
     }
 
     fn write(&mut self, line: usize) {
-        let Line { end: End::Open { session, record }, down, is_cut, .. } =
+        let Line { end: End::Open { session, record, .. }, down, is_cut, .. } =
             self.lines.get_mut(&line).expect("it is there")
         else {
             return;
@@ -543,7 +564,7 @@ impl World {
         let Line { client, end, .. } = self.lines.remove(&line).expect("it is there");
         let client = &mut self.clients[client];
         client.line = client.line.filter(|current| *current != line);
-        let End::Open { session, record } = end else { return };
+        let End::Open { session, record, .. } = end else { return };
         match session.park() {
             Some(parked) => self.parked.push((parked, record)),
             None => self.end(session, record),
@@ -567,10 +588,12 @@ impl World {
 
     fn assert_few_tokens(&self) {
         for known in self.clients.iter().filter_map(|client| client.session.as_ref()) {
-            let offer = |token: &ResumeToken| ResumeOffer { token: *token, received: known.received };
-            let valid = self.records[known.record].tokens.iter().filter(|token| self.hub.can_resume(&offer(token)));
-            let tokens: HashSet<_> = valid.map(ToString::to_string).collect();
-            assert!(tokens.len() <= 2, "two at most");
+            let Record { tokens, spent, .. } = &self.records[known.record];
+            let is_valid =
+                |token: &&ResumeToken| self.hub.can_resume(&ResumeOffer { token: **token, received: known.received });
+            let valid: HashSet<_> = tokens.iter().filter(is_valid).map(ToString::to_string).collect();
+            assert!(valid.len() <= 2, "two at most");
+            assert_eq!(spent.iter().filter(is_valid).count(), 0, "a spent token");
         }
     }
 
@@ -627,8 +650,13 @@ impl World {
 
     fn is_quiet(&mut self) -> bool {
         let lines: Vec<_> = self.lines.keys().copied().collect();
-        lines.iter().for_each(|line| self.write(*line));
-        self.lines.values().all(|line| line.up.is_empty() && line.down.is_empty())
+        for line in lines {
+            self.write(line);
+        }
+        self.lines.values().all(|line| {
+            let is_settled = |end: &End| matches!(end, End::Open { session, .. } if unseated(session).is_none());
+            line.up.is_empty() && line.down.is_empty() && is_settled(&line.end)
+        })
     }
 
     /// Each message has arrived, or its sender knows that it may not have.
@@ -656,9 +684,8 @@ impl World {
                 }
             }
         }
-        for (by, to) in owed.symmetric_difference(&self.undelivered).filter(|(by, _)| living(by)) {
-            panic!("{by} is told, or is not, that {to} ended with something unacknowledged");
-        }
+        let mut wrong = owed.symmetric_difference(&self.undelivered).filter(|(by, _)| living(by));
+        assert_eq!(wrong.next(), None, "sender and addressee: who is owed the error is told, and nobody else");
         for known in self.clients.iter().filter_map(|client| client.session.as_ref()) {
             if living(&known.record) {
                 let others = |(number, other): &(usize, &Record)| *number != known.record && other.is_member;
