@@ -723,3 +723,91 @@ proptest! {
         world.assert_nothing_left();
     }
 }
+
+const THREADS: usize = 6;
+
+/// Many threads at once: what one of them does to its session meets what the others do to it.
+#[test]
+fn threads_that_do_everything_at_once_neither_lock_up_nor_leave_anything() {
+    const LIVES: usize = 200;
+    let hub = Hub::new(HubLimits {
+        mailbox: MailboxLimits { messages: 8, bytes: 20_000 },
+        queued_bytes: 60_000,
+        rooms_per_peer: None,
+        peers_per_room: None,
+    });
+    let (done, ended) = std::sync::mpsc::channel();
+    let ids = Arc::new(parking_lot::Mutex::new(vec![PeerId::random(); THREADS]));
+    let offers = Arc::new(parking_lot::Mutex::new(vec![None; THREADS]));
+    for thread in 0..THREADS {
+        let (hub, ids, offers, done) = (Arc::clone(&hub), Arc::clone(&ids), Arc::clone(&offers), done.clone());
+        std::thread::spawn(move || {
+            let mut stress = Stress { hub, ids, offers, thread, random: thread as u64 + 1 };
+            for _ in 0..LIVES {
+                stress.live();
+            }
+            done.send(()).expect("the test waits");
+        });
+    }
+    for _ in 0..THREADS {
+        ended.recv_timeout(std::time::Duration::from_secs(60)).expect("every thread comes to its end");
+    }
+    // Nobody has a session any more: threads let go of what they hold before they say that they are done.
+    assert_eq!((hub.peers(), hub.rooms(), hub.queued_bytes(), hub.handles.len()), (0, 0, 0, 0));
+}
+
+/// One thread of it.
+struct Stress {
+    hub: Arc<Hub>,
+    ids: Arc<parking_lot::Mutex<Vec<PeerId>>>,
+    /// The newest offer of each thread: any other may take its session over.
+    offers: Arc<parking_lot::Mutex<Vec<Option<ResumeOffer>>>>,
+    thread: usize,
+    random: u64,
+}
+
+impl Stress {
+    fn random(&mut self, below: usize) -> usize {
+        // xorshift64: any order will do, as long as it is not the same in all threads.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        usize::try_from(self.random % below as u64).expect("below a usize")
+    }
+
+    /// The life of one connection.
+    fn live(&mut self) {
+        let which = self.random(THREADS);
+        let offer = self.offers.lock()[which];
+        let resumed = offer.and_then(|offer| self.hub.resume(&offer));
+        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable));
+        let Some((token, _)) = session.issue_token() else { return };
+        self.ids.lock()[self.thread] = session.id();
+        let mut received = offer.map_or(0, |offer| offer.received);
+        for _ in 0..self.random(40) {
+            let to = self.random(THREADS);
+            let to = self.ids.lock()[to];
+            let frame = match self.random(6) {
+                0 => json!({"type": "join", "room": "hall"}),
+                1 => json!({"type": "leave", "room": "hall"}),
+                2 => json!({"type": "message", "room": "hall", "message": 1, "ref": 1}),
+                3 => json!({"type": "received", "count": received}),
+                _ => json!({"type": "message", "to": to, "message": "x".repeat(100), "ref": 1}),
+            };
+            if let Some(place) = session.place() {
+                let text = frame.to_string();
+                let _ = session.obey(decode(&text).expect("a frame"), place, Vec::new);
+            }
+            if let Some(frame) = session.try_next() {
+                received = frame.number;
+            }
+            assert!(session.cost(&decode(&frame.to_string()).expect("a frame").message) < 1000);
+        }
+        self.offers.lock()[which] = Some(ResumeOffer { token, received });
+        match self.random(4) {
+            0 => drop(session),
+            1 => drop(session.park().map(|parked| self.hub.resume(&ResumeOffer { token, received }).or(Some(parked)))),
+            _ => drop(session.park()),
+        }
+    }
+}
