@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::TlsConnector;
 
-use crate::client::Client;
+use crate::client::{Client, Ticket};
 use crate::http::exchange;
 use crate::pair::{Pair, params};
 use crate::program::{Ended, Program, command, run};
@@ -419,4 +419,30 @@ async fn what_peers_say_is_not_even_in_the_debug_log() {
     let ended = program.ended().await;
     assert!(ended.stderr.contains("DEBUG") && ended.stderr.contains(&id), "the log is on: {}", ended.stderr);
     assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn no_log_has_a_resume_token() {
+    let program = Program::start(&["--log=trace"]).await;
+    let mut tokens = Vec::new();
+    let mut client = program.connect_v1().await;
+    for _ in 0..3 {
+        client.fence().await;
+        tokens.push(client.ticket().token);
+        client = program.resume(&client.ticket()).await;
+    }
+    // Spent by now.
+    assert!(!program.try_resume(&Ticket { token: tokens[0].clone(), received: 0 }).await.is_resumed());
+    let id = client.id.clone();
+    drop(client);
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert!(ended.stderr.contains("TRACE") && ended.stderr.contains(&id), "the log is on");
+    for token in tokens {
+        // Half of it is enough to find the session, the other half to take it.
+        for half in [&token[..20], &token[23..]] {
+            let line = ended.stderr.lines().find(|line| line.contains(half));
+            assert_eq!(line, None);
+        }
+    }
 }
