@@ -63,6 +63,7 @@ impl Program {
         let folder = tempfile::tempdir().expect("a folder for the certificate");
         let mut process = Command::new(env!("CARGO_BIN_EXE_entremise"))
             .args(["--listen", "127.0.0.1:0", "--max-connections", "0", "--max-connections-per-address", "0"])
+            .args(["--connections-per-second", "0"])
             .args(["--log", "error"])
             .current_dir(&folder)
             .stdout(Stdio::piped())

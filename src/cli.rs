@@ -63,6 +63,22 @@ pub struct Cli {
     #[arg(help_heading = "Admission", hide_env_values = true)]
     pub max_connections_per_address: usize,
 
+    /// Connections that have not been answered yet, in all; 0: no limit
+    #[arg(long, env = "ENTREMISE_MAX_HANDSHAKES", value_name = "COUNT", default_value_t = 2048)]
+    #[arg(help_heading = "Admission", hide_env_values = true)]
+    pub max_handshakes: usize,
+
+    /// Connections that have not been answered yet, from one address, or one IPv6 /64; 0: no limit
+    #[arg(long, env = "ENTREMISE_MAX_HANDSHAKES_PER_ADDRESS", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(help_heading = "Admission", hide_env_values = true)]
+    pub max_handshakes_per_address: usize,
+
+    /// Largest request head, in bytes; at least 8192
+    #[arg(long, env = "ENTREMISE_MAX_HEADER_BYTES", value_name = "BYTES", default_value_t = 16384)]
+    // hyper reads as much at once.
+    #[arg(value_parser = clap::value_parser!(u32).range(8192..), help_heading = "Admission", hide_env_values = true)]
+    pub max_header_bytes: u32,
+
     /// New connections per second from one address, or one IPv6 /64, for long; 0: no limit
     #[arg(long, env = "ENTREMISE_CONNECTIONS_PER_SECOND", value_name = "RATE", default_value = "20")]
     #[arg(value_parser = rate, help_heading = "Admission", hide_env_values = true)]
@@ -458,6 +474,8 @@ mod tests {
             "max-connections",
             "max-connections-per-address",
             "connections-per-second",
+            "max-handshakes",
+            "max-handshakes-per-address",
             "messages-per-second",
             "refused-messages",
             "rooms-per-peer",

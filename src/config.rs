@@ -5,6 +5,9 @@
 //! | 10,000 connections | about 150 MB of idle peers: what a small machine has to spare |
 //! | 1,000 connections per address | a school or an office behind one address; a tenth of all for one attacker |
 //! | 1,000 new connections at once, 20 per second | that school comes back when the network does; one page that reloads makes 1 |
+//! | 2,048 unanswered connections | a restart brings everybody back within seconds; one that stops within a handshake of 64 KiB has 76 KB, so 155 MB at worst |
+//! | 1,000 of them from one address | as many as it may have: they all come back at once too |
+//! | request heads of 16 KiB | room for the long cookies of a neighbouring site, far from a burden |
 //! | messages of 64 KiB | an SDP offer has 2 to 10 KB, one with many simulcast layers 30; it is also a bound on memory |
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
@@ -29,11 +32,13 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 
+use crate::accept::OpeningLimits;
+use crate::admission::AdmissionLimits;
 use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
 use crate::cli::{Cli, TokenOrder};
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
-use crate::http::{AdmissionLimits, HttpConfig};
+use crate::http::HttpConfig;
 use crate::hub::{HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
@@ -50,6 +55,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// With which certificate, where TLS ends here.
     pub pair: PairPaths,
+    /// How often its files are looked at for a change, which is served when it has stood still from one look to the
+    /// next.
+    pub certificate_poll: Duration,
+    /// How many connections there may be that have not been answered yet.
+    pub opening: OpeningLimits,
+    /// How long a request's head may be.
+    pub max_header_bytes: usize,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
     /// The time that the drain may take.
@@ -98,6 +110,9 @@ pub struct IceSettings {
     pub public_host: Option<Authority>,
 }
 
+/// Two files to ask the system for: nothing to save, and a renewed certificate has days.
+const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
+
 /// What a queued message weighs beyond its payload, generously.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
@@ -145,6 +160,13 @@ impl Config {
         Ok(Self {
             listen: cli.listen,
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
+            certificate_poll: CERTIFICATE_POLL,
+            opening: OpeningLimits {
+                connections: NonZeroUsize::new(cli.max_handshakes),
+                connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
+                proxies: cli.trusted_proxy.clone(),
+            },
+            max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
             metrics_listen: cli.metrics_listen,

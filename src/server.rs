@@ -9,32 +9,26 @@ use axum::Router;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
-use crate::accept::{Acceptor, Deadlines};
+use crate::accept::{Acceptor, Deadlines, Openings};
 use crate::config::{Config, IceSettings};
 use crate::connection::Terms;
 use crate::error::{StartError, listen_advice};
-use crate::http::{BasePath, HttpConfig, Parts, status};
+use crate::http::{BasePath, HttpConfig, Parts};
 use crate::hub::Hub;
 use crate::ice::credential::TurnSecret;
 use crate::ice::{Embedded, IceConfig};
-use crate::metrics::{Exposition, Metrics, Reading};
+use crate::metrics::Metrics;
+use crate::monitor::{Exposition, Monitor, Sources};
 use crate::net::TlsEnd;
 use crate::tasks::{Drained, Tasks};
-use crate::tls::Audience;
+use crate::tls::{Audience, ServedPair, Watch};
 use crate::turn::{Turn, TurnCount, UdpClients};
 use crate::{http, net, tls};
 
 /// Connections that the system keeps for us while we are busy.
 const BACKLOG: i32 = 1024;
-
-/// The largest request head: room for a long cookie of a neighbouring site, far from a burden.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-
-/// For a monitor's request.
-const MONITOR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server that listens, and serves once it is run.
 pub struct Server {
@@ -43,12 +37,17 @@ pub struct Server {
     scheme: &'static str,
     page: BasePath,
     acceptor: Acceptor,
+    /// None: a proxy ends TLS for us.
+    watch: Option<Watch>,
+    certificate_poll: Duration,
     ports: TurnPorts,
     router: Router,
     monitor: Option<Monitor>,
     hub: Arc<Hub>,
     turn: Arc<Turn>,
+    openings: Openings,
     tasks: Tasks,
+    max_header_bytes: usize,
     handshake_timeout: Duration,
     drain_timeout: Duration,
 }
@@ -64,18 +63,17 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn bind(mut config: Config) -> Result<Self, StartError> {
-        let tls = match config.http.tls_end {
-            TlsEnd::Here => Some(tls::server_config(&config.pair, audience(&config.http))?),
+        let watch = match config.http.tls_end {
+            TlsEnd::Here => Some(Watch::open(config.pair.clone(), audience(&config.http))?),
             TlsEnd::Proxy => None,
         };
+        let tls = watch.as_ref().map(|watch| tls::server_config(Arc::clone(watch.served())));
         let listener = match config.listener.take() {
             Some(listener) => listener,
             None => listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?,
         };
         let address = listener.local_addr().expect("a socket that listens has an address");
         config.check_address(address)?;
-        let (peer, queues) = (config.peer_bytes() / 1024, config.hub.queued_bytes / 1024);
-        info!("memory: at most {peer} KiB for one peer, and {queues} KiB for all queues together");
         let tasks = Tasks::new();
         let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
@@ -83,12 +81,21 @@ impl Server {
         let ice = Arc::new(ports.offer(config.ice));
         let page = config.http.base_path.clone();
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
-        let served = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
+        let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
+        let openings = Openings::new(config.opening);
+        let sources = Sources {
+            hub: Arc::clone(&hub),
+            admission: web.admission.clone(),
+            parked: web.parked.clone(),
+            openings: openings.clone(),
+            turn: Arc::clone(&turn),
+            pair: watch.as_ref().map(|watch| Arc::clone(watch.served())),
+        };
         let monitor = match config.metrics_listen {
-            Some(address) => Some(Monitor::bind(address, exposition(&metrics, &served, &turn))?),
+            Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources))?),
             None => None,
         };
-        let router = http::router(served);
+        let router = http::router(web);
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
@@ -96,13 +103,17 @@ impl Server {
             address,
             scheme: if tls.is_some() { "https" } else { "http" },
             page,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), deadlines, tasks.clone()),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
+            watch,
+            certificate_poll: config.certificate_poll,
             ports,
             router,
             monitor,
             hub,
             turn,
+            openings,
             tasks,
+            max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
             drain_timeout: config.drain_timeout,
         })
@@ -132,6 +143,18 @@ impl Server {
         Relays(Arc::clone(&self.turn))
     }
 
+    /// Connections before their first answer, to look at.
+    #[must_use]
+    pub fn openings(&self) -> Openings {
+        self.openings.clone()
+    }
+
+    /// The certificate that is served, if TLS ends here: to look at and to have it read again.
+    #[must_use]
+    pub fn pair(&self) -> Option<Arc<ServedPair>> {
+        self.watch.as_ref().map(|watch| Arc::clone(watch.served()))
+    }
+
     /// Where a browser can open the page: on this machine first, then from others on its network.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
@@ -153,12 +176,15 @@ impl Server {
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         self.ports.serve(&self.acceptor, &self.tasks)?;
+        if let Some(watch) = self.watch {
+            self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        }
         // Outlives the drain, and ends with this function.
         let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
-        http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(MAX_HEAD_BYTES);
+        http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(self.max_header_bytes);
         let serving = server.serve(self.router.into_make_service_with_connect_info::<SocketAddr>());
         tokio::pin!(serving);
         tokio::select! {
@@ -186,67 +212,6 @@ fn audience(config: &HttpConfig) -> Audience {
         (None, None) => Audience::Developers,
         _ => Audience::Public,
     }
-}
-
-/// Where monitors look.
-struct Monitor {
-    listener: TcpListener,
-    address: SocketAddr,
-    exposition: Exposition,
-}
-
-impl Monitor {
-    fn bind(address: SocketAddr, exposition: Exposition) -> Result<Self, StartError> {
-        let listener = listen(address).map_err(|source| StartError::MetricsListen { address, source })?;
-        let address = listener.local_addr().expect("a socket that listens has an address");
-        info!("metrics: http://{address}/metrics");
-        Ok(Self { listener, address, exposition })
-    }
-
-    /// Answers until what is given back is dropped.
-    fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
-        let mut server = axum_server::from_tcp(self.listener)?;
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(MONITOR_TIMEOUT);
-        let router = status::monitor(tasks.stop().clone(), self.exposition);
-        Ok(tasks.spawn_apart(async move {
-            if let Err(error) = server.serve(router.into_make_service()).await {
-                warn!(%error, "no metrics any more");
-            }
-        }))
-    }
-}
-
-/// What monitors are told.
-fn exposition(metrics: &Metrics, parts: &Parts, turn: &Arc<Turn>) -> Exposition {
-    let mut exposition = Exposition::new(metrics);
-    let mut gauge = |name, help, read: Box<dyn Fn() -> usize + Send + Sync>| {
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
-        exposition.reading(Reading::gauge(name, help, move || read() as f64));
-    };
-    let (connections, parked) = (parts.admission.clone(), parts.parked.clone());
-    gauge("connections", "WebSockets that are open", Box::new(move || connections.count()));
-    gauge("sessions_parked", "Sessions whose connection is lost at the moment", Box::new(move || parked.count()));
-    let hub = Arc::clone(&parts.hub);
-    gauge("sessions", "Sessions, those whose connection is lost at the moment included", Box::new(move || hub.peers()));
-    let hub = Arc::clone(&parts.hub);
-    gauge("rooms", "Rooms that have members", Box::new(move || hub.rooms()));
-    let hub = Arc::clone(&parts.hub);
-    gauge("queued_bytes", "Bytes that wait in all mailboxes", Box::new(move || hub.queued_bytes()));
-    let relays = Arc::clone(turn);
-    gauge("relays", "TURN allocations", Box::new(move || relays.allocations()));
-    let hub = Arc::clone(&parts.hub);
-    exposition.reading(Reading::gauges("mailboxes", "Mailboxes, by how full they are", "fill", move || {
-        hub.mailboxes()
-            .into_iter()
-            .map(|(fill, count)| (fill, f64::from(u32::try_from(count).unwrap_or(u32::MAX))))
-            .collect()
-    }));
-    let turn = Arc::clone(turn);
-    exposition.reading(Reading::counters("turn", "What the embedded TURN server did", "what", move || {
-        #[expect(clippy::cast_precision_loss, reason = "2⁵³ packets take centuries")]
-        TurnCount::ALL.into_iter().map(|what| (what.as_str(), turn.count(what) as f64)).collect()
-    }));
-    exposition
 }
 
 /// What the embedded TURN server does, to look at.
@@ -319,7 +284,7 @@ impl TurnPorts {
 }
 
 /// A listening socket; one on `[::]` serves IPv4 too. Where the system has no IPv6, `[::]` means `0.0.0.0`.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match open(address) {
         Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
             open((Ipv4Addr::UNSPECIFIED, address.port()).into())

@@ -4,7 +4,6 @@
 //! folder of the host, if the operator says so. A request in plain text is sent to https and nothing else, unless a proxy
 //! ends TLS for us.
 
-mod admission;
 mod base_path;
 mod caller;
 mod cors;
@@ -27,12 +26,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
-pub(crate) use admission::Admission;
-pub use admission::AdmissionLimits;
 pub use base_path::{BasePath, NotABasePath};
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::Transport;
+use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Verifier;
 use crate::connection::Terms;
 use crate::hub::Hub;

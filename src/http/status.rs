@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Exposition;
+use crate::monitor::Exposition;
 
 /// `/healthz` and `/readyz`. `stop` is cancelled when the drain begins.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(stop: CancellationToken) -> Router<S> {

@@ -17,11 +17,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::{debug, trace};
 
-use super::admission::{Overload, Slot};
 use super::caller::Caller;
 use super::credentials::{Contradiction, Token, token};
 use super::subprotocol::{BadOffer, Offer};
 use super::{Shared, cors};
+use crate::admission::{Overload, Slot};
 use crate::auth::{Denied, Grant};
 use crate::connection::{self, Connection, Origin, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};

@@ -184,8 +184,7 @@ impl Session {
         for room in std::mem::take(&mut state.rooms) {
             self.depart(&room, None);
         }
-        let (mut senders, rest) = state.finish();
-        senders.remove(&self.peer.id);
+        let (senders, rest) = state.finish();
         self.report_undelivered(senders);
         rest
     }

@@ -56,6 +56,8 @@ import { offersRelay } from './relay.js';
 const RINGING_DEADLINE = 60_000;
 /** In milliseconds: browsers find a path, or give up on it, within 30 s; then there is time for one ICE restart. */
 const CONNECTING_DEADLINE = 45_000;
+/** In milliseconds: how long the polite side waits for the other's offer before it seeks the path anew itself. */
+const TURN = 3000;
 
 export class Call {
   /** @readonly */
@@ -81,6 +83,8 @@ export class Call {
   #isParked = false;
   /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
   #timer;
+  /** While the polite side lets the other go first. @type {Timer | undefined} */
+  #turn;
 
   /**
    * @param {Signaling} signaling
@@ -147,7 +151,7 @@ export class Call {
    * nothing if it lives, and in Firefox (seen in 153) it is too late once the browser has noticed by itself.
    */
   refresh() {
-    if (this.#state === 'connected') void this.#restart();
+    if (this.#state === 'connected') this.#restartInTurn();
   }
 
   /** The peer's session has ended, and what was said to it last may not have arrived. While media flow they need no signaling. */
@@ -161,6 +165,7 @@ export class Call {
     this.#notePresence(false);
     if (words.type === 'bye') return this.#finish(this.#reasonOf(words.bye));
     this.#noteDescription(words);
+    if (words.type === 'offer') this.#options.world.clearTimeout(this.#turn);
     if (words.type === 'offer' && this.#polite && this.#leg && !this.#leg.isDescribed) return this.#startOver(words);
     if (this.#leg) this.#leg.take(words);
     else this.#keep(words);
@@ -245,7 +250,18 @@ export class Call {
     if (state === 'connected') this.#become('connected');
     if (state !== 'failed') return;
     this.#become('connecting');
-    void this.#restart();
+    this.#restartInTurn();
+  }
+
+  /**
+   * Both sides may notice at once. Offers that cross are agreed on, but the browser that takes its own back may gather no candidates
+   * for the answer (Chromium, seen in 156), or lose a path that lived (beside Firefox, seen in 153). So the polite side lets the other
+   * go first.
+   */
+  #restartInTurn() {
+    this.#options.world.clearTimeout(this.#turn);
+    if (this.#polite) this.#turn = this.#options.world.setTimeout(() => void this.#restart(), TURN);
+    else void this.#restart();
   }
 
   async #restart() {
@@ -361,6 +377,7 @@ export class Call {
 
   /** @param {EndReason} reason */
   #finish(reason) {
+    this.#options.world.clearTimeout(this.#turn);
     this.#kept = [];
     this.#leg?.close();
     this.#become('ended', reason);

@@ -59,6 +59,21 @@ describe('a call whose signaling is cut', () => {
     }));
   }
 
+  for (const kind of kinds) {
+    test(`goes on when both sides are cut at once (${kind})`, scene([kind, 'chromium'], async (alice, bob) => {
+      await all([alice, bob], (peer) => goThroughNetwork(peer));
+      await connect(alice, bob);
+      await all([alice, bob], (peer) => peer.seesTheOther());
+      network.cut();
+      await all([alice, bob], (peer) => peer.isTold(/reconnecting/i));
+      network.heal();
+      await all([alice, bob], (peer) => peer.isTold(/^In a call with \w+\.$/));
+      // The path is sought anew: a second answer says so.
+      await alice.showsInDiagram(/answer[^]*answer/);
+      await all([alice, bob], (peer) => peer.seesTheOther());
+    }));
+  }
+
   test('ends for both when one hangs up meanwhile: the chat channel says so', scene(['chromium', 'chromium'], async (alice, bob) => {
     await goThroughNetwork(alice);
     await connect(alice, bob);

@@ -319,7 +319,7 @@ async fn who_takes_a_session_up_again_meets_no_limit() {
     let server = Server::start(&["--max-connections=1", "--connections-per-second=0.001", "--connection-burst=1"]);
     let (client, _) = server.connect_with(&[("sec-websocket-protocol", "entremise.v1")]).await;
     assert_refused(&handshake(&server, &[]).await, 429, "too-many-connections");
-    let (mut again, _) = server.connect_with(&[("sec-websocket-protocol", &client.resume_offer(0))]).await;
+    let (mut again, _) = server.connect_with(&[("sec-websocket-protocol", &client.ticket().offer())]).await;
     assert_eq!(again.id, client.id);
     again.fence().await;
 }

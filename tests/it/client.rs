@@ -14,12 +14,33 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::server::Site;
 use crate::within;
 
+pub(crate) const PROTOCOL: &str = "sec-websocket-protocol";
+
 /// A peer that has been welcomed.
 pub(crate) struct Client {
     socket: WebSocketStream<TlsStream<TcpStream>>,
     pub(crate) welcome: String,
     pub(crate) id: String,
+    /// The frames that its session has got, over all connections.
+    pub(crate) received: u64,
 }
+
+/// What a client shows to take its session up again.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) token: String,
+    pub(crate) received: u64,
+}
+
+impl Ticket {
+    /// What it offers as subprotocols.
+    pub(crate) fn offer(&self) -> String {
+        format!("{V1}, entremise.resume.{}.{}", self.token, self.received)
+    }
+}
+
+/// The protocol with resume.
+pub(crate) const V1: &str = "entremise.v1";
 
 impl Site {
     /// A new peer.
@@ -45,11 +66,33 @@ impl Site {
         }
         // Boxed: tungstenite's handshake is 20 KB of future.
         let (socket, response) = within("the upgrade", Box::pin(client_async(request, tls))).await?;
-        let mut client = Client { socket, welcome: String::new(), id: String::new() };
+        let mut client = Client { socket, welcome: String::new(), id: String::new(), received: 0 };
         let welcome = client.hear().await;
+        client.received = 0;
         client.id = id_of(&welcome);
         client.welcome = welcome;
         Ok((client, response))
+    }
+
+    /// A new peer whose session can be resumed.
+    pub(crate) async fn connect_v1(&self) -> Client {
+        self.connect_with(&[(PROTOCOL, V1)]).await.0
+    }
+
+    /// A peer that wishes to go on with an earlier session, and may have got a new one.
+    pub(crate) async fn try_resume(&self, ticket: &Ticket) -> Client {
+        let (mut client, _) = self.connect_with(&[(PROTOCOL, &ticket.offer())]).await;
+        if client.is_resumed() {
+            client.received = ticket.received;
+        }
+        client
+    }
+
+    /// A peer that goes on with an earlier session.
+    pub(crate) async fn resume(&self, ticket: &Ticket) -> Client {
+        let client = self.try_resume(ticket).await;
+        assert!(client.is_resumed(), "{}", client.welcome);
+        client
     }
 
     /// New peers.
@@ -63,10 +106,25 @@ impl Site {
 }
 
 impl Client {
-    /// The offer by which another connection takes this session up, where this many frames have been got.
-    pub(crate) fn resume_offer(&self, received: u64) -> String {
-        let welcome: Value = serde_json::from_str(&self.welcome).expect("JSON");
-        format!("entremise.v1, entremise.resume.{}.{received}", welcome["resume"].as_str().expect("a token"))
+    /// What it needs to be resumed.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket { token: token_of(&self.welcome), received: self.received }
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        field(&self.welcome, "resumed") == true
+    }
+
+    /// How many of its frames the session has processed.
+    pub(crate) fn accepted(&self) -> usize {
+        let accepted = field(&self.welcome, "accepted").as_u64().expect("it was resumed");
+        usize::try_from(accepted).expect("a few")
+    }
+
+    /// Tells the server how many frames it has got.
+    pub(crate) async fn acknowledge(&mut self) {
+        let received = format!(r#"{{"type":"received","count":{},"ref":"got"}}"#, self.received);
+        assert_eq!(self.ask(received).await, r#"{"type":"ack","ref":"got"}"#);
     }
 
     /// Sends a text frame.
@@ -99,6 +157,14 @@ impl Client {
         assert_eq!(self.ask(r#"{"type":"ping","ref":"fence"}"#).await, r#"{"type":"ack","ref":"fence"}"#);
     }
 
+    /// … but for so many messages.
+    pub(crate) async fn fence_after(&mut self, messages: usize) {
+        for _ in 0..messages {
+            self.hear().await;
+        }
+        self.fence().await;
+    }
+
     /// Enters a room, and gives back who is there already, in alphabetical order.
     pub(crate) async fn join(&mut self, room: &str) -> Vec<String> {
         let joined: Value = serde_json::from_str(&self.ask(join(room)).await).expect("JSON");
@@ -128,9 +194,16 @@ impl Client {
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.receive("a close frame").await {
-                let CloseFrame { code, reason } = frame.expect("a close by the server has a code");
-                return (code.into(), reason.to_string());
+                return said(frame);
             }
+        }
+    }
+
+    /// The server's close frame, which must come next.
+    pub(crate) async fn next_close(&mut self) -> (u16, String) {
+        match self.receive("a close frame").await {
+            Message::Close(frame) => said(frame),
+            other => panic!("expected a close frame: {other:?}"),
         }
     }
 
@@ -138,7 +211,12 @@ impl Client {
     pub(crate) async fn leave(mut self, code: Option<u16>) {
         let frame = code.map(|code| CloseFrame { code: code.into(), reason: "".into() });
         within("the close to be sent", self.socket.send(Message::Close(frame))).await.expect("the connection is open");
-        within("the server's close", async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
+        self.ended().await;
+    }
+
+    /// Waits until the server is through with the connection.
+    pub(crate) async fn ended(&mut self) {
+        within("the connection's end", async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
     }
 
     async fn receive(&mut self, what: &str) -> Message {
@@ -147,17 +225,35 @@ impl Client {
             match message.unwrap_or_else(|| panic!("the connection ended before {what}")) {
                 // tungstenite has answered it.
                 Ok(Message::Ping(_)) => {}
-                Ok(message) => return message,
+                Ok(message) => {
+                    self.received += u64::from(message.is_text());
+                    return message;
+                }
                 Err(error) => panic!("{error} before {what}"),
             }
         }
     }
 }
 
+fn said(frame: Option<CloseFrame>) -> (u16, String) {
+    let CloseFrame { code, reason } = frame.expect("a close by the server has a code");
+    (code.into(), reason.to_string())
+}
+
 /// The peer's address, from its welcome.
 pub(crate) fn id_of(welcome: &str) -> String {
-    let welcome: Value = serde_json::from_str(welcome).expect("JSON");
-    welcome["id"].as_str().expect("an id").to_owned()
+    field(welcome, "id").as_str().expect("an id").to_owned()
+}
+
+/// The token for its session, from its welcome.
+pub(crate) fn token_of(welcome: &str) -> String {
+    field(welcome, "resume").as_str().expect("a token").to_owned()
+}
+
+/// A field of a frame.
+pub(crate) fn field(frame: &str, name: &str) -> Value {
+    let frame: Value = serde_json::from_str(frame).expect("JSON");
+    frame[name].clone()
 }
 
 pub(crate) fn join(room: &str) -> String {

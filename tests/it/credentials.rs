@@ -8,7 +8,7 @@ use rcgen::{KeyPair, PublicKeyData as _};
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::client::{Client, join, message_to};
+use crate::client::{Client, Ticket, join, message_to};
 use crate::http::Answer;
 use crate::program::Program;
 use crate::raw::HANDSHAKE;
@@ -64,9 +64,14 @@ async fn connect(site: &Site, token: &str) -> Client {
     site.connect_with(&[(PROTOCOL, &offer(token))]).await.0
 }
 
+/// The offer by which another connection takes this session up, where this many frames have been got.
+fn offer_of(earlier: &Client, received: u64) -> String {
+    Ticket { received, ..earlier.ticket() }.offer()
+}
+
 /// A client that comes in with this token, and wants to go on with the session of another connection.
 async fn resume(site: &Site, earlier: &Client, received: u64, token: &str) -> Client {
-    let offered = format!("{}, entremise.bearer.{token}", earlier.resume_offer(received));
+    let offered = format!("{}, entremise.bearer.{token}", offer_of(earlier, received));
     site.connect_with(&[(PROTOCOL, &offered)]).await.0
 }
 
@@ -78,10 +83,6 @@ async fn handshake(site: &Site, headers: &[&str]) -> Answer {
 fn assert_unauthorized(answer: &Answer) {
     assert_eq!((answer.status, &*answer.code()), (401, "unauthorized"));
     assert_eq!((answer.header("www-authenticate"), answer.header("cache-control")), ("Bearer", "no-store"));
-}
-
-fn is_resumed(client: &Client) -> bool {
-    client.welcome.contains(r#""resumed":true"#)
 }
 
 #[tokio::test]
@@ -260,14 +261,14 @@ async fn a_connection_ends_when_its_credentials_expire_and_its_session_waits() {
         async { while bob.ask(message_to(&alice.id, "1", "1")).await != r#"{"type":"ack","ref":1,"parked":true}"# {} };
     within("the session to be parked", parked).await;
 
-    let offered = format!("{}, entremise.bearer.{brief}", alice.resume_offer(1));
+    let offered = format!("{}, entremise.bearer.{brief}", offer_of(&alice, 1));
     let tls = server.tls().await;
     let Err(Error::Http(refused)) = server.upgrade(tls, &[(PROTOCOL, &offered)]).await else {
         panic!("the credentials have expired");
     };
     assert_eq!(refused.status(), 401);
     let mut again = resume(&server, &alice, 1, &token("alice")).await;
-    assert!(is_resumed(&again) && again.id == alice.id);
+    assert!(again.is_resumed() && again.id == alice.id);
     assert!(again.hear().await.starts_with(r#"{"type":"message","from":""#));
     bob.fence().await;
 }
@@ -278,12 +279,12 @@ async fn a_session_is_resumed_by_its_own_subject_alone() {
     let mut alice = connect(&server, &token("alice")).await;
     alice.join("hall").await;
     let mut mallory = resume(&server, &alice, 1, &token("mallory")).await;
-    assert!(!is_resumed(&mallory) && mallory.id != alice.id, "an ordinary new session");
+    assert!(!mallory.is_resumed() && mallory.id != alice.id, "an ordinary new session");
     mallory.fence().await;
     alice.fence().await;
     assert_eq!(server.hub.peers(), 2);
     let mut again = resume(&server, &alice, 2, &token("alice")).await;
-    assert!(is_resumed(&again) && again.id == alice.id);
+    assert!(again.is_resumed() && again.id == alice.id);
     again.fence().await;
     assert_eq!(alice.closed().await.0, 4000);
 }
@@ -292,7 +293,7 @@ async fn a_session_is_resumed_by_its_own_subject_alone() {
 async fn another_subject_meets_the_limits_like_everybody_else() {
     let (server, _secret) = start(&["--max-connections=1"]);
     let mut alice = connect(&server, &token("alice")).await;
-    let offered = format!("Sec-WebSocket-Protocol: {}, entremise.bearer.{}", alice.resume_offer(0), token("mallory"));
+    let offered = format!("Sec-WebSocket-Protocol: {}, entremise.bearer.{}", offer_of(&alice, 0), token("mallory"));
     let answer = handshake(&server, &[&offered]).await;
     assert_eq!((answer.status, &*answer.code()), (503, "server-full"));
     alice.fence().await;
@@ -310,7 +311,7 @@ async fn rooms_that_new_credentials_do_not_name_are_left() {
         bob.hear().await;
     }
     let mut again = resume(&server, &alice, 2, &token_for("alice", &["lobby"])).await;
-    assert!(is_resumed(&again));
+    assert!(again.is_resumed());
     again.hears(r#"{"type":"left","room":"hall"}"#).await;
     bob.hears(format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, alice.id)).await;
     assert!(again.ask(join("hall")).await.contains("room-not-allowed"));

@@ -193,7 +193,8 @@ async fn a_queue_is_bounded_in_bytes() {
     let filled = async {
         while server.hub.queued_bytes() < 50_000 {
             alice.fill(&stalled.id).await;
-            assert!(server.hub.queued_bytes() <= 100_000, "{}", server.hub.queued_bytes());
+            // Besides what alice is being told.
+            assert!(server.hub.queued_bytes() <= 101_000, "{}", server.hub.queued_bytes());
         }
     };
     within("the queue to fill up", filled).await;

@@ -3,13 +3,14 @@
 //! No test sleeps. A wait has a deadline and says what it waited for; that something does not come is proved by a
 //! fence: what is sent after it and must come back is the next thing received.
 //!
-//! [`server`], [`program`], [`client`], [`raw`], [`turn_client`], [`http`] and [`pair`] are what the tests stand on; every other module
+//! [`server`], [`program`], [`client`], [`raw`], [`turn_client`], [`http`], [`pair`] and [`proxy`] are what the tests stand on; every other module
 //! is the tests of one subject.
 
 mod client;
 mod http;
 mod pair;
 mod program;
+mod proxy;
 mod raw;
 mod server;
 mod turn_client;
@@ -21,14 +22,17 @@ mod credentials;
 mod document;
 mod drain;
 mod error;
+mod forwarded;
 mod heartbeat;
 mod limit;
 mod nginx;
 mod page;
+mod park;
 mod process;
-mod proxy;
 mod reader;
 mod relay;
+mod reload;
+mod resume;
 mod room;
 mod status;
 mod tls;

@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::client::id_of;
+use crate::client::{V1, id_of};
 use crate::http::read_head;
 use crate::server::Site;
 use crate::within;
@@ -29,12 +29,18 @@ pub(crate) const HANDSHAKE: [&str; 4] = [
 /// A peer that has been welcomed, and behaves as the test says.
 pub(crate) struct Raw<S = TlsStream<TcpStream>> {
     pub(crate) stream: S,
+    pub(crate) welcome: String,
     pub(crate) id: String,
 }
 
 impl Site {
     pub(crate) async fn raw(&self) -> Raw {
-        Raw::open(self, self.tls().await).await
+        Raw::open(self, self.tls().await, &[]).await
+    }
+
+    /// One that offers these subprotocols.
+    pub(crate) async fn raw_offering(&self, offered: &str) -> Raw {
+        Raw::open(self, self.tls().await, &[&offering(offered)]).await
     }
 
     /// What comes back for a handshake.
@@ -46,13 +52,23 @@ impl Site {
 
     /// One that won't read, and whose receive buffer is soon full.
     pub(crate) async fn stalled(&self) -> Raw {
-        Raw::open(self, self.narrow_tls().await).await
+        Raw::open(self, self.narrow_tls().await, &[]).await
+    }
+
+    /// One whose session can be resumed.
+    pub(crate) async fn stalled_v1(&self) -> Raw {
+        Raw::open(self, self.narrow_tls().await, &[&offering(V1)]).await
     }
 }
 
+/// The header that offers these subprotocols.
+pub(crate) fn offering(offered: &str) -> String {
+    format!("Sec-WebSocket-Protocol: {offered}")
+}
+
 impl Raw {
-    async fn open(site: &Site, mut stream: TlsStream<TcpStream>) -> Self {
-        let head = site.head("GET", "/ws", &HANDSHAKE);
+    async fn open(site: &Site, mut stream: TlsStream<TcpStream>, headers: &[&str]) -> Self {
+        let head = site.head("GET", "/ws", &[&HANDSHAKE, headers].concat());
         stream.write_all(head.as_bytes()).await.expect("the server reads");
         Self::welcomed(stream).await
     }
@@ -63,8 +79,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(crate) async fn welcomed(mut stream: S) -> Self {
         let answer = within("the upgrade", read_head(&mut stream)).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-        let mut raw = Self { stream, id: String::new() };
-        raw.id = id_of(&raw.text().await);
+        let mut raw = Self { stream, welcome: String::new(), id: String::new() };
+        raw.welcome = raw.text().await;
+        raw.id = id_of(&raw.welcome);
         raw
     }
 

@@ -32,13 +32,13 @@ async fn metrics(server: &Server) -> String {
 }
 
 /// The value of one series, 0 if nothing was counted yet.
-async fn metric(server: &Server, series: &str) -> f64 {
+async fn metric(server: &Server, series: &str) -> i64 {
     let text = metrics(server).await;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().expect("a number"))
+    line.map_or(0, |value| value.trim_end_matches(".0").parse().expect("a whole number"))
 }
 
-async fn becomes(server: &Server, series: &str, expected: f64) {
+async fn becomes(server: &Server, series: &str, expected: i64) {
     let becomes = async { while metric(server, series).await != expected {} };
     within(&format!("{series} to become {expected}"), becomes).await;
 }
@@ -97,14 +97,14 @@ async fn messages_are_counted_by_kind_and_result() {
         ("join", "ok"),
         ("leave", "not-in-room"),
     ] {
-        becomes(&server, &format!(r#"entremise_messages_total{{kind="{kind}",result="{result}"}}"#), 1.0).await;
+        becomes(&server, &format!(r#"entremise_messages_total{{kind="{kind}",result="{result}"}}"#), 1).await;
     }
-    becomes(&server, "entremise_relay_seconds_count", 1.0).await;
+    becomes(&server, "entremise_relay_seconds_count", 1).await;
     alice.fence().await;
     let limited = r#"{"type":"error","code":"rate-limited""#;
     let exhausted = async { while !alice.ask(join("hall")).await.starts_with(limited) {} };
     within("the burst to be spent", exhausted).await;
-    assert!(metric(&server, r#"entremise_messages_total{kind="join",result="rate-limited"}"#).await >= 1.0);
+    assert!(metric(&server, r#"entremise_messages_total{kind="join",result="rate-limited"}"#).await >= 1);
 }
 
 #[tokio::test]
@@ -113,19 +113,24 @@ async fn what_is_now_is_read_when_somebody_asks() {
     let [mut alice, bob] = server.connect_many().await;
     alice.join("hall").await;
     for (series, expected) in [
-        ("entremise_connections", 2.0),
-        ("entremise_sessions", 2.0),
-        ("entremise_sessions_parked", 0.0),
-        ("entremise_rooms", 1.0),
-        (r#"entremise_mailboxes{fill="under-half"}"#, 2.0),
-        ("entremise_queued_bytes", 0.0),
-        ("entremise_relays", 0.0),
+        ("entremise_connections", 2),
+        ("entremise_sessions", 2),
+        ("entremise_sessions_parked", 0),
+        ("entremise_rooms", 1),
+        (r#"entremise_mailboxes{fill="under-half"}"#, 2),
+        ("entremise_queued_bytes", 0),
+        ("entremise_relays", 0),
+        (r#"entremise_tls_total{what="handshakes"}"#, 2),
+        (r#"entremise_tls_total{what="failed-handshakes"}"#, 0),
+        ("entremise_connections_unanswered", 0),
     ] {
         becomes(&server, series, expected).await;
     }
+    let expiry = metric(&server, "entremise_certificate_expiry_seconds").await;
+    assert_eq!(expiry, server.served().not_after());
     bob.leave(Some(1000)).await;
-    becomes(&server, r#"entremise_connection_ends_total{reason="client-closed"}"#, 1.0).await;
-    becomes(&server, "entremise_connections", 1.0).await;
+    becomes(&server, r#"entremise_connection_ends_total{reason="client-closed"}"#, 1).await;
+    becomes(&server, "entremise_connections", 1).await;
 }
 
 #[tokio::test]
@@ -135,22 +140,22 @@ async fn parking_and_resuming_are_counted() {
     let (client, _) = server.connect_with(&v1).await;
     let welcome: serde_json::Value = serde_json::from_str(&client.welcome).expect("JSON");
     client.leave(Some(1001)).await;
-    becomes(&server, "entremise_sessions_parked", 1.0).await;
+    becomes(&server, "entremise_sessions_parked", 1).await;
     let token = welcome["resume"].as_str().expect("a token");
     let offer = format!("entremise.v1, entremise.resume.{token}.0");
     let (_back, _) = server.connect_with(&[("sec-websocket-protocol", &offer)]).await;
-    becomes(&server, r#"entremise_resumes_total{reason="resumed"}"#, 1.0).await;
-    becomes(&server, "entremise_sessions_parked", 0.0).await;
+    becomes(&server, r#"entremise_resumes_total{reason="resumed"}"#, 1).await;
+    becomes(&server, "entremise_sessions_parked", 0).await;
     let offer = offer.replace(token, &"A".repeat(43));
     let (_new, _) = server.connect_with(&[("sec-websocket-protocol", &offer)]).await;
-    becomes(&server, r#"entremise_resumes_total{reason="refused"}"#, 1.0).await;
+    becomes(&server, r#"entremise_resumes_total{reason="refused"}"#, 1).await;
 }
 
 #[tokio::test]
 async fn refusals_are_counted_by_reason() {
     let server = Server::start(&[METRICS]);
     server.request("GET", "/ws", &["Origin: https://elsewhere.example"]).await;
-    becomes(&server, r#"entremise_refusals_total{reason="origin-not-allowed"}"#, 1.0).await;
+    becomes(&server, r#"entremise_refusals_total{reason="origin-not-allowed"}"#, 1).await;
 }
 
 #[tokio::test]
@@ -177,8 +182,8 @@ async fn a_panic_ends_its_connection_only_and_is_counted() {
     let server = Server::start_changed(Pair::new(), &[METRICS], |config| config.connection.heartbeat = Duration::MAX);
     let answer = server.raw_answer().await;
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    becomes(&server, "entremise_panics_total", 1.0).await;
-    becomes(&server, "entremise_connections", 0.0).await;
+    becomes(&server, "entremise_panics_total", 1).await;
+    becomes(&server, "entremise_connections", 0).await;
     assert_eq!(server.get("/").await.status, 200, "the others are served");
     server.forgive_panics();
 }

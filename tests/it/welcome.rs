@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::client::PROTOCOL;
 use crate::server::Server;
-
-const PROTOCOL: &str = "sec-websocket-protocol";
 
 #[tokio::test]
 async fn the_first_frame_is_the_welcome_with_every_field_in_its_place() {

@@ -43,6 +43,12 @@ async function inCall() {
   return peers;
 }
 
+/** Its path fails, and it has had its turn to seek another. @param {{ world: FakeCallWorld }} peer */
+async function fail({ world }) {
+  world.connection.become('failed');
+  await world.pass(3);
+}
+
 /** As `inCall`, with media flowing. */
 async function connected() {
   const peers = await inCall();
@@ -402,7 +408,7 @@ describe('a path that fails', () => {
   it('is sought anew, with fresh ICE servers, and the call goes on', async () => {
     const { signaling, a } = await connected();
     a.endpoint.servers = [{ urls: 'turn:fresh' }];
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.world.connection.restarts, 1);
     assert.deepEqual(a.world.connection.configuration.iceServers, [{ urls: 'turn:fresh' }]);
@@ -417,7 +423,7 @@ describe('a path that fails', () => {
       a.endpoint.servers = [{ ...turn, credential: `of hour ${hour}` }];
       let atRestart = null;
       connection.restartIce = () => void (atRestart = connection.configuration.iceServers[0].credential);
-      connection.become('failed');
+      await fail(a);
       await signaling.deliver();
       assert.equal(atRestart, `of hour ${hour}`);
       connection.become('connected');
@@ -427,14 +433,14 @@ describe('a path that fails', () => {
   it('is sought with the ICE servers that there are, if the server is out of reach', async () => {
     const { signaling, a } = await connected();
     a.endpoint.iceServers = () => Promise.reject(new Error('not connected'));
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.deepEqual(a.world.connection.configuration.iceServers, [stun]);
   });
 
   it('and stays away ends the call on both sides, as a path that was lost', async () => {
     const { signaling, a, b } = await connected();
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     await a.world.pass(45);
     await signaling.deliver();
@@ -444,7 +450,7 @@ describe('a path that fails', () => {
   it('to a peer that has gone ends the call at once, and does not call its id unknown', async () => {
     const { signaling, a } = await connected();
     signaling.remove('b');
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.story.at(-1), 'ended gone');
   });
@@ -458,13 +464,34 @@ describe('a path that fails', () => {
   });
 });
 
+describe('a path that both sides seek anew at the same moment', () => {
+  it('is sought by one of them: the polite one lets the other go first', async () => {
+    const { signaling, a, b } = await connected();
+    for (const { world } of [a, b]) world.connection.become('failed');
+    await signaling.deliver();
+    for (const { world } of [a, b]) await world.pass(3);
+    await signaling.deliver();
+    assert.deepEqual([a.world.connection.restarts, b.world.connection.restarts], [0, 1]);
+    assert.deepEqual([signaling.count('offer'), signaling.count('answer')], [2, 2]);
+  });
+
+  it('is not sought any more once the call is over', async () => {
+    const { signaling, a } = await connected();
+    a.world.connection.become('failed');
+    current(a).hangUp();
+    await a.world.pass(3);
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 0);
+  });
+});
+
 describe('a call whose signaling is cut', () => {
   it('seeks a lost path anew as soon as the signaling is back, with the ICE servers of that moment', async () => {
     const { signaling, a } = await connected();
     /** @type {(servers: RTCIceServer[]) => void} */
     let back = () => {};
     a.endpoint.iceServers = () => new Promise((resolve) => void (back = resolve));
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(signaling.count('offer'), 1);
     back([turn]);
@@ -477,6 +504,7 @@ describe('a call whose signaling is cut', () => {
     const { signaling, a } = await connected();
     a.endpoint.servers = [turn];
     a.endpoint.events.emit({ type: 'resumed' });
+    await a.world.pass(3);
     await signaling.deliver();
     assert.equal(a.world.connection.restarts, 1);
     assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
@@ -487,6 +515,7 @@ describe('a call whose signaling is cut', () => {
     const { signaling, a } = await connected();
     a.world.connection.become('failed');
     a.endpoint.events.emit({ type: 'resumed' });
+    await a.world.pass(3);
     await signaling.deliver();
     assert.equal(a.world.connection.restarts, 1);
   });
@@ -497,7 +526,7 @@ describe('a call whose signaling is cut', () => {
     a.world.connection.become('disconnected');
     assert.equal(a.endpoint.checks, before + 1);
     assert.equal(current(a).state, 'connected');
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.endpoint.checks, before + 2);
   });
@@ -597,7 +626,7 @@ describe('a line that goes through the relay alone', () => {
     void current(b).accept(null);
     await signaling.deliver();
     for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [turn], iceTransportPolicy: 'relay' });
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.world.connection.configuration.iceTransportPolicy, 'relay');
   });

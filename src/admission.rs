@@ -1,5 +1,7 @@
-//! How many there may be, in all and from one address, and how fast they may come: connections, and sessions that have
-//! lost theirs. Counting, no IO; time is an argument.
+//! How many there may be, in all and from one address, and how fast they may come. Counting, no IO; time is an argument.
+//!
+//! Counted are connections until they are answered for the first time ([`accept`](crate::accept)), WebSockets, and
+//! sessions that have lost theirs ([`http`](crate::http)).
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -40,7 +42,7 @@ struct Counts {
 
 /// Why somebody was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overload {
+pub(crate) enum Overload {
     /// Too many from this address.
     Address,
     /// Too many from this address in a short time: there is room for one more after this time.
@@ -51,15 +53,21 @@ pub(super) enum Overload {
 
 /// A place among the admitted, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     counts: Arc<Counts>,
     network: IpAddr,
 }
 
 impl Admission {
-    pub(super) fn new(limits: AdmissionLimits, now: Instant) -> Self {
+    pub(crate) fn new(limits: AdmissionLimits, now: Instant) -> Self {
         let newcomers = limits.newcomers.map(|flow| Mutex::new(Meters::new(flow, now)));
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new(), newcomers }))
+    }
+
+    /// Takes a place for an address that speaks for many, such as a reverse proxy's: it is bounded in all alone.
+    pub(crate) fn enter_for_many(&self, address: IpAddr) -> Result<Slot, Overload> {
+        let (slot, others) = self.take(address);
+        if is_over(others.all, self.0.limits.all) { Err(Overload::All) } else { Ok(slot) }
     }
 
     /// How many there are.
@@ -68,7 +76,7 @@ impl Admission {
     }
 
     /// Takes a place, within the limits.
-    pub(super) fn enter(&self, address: IpAddr, now: Instant) -> Result<Slot, Overload> {
+    pub(crate) fn enter(&self, address: IpAddr, now: Instant) -> Result<Slot, Overload> {
         // Taken first and looked at then: the drop of a place that is one too many gives it back.
         let (slot, others) = self.take(address);
         let mut newcomers = self.0.newcomers();
@@ -80,12 +88,12 @@ impl Admission {
     }
 
     /// Takes a place whatever the limits say: for whoever takes up a session, and so gives back that session's place.
-    pub(super) fn enter_regardless(&self, address: IpAddr) -> Slot {
+    pub(crate) fn enter_regardless(&self, address: IpAddr) -> Slot {
         self.take(address).0
     }
 
     /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
-    pub(super) fn check(&self, address: IpAddr, now: Instant) -> Result<(), Overload> {
+    pub(crate) fn check(&self, address: IpAddr, now: Instant) -> Result<(), Overload> {
         let from_address = self.0.by_address.get(&network(address)).map_or(0, |count| *count);
         let others = Others { all: self.0.all.load(Ordering::Relaxed), from_address };
         self.0.look(address, &others, self.0.newcomers().as_deref_mut(), now)
@@ -196,6 +204,16 @@ mod tests {
         let _other = admission.enter_now("2001:db8:0:1::1").unwrap();
         let _mapped = admission.enter_now("::ffff:192.0.2.1").unwrap();
         assert_eq!(admission.enter_now("192.0.2.1").unwrap_err(), Overload::Address);
+    }
+
+    #[test]
+    fn an_address_that_speaks_for_many_is_bounded_in_all_alone() {
+        let admission = admission(3, 1);
+        let proxy = address("192.0.2.1");
+        let _slots = [(); 2].map(|()| admission.enter_for_many(proxy).unwrap());
+        let _other = admission.enter_now("192.0.2.2").unwrap();
+        assert_eq!(admission.enter_for_many(proxy).unwrap_err(), Overload::All);
+        assert_eq!(admission.count(), 3);
     }
 
     #[test]
