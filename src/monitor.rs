@@ -103,6 +103,8 @@ impl Exposition {
         this.read_counters("turn", "What the embedded TURN server did", "what", move || {
             TurnCount::ALL.into_iter().map(|what| (what.as_str(), turn.count(what) as f64)).collect()
         });
+        let runtime = tokio::runtime::Handle::current();
+        this.read("tasks", "Tasks that run or wait", move || runtime.metrics().num_alive_tasks() as f64);
         this.read_hub(&hub);
         this
     }

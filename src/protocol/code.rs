@@ -76,9 +76,9 @@ impl Serialize for ErrorCode {
 /// How a connection ended, whoever ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The client said that it is through: it closed with 1000, without a code, or with one of its own.
+    /// The client said that it is through: it closed with 1000 or without a code.
     ClientClosed,
-    /// The client closed with 1001: its page went away, and may come back.
+    /// The client closed with another code, such as 1001: its page went away, and may come back.
     ClientAway,
     /// The connection broke without one.
     Lost,
