@@ -44,6 +44,8 @@ pub(super) enum Overload {
 pub(super) struct Slot {
     counts: Arc<Counts>,
     network: IpAddr,
+    /// Whether the limits had a say.
+    is_regular: bool,
 }
 
 impl Admission {
@@ -59,7 +61,7 @@ impl Admission {
             Err(Overload::Address)
         } else if self.0.take_one() {
             *count += 1;
-            Ok(Slot { counts: Arc::clone(&self.0), network })
+            Ok(Slot { counts: Arc::clone(&self.0), network, is_regular: true })
         } else {
             Err(Overload::All)
         };
@@ -76,7 +78,7 @@ impl Admission {
         let network = network(address);
         *self.0.by_address.entry(network).or_insert(0) += 1;
         self.0.all.fetch_add(1, Ordering::Relaxed);
-        Slot { counts: Arc::clone(&self.0), network }
+        Slot { counts: Arc::clone(&self.0), network, is_regular: false }
     }
 
     /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
@@ -89,6 +91,18 @@ impl Admission {
         } else {
             Ok(())
         }
+    }
+}
+
+impl Slot {
+    /// A place that the limits had a say in: for who took one regardless of them, and then did not take another's.
+    pub(super) fn into_regular(self) -> Result<Self, Overload> {
+        if self.is_regular {
+            return Ok(self);
+        }
+        let (admission, network) = (Admission(Arc::clone(&self.counts)), self.network);
+        drop(self);
+        admission.enter(network)
     }
 }
 
@@ -178,5 +192,22 @@ mod tests {
         let admission = admission(0, 0);
         let slots: Vec<_> = (0..1000).map(|_| admission.enter(address("192.0.2.1")).unwrap()).collect();
         assert_eq!(admission.0.all.load(Ordering::Relaxed), slots.len());
+    }
+
+    #[test]
+    fn who_came_to_take_anothers_place_and_does_not_is_subject_to_the_limits() {
+        for (all, per_address, overload) in [(1, 0, Overload::All), (0, 1, Overload::Address)] {
+            let admission = admission(all, per_address);
+            let first = admission.enter(address("192.0.2.1")).unwrap();
+            let late = admission.enter_regardless(address("192.0.2.1"));
+            assert_eq!(late.into_regular().unwrap_err(), overload);
+            let late = admission.enter_regardless(address("192.0.2.1"));
+            let first = first.into_regular().unwrap();
+            drop(first);
+            let late = late.into_regular().unwrap();
+            assert_eq!(admission.enter(address("192.0.2.1")).unwrap_err(), overload);
+            drop(late);
+            assert!(admission.check(address("192.0.2.1")).is_ok());
+        }
     }
 }

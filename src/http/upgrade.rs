@@ -120,7 +120,8 @@ impl Shared {
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let Client { address, offer, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
-            let (session, origin) = shared.session(&offer);
+            // What it came to resume has gone in the meantime, and there is no room for one more: as if it were lost.
+            let Ok((session, origin, slot)) = shared.session(&offer, slot) else { return };
             let mut connection = Connection::new(socket, session, origin, ice, limits);
             let end = connection.talk(shared.0.tasks.stop()).await;
             if end.parks() {
@@ -133,15 +134,16 @@ impl Shared {
         })
     }
 
-    fn session(&self, offer: &Offer) -> (Session, Origin) {
+    fn session(&self, offer: &Offer, slot: Slot) -> Result<(Session, Origin, Slot), Overload> {
         let lifetime = match offer {
             Offer::V1 { .. } if self.0.connection.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
-        match offer.resume().and_then(|offer| self.0.hub.resume(offer)) {
-            Some(session) => (session, Origin::Resumed),
-            None => (self.0.hub.open(lifetime), Origin::New),
+        if let Some(session) = offer.resume().and_then(|offer| self.0.hub.resume(offer)) {
+            return Ok((session, Origin::Resumed, slot));
         }
+        let slot = slot.into_regular()?;
+        Ok((self.0.hub.open(lifetime), Origin::New, slot))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are

@@ -750,7 +750,7 @@ fn threads_that_do_everything_at_once_neither_lock_up_nor_leave_anything() {
         });
     }
     for _ in 0..THREADS {
-        ended.recv_timeout(std::time::Duration::from_secs(60)).expect("every thread comes to its end");
+        ended.recv_timeout(std::time::Duration::from_mins(1)).expect("every thread comes to its end");
     }
     // Nobody has a session any more: threads let go of what they hold before they say that they are done.
     assert_eq!((hub.peers(), hub.rooms(), hub.queued_bytes(), hub.handles.len()), (0, 0, 0, 0));
