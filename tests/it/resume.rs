@@ -339,7 +339,7 @@ async fn what_was_never_sent_cannot_be_acknowledged_and_who_cannot_resume_acknow
 async fn a_resumed_session_that_is_idle_holds_nothing() {
     let server = Server::start(&[]);
     let mut alice = server.connect().await;
-    let mut bob = server.connect_v1().await;
+    let bob = server.connect_v1().await;
     for number in 0..20 {
         alice.ask(message_to(&bob.id, &number.to_string(), "1")).await;
     }
