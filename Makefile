@@ -1,8 +1,8 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make check, make test-network (root), make bench, make bench-turn (beside coturn)
+# See also: make check, make test-network (root), make bench, make soak (10 minutes), make bench-turn (beside coturn)
 
-.PHONY: run test check test-network bench bench-turn
+.PHONY: run test check test-network bench soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -33,6 +33,10 @@ test-network: node_modules
 
 bench:
 	cargo bench --bench idle_peers
+
+SECONDS = 600
+soak:
+	cargo bench --bench soak -- $(SECONDS)
 
 bench-turn: node_modules
 	tests/unpack target/coturn coturn

@@ -36,6 +36,11 @@ pub struct Cli {
     #[arg(help_heading = "Listening", hide_env_values = true)]
     pub key: PathBuf,
 
+    /// Address and port of metrics, over plain HTTP, for monitors; without it there are none
+    #[arg(long, env = "ENTREMISE_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(help_heading = "Listening", hide_env_values = true)]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
@@ -50,6 +55,22 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 1000)]
     #[arg(help_heading = "Admission", hide_env_values = true)]
     pub max_connections_per_address: usize,
+
+    /// Connections that have not been answered yet, in all; 0: no limit
+    #[arg(long, env = "ENTREMISE_MAX_HANDSHAKES", value_name = "COUNT", default_value_t = 2048)]
+    #[arg(help_heading = "Admission", hide_env_values = true)]
+    pub max_handshakes: usize,
+
+    /// Connections that have not been answered yet, from one address, or one IPv6 /64; 0: no limit
+    #[arg(long, env = "ENTREMISE_MAX_HANDSHAKES_PER_ADDRESS", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(help_heading = "Admission", hide_env_values = true)]
+    pub max_handshakes_per_address: usize,
+
+    /// Largest request head, in bytes; at least 8192
+    #[arg(long, env = "ENTREMISE_MAX_HEADER_BYTES", value_name = "BYTES", default_value_t = 16384)]
+    // hyper reads as much at once.
+    #[arg(value_parser = clap::value_parser!(u32).range(8192..), help_heading = "Admission", hide_env_values = true)]
+    pub max_header_bytes: u32,
 
     /// Time that a session outlives its lost connection, for its client to come back; 0: none
     #[arg(long, env = "ENTREMISE_RESUME_WINDOW", value_name = "SECONDS", default_value = "30")]
@@ -220,6 +241,10 @@ pub struct Cli {
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub drain_timeout: Duration,
 
+    /// Tell peers when the server stops that it won't come back
+    #[arg(long = "final", env = "ENTREMISE_FINAL", help_heading = "Deadlines", hide_env_values = true)]
+    pub is_final: bool,
+
     /// What to log: error, warn, info, debug or trace, or a filter such as entremise=debug
     #[arg(long, env = "ENTREMISE_LOG", value_name = "FILTER", default_value = "info")]
     #[arg(help_heading = "Logging", hide_env_values = true)]
@@ -317,6 +342,8 @@ mod tests {
         for flag in [
             "max-connections",
             "max-connections-per-address",
+            "max-handshakes",
+            "max-handshakes-per-address",
             "messages-per-second",
             "refused-messages",
             "rooms-per-peer",

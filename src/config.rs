@@ -4,6 +4,9 @@
 //! |---|---|
 //! | 10,000 connections | about 150 MB of idle peers: what a small machine has to spare |
 //! | 1,000 connections per address | a school or an office behind one address; a tenth of all for one attacker |
+//! | 2,048 unanswered connections | a restart brings everybody back within seconds; one that stops within a handshake of 64 KiB has 76 KB, so 155 MB at worst |
+//! | 1,000 of them from one address | as many as it may have: they all come back at once too |
+//! | request heads of 16 KiB | room for the long cookies of a neighbouring site, far from a burden |
 //! | messages of 64 KiB | an SDP offer has 2 to 10 KB, one with many simulcast layers 30; it is also a bound on memory |
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
@@ -21,17 +24,19 @@
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
 
+use crate::accept::OpeningLimits;
+use crate::admission::AdmissionLimits;
 use crate::cli::Cli;
-use crate::connection::ConnectionLimits;
+use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
-use crate::http::{AdmissionLimits, AllowedOrigin};
+use crate::http::AllowedOrigin;
 use crate::hub::{HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
@@ -40,16 +45,27 @@ use crate::tls::PairPaths;
 use crate::turn::{TurnConfig, TurnLimits};
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// Where to serve.
     pub listen: SocketAddr,
     /// With which certificate.
     pub pair: PairPaths,
+    /// How often its files are looked at for a change, which is served when it has stood still from one look to the
+    /// next.
+    pub certificate_poll: Duration,
+    /// How many connections there may be that have not been answered yet.
+    pub opening: OpeningLimits,
+    /// How long a request's head may be.
+    pub max_header_bytes: usize,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
+    /// Where monitors read metrics. None: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// A listening socket that is used instead of `listen`: from systemd.
+    pub listener: Option<TcpListener>,
     /// Whose pages may connect, besides our own.
     pub allowed_origins: Vec<AllowedOrigin>,
     /// How many may connect.
@@ -83,10 +99,26 @@ pub struct IceSettings {
     pub public_host: Option<Authority>,
 }
 
+/// Two files to ask the system for: nothing to save, and a renewed certificate has days.
+const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
+
 /// What a queued message weighs beyond its payload, generously.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
+/// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
+/// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, its task and the queue's nodes.
+const CONNECTION_OVERHEAD_BYTES: usize = 256 * 1024;
+
 impl Config {
+    /// The memory that one peer can take at most, in bytes: its queue twice (what others say, and its own answers), its
+    /// largest message while it is read (a buffer that grows by doubling), decoded and written.
+    #[must_use]
+    pub fn peer_bytes(&self) -> usize {
+        let queue = self.hub.mailbox.bytes.saturating_mul(2);
+        let message = self.connection.max_message_bytes.saturating_mul(4);
+        queue.saturating_add(message).saturating_add(CONNECTION_OVERHEAD_BYTES)
+    }
+
     /// The settings that the command line asks for.
     ///
     /// # Errors
@@ -103,8 +135,17 @@ impl Config {
         Ok(Self {
             listen: cli.listen,
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
+            certificate_poll: CERTIFICATE_POLL,
+            opening: OpeningLimits {
+                connections: NonZeroUsize::new(cli.max_handshakes),
+                connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
+                proxies: Vec::new(),
+            },
+            max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
+            metrics_listen: cli.metrics_listen,
+            listener: None,
             allowed_origins: cli.allow_origin.clone(),
             admission: AdmissionLimits {
                 all: NonZeroUsize::new(cli.max_connections),
@@ -121,6 +162,7 @@ impl Config {
                 refused_messages: NonZeroU32::new(cli.refused_messages),
                 heartbeat: cli.heartbeat,
                 write_timeout: cli.write_timeout,
+                farewell: if cli.is_final { Farewell::Final } else { Farewell::Restart },
                 resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
             },
             hub: HubLimits {

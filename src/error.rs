@@ -38,6 +38,19 @@ pub enum StartError {
         source: io::Error,
     },
 
+    /// The socket that systemd passed can't be used.
+    #[error("the socket passed by LISTEN_FDS cannot be used ({0}); pass one TCP socket that listens")]
+    Inherited(io::Error),
+
+    /// The address for metrics can't be listened on.
+    #[error("--metrics-listen {address}: {}", listen_advice(source))]
+    MetricsListen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+
     /// A file with a secret can't be used.
     #[error("{flag} {}: {problem}", path.display())]
     SecretFile {

@@ -3,7 +3,7 @@
 //! What a browser says comes in by a connection and goes out by another:
 //!
 //! 1. [`server`] binds and runs everything; [`tasks`] is who starts tasks, stops them and waits for them.
-//! 2. `accept` tells a new connection's kind by its first byte and shakes hands with [`tls`].
+//! 2. [`accept`] tells a new connection's kind by its first byte and shakes hands with [`tls`]; [`admission`] counts.
 //! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
@@ -11,9 +11,12 @@
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
+//! [`metrics`] is what is counted on the way, `monitor` shows it.
+//!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
 
-mod accept;
+pub mod accept;
+pub mod admission;
 pub mod ice;
 mod net;
 pub mod turn;
@@ -24,6 +27,8 @@ pub mod connection;
 pub mod error;
 pub mod http;
 pub mod hub;
+pub mod metrics;
+mod monitor;
 pub mod protocol;
 pub mod server;
 pub mod tasks;

@@ -1,6 +1,8 @@
 //! The `entremise` program: reads the command line, starts logging and the server, and owns the signals.
 
+use std::convert::Infallible;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -8,6 +10,9 @@ use entremise::cli::{Cli, LogFormat};
 use entremise::config::Config;
 use entremise::error::StartError;
 use entremise::server::Server;
+use entremise::tls::ServedPair;
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
@@ -21,7 +26,8 @@ async fn main() -> ExitCode {
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("entremise: {error:#}");
+            // Not `eprintln`: it panics where nobody can hear it.
+            let _ = writeln!(std::io::stderr(), "entremise: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -29,12 +35,20 @@ async fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     start_logging(&cli.log, cli.log_format)?;
-    let config = Config::from_cli(cli)?;
-    raise_descriptor_limit(cli.max_connections);
+    let mut config = Config::from_cli(cli)?;
+    config.listener = inherited_listener()?;
+    raise_descriptor_limit(cli.max_connections, cli.max_handshakes);
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let hangup = signal(SignalKind::hangup())?;
+    let (peer_bytes, queued_bytes) = (config.peer_bytes(), config.hub.queued_bytes);
     let server = Server::bind(config)?;
-    announce(&server);
-    server.run(stop(interrupt, terminate)).await?;
+    announce(&server, peer_bytes, queued_bytes);
+    tell_systemd(NotifyState::Ready);
+    let pair = server.pair();
+    tokio::select! {
+        ran = server.run(stop(interrupt, terminate)) => ran?,
+        never = reload(hangup, &pair) => match never {},
+    };
     Ok(())
 }
 
@@ -47,6 +61,9 @@ fn start_logging(filter: &str, format: LogFormat) -> Result<(), StartError> {
         .into_iter()
         .fold(parsed, |filter, quiet| filter.add_directive(quiet.parse().expect("a directive")));
     let logging = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    // A line that can't be written (the disk is full, the reader is gone) is lost. To say so on standard error, of all
+    // places, would panic.
+    let logging = logging.log_internal_errors(false);
     match format {
         LogFormat::Text => logging.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => logging.json().init(),
@@ -55,26 +72,57 @@ fn start_logging(filter: &str, format: LogFormat) -> Result<(), StartError> {
 }
 
 /// The usual soft limit (1,024 files) is for programs that use `select`; the hard limit is what the operator means.
-fn raise_descriptor_limit(max_connections: usize) {
-    // Listeners, logs, and connections that are not yet WebSockets.
-    const OTHERS: u64 = 256;
-    let needed = max_connections as u64 + OTHERS;
+fn raise_descriptor_limit(max_connections: usize, max_handshakes: usize) {
+    // Listeners, logs, and connections that are neither new nor WebSockets.
+    const OTHERS: usize = 256;
+    let needed = max_connections.saturating_add(max_handshakes).saturating_add(OTHERS) as u64;
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < needed => {
-            warn!(limit, needed, "the limit of open files is below what --max-connections needs: raise it (ulimit -n)");
+            warn!(
+                limit,
+                needed,
+                "the limit of open files is below what --max-connections and --max-handshakes need: raise it (ulimit -n)"
+            );
         }
         Ok(_) => {}
         Err(error) => warn!(%error, "the limit of open files is unknown"),
     }
 }
 
-/// Tells where the page is. That nobody listens to standard output is no reason not to serve.
-fn announce(server: &Server) {
+/// The socket that systemd listens on for us, where it does (sd_listen_fds(3)): the first one.
+fn inherited_listener() -> Result<Option<TcpListener>, StartError> {
+    let inherited = || {
+        let listener = ListenFd::from_env().take_tcp_listener(0)?;
+        listener.as_ref().map(|listener| listener.set_nonblocking(true)).transpose()?;
+        Ok(listener)
+    };
+    inherited().map_err(StartError::Inherited)
+}
+
+/// Where a service manager wants to know (sd_notify(3)). That it can't be told is no reason not to serve.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "the service manager could not be told");
+    }
+}
+
+/// Tells where the page is, and how much memory peers may take. That nobody listens to standard output is no reason not to serve.
+fn announce(server: &Server, peer_bytes: usize, queued_bytes: usize) {
     let urls = server.urls();
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "entremise {}: open {}", env!("CARGO_PKG_VERSION"), urls[0]);
     if let Some(others) = urls.get(1..).filter(|others| !others.is_empty()) {
         let _ = writeln!(out, "on your network: {}", others[..others.len().min(OTHER_URLS)].join(" "));
+    }
+    let (peer, queued) = (peer_bytes / 1024, queued_bytes / 1024);
+    let _ = writeln!(out, "memory: at most {peer} KiB for one peer, {queued} KiB for all queues together");
+}
+
+/// Has the certificate read again at each signal. Never ready.
+async fn reload(mut hangup: Signal, pair: &ServedPair) -> Infallible {
+    loop {
+        hangup.recv().await;
+        pair.reload();
     }
 }
 
@@ -84,6 +132,7 @@ async fn stop(mut interrupt: Signal, mut terminate: Signal) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    tell_systemd(NotifyState::Stopping);
     #[expect(clippy::disallowed_methods, reason = "it has to outlive the drain, and to end it")]
     tokio::spawn(async move {
         tokio::select! {

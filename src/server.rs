@@ -11,33 +11,40 @@ use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
-use crate::accept::{Acceptor, Deadlines};
+use crate::accept::{Acceptor, Deadlines, Openings};
+use crate::admission::Admission;
 use crate::config::{Config, IceSettings};
+use crate::connection::Terms;
 use crate::error::{StartError, listen_advice};
+use crate::http::{Origins, Parts};
 use crate::hub::Hub;
 use crate::ice::credential::TurnSecret;
 use crate::ice::{Embedded, IceConfig};
+use crate::metrics::Metrics;
+use crate::monitor::{Exposition, Monitor, Sources};
 use crate::tasks::{Drained, Tasks};
-use crate::tls::Audience;
+use crate::tls::{Audience, ServedPair, Watch};
 use crate::turn::{Turn, TurnCount, UdpClients};
 use crate::{http, net, tls};
 
 /// Connections that the system keeps for us while we are busy.
 const BACKLOG: i32 = 1024;
 
-/// The largest request head: room for a long cookie of a neighbouring site, far from a burden.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-
 /// A server that listens, and serves once it is run.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     acceptor: Acceptor,
+    watch: Watch,
+    certificate_poll: Duration,
     ports: TurnPorts,
     router: Router,
+    monitor: Option<Monitor>,
     hub: Arc<Hub>,
     turn: Arc<Turn>,
+    openings: Openings,
     tasks: Tasks,
+    max_header_bytes: usize,
     handshake_timeout: Duration,
     drain_timeout: Duration,
 }
@@ -57,34 +64,57 @@ impl Server {
             Some(_) => Audience::Public,
             None => Audience::Developers,
         };
-        let tls = tls::server_config(&config.pair, audience)?;
-        let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let watch = Watch::open(config.pair, audience)?;
+        let tls = tls::server_config(Arc::clone(watch.served()));
+        let listener = match config.listener {
+            Some(listener) => listener,
+            None => listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?,
+        };
         let address = listener.local_addr().expect("a socket that listens has an address");
         let tasks = Tasks::new();
-        let hub = Hub::new(config.hub);
+        let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
         let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
         let ice = Arc::new(ports.offer(config.ice));
-        let router = http::router(
-            Arc::clone(&hub),
-            tasks.clone(),
-            config.admission,
-            config.parked,
-            config.allowed_origins,
-            config.connection,
+        let web = Parts {
+            hub: Arc::clone(&hub),
+            tasks: tasks.clone(),
+            admission: Admission::new(config.admission),
+            parked: Admission::new(config.parked),
+            origins: Origins::new(config.allowed_origins),
+            terms: Arc::new(Terms { limits: config.connection, metrics: metrics.clone() }),
             ice,
-        );
+        };
+        let openings = Openings::new(config.opening);
+        let sources = Sources {
+            hub: Arc::clone(&hub),
+            admission: web.admission.clone(),
+            parked: web.parked.clone(),
+            openings: openings.clone(),
+            turn: Arc::clone(&turn),
+            pair: Arc::clone(watch.served()),
+        };
+        let monitor = match config.metrics_listen {
+            Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources))?),
+            None => None,
+        };
+        let router = http::router(web);
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
             listener,
             address,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), deadlines, tasks.clone()),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
+            watch,
+            certificate_poll: config.certificate_poll,
             ports,
             router,
+            monitor,
             hub,
             turn,
+            openings,
             tasks,
+            max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
             drain_timeout: config.drain_timeout,
         })
@@ -94,6 +124,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where monitors read metrics.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.monitor.as_ref().map(|monitor| monitor.address)
     }
 
     /// The registry, to look at.
@@ -106,6 +142,18 @@ impl Server {
     #[must_use]
     pub fn relays(&self) -> Relays {
         Relays(Arc::clone(&self.turn))
+    }
+
+    /// Connections before their first answer, to look at.
+    #[must_use]
+    pub fn openings(&self) -> Openings {
+        self.openings.clone()
+    }
+
+    /// The certificate that is served, to look at and to have it read again.
+    #[must_use]
+    pub fn pair(&self) -> Arc<ServedPair> {
+        Arc::clone(self.watch.served())
     }
 
     /// Where a browser can open the page: on this machine first, then from others on its network.
@@ -129,10 +177,13 @@ impl Server {
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         self.ports.serve(&self.acceptor, &self.tasks)?;
+        self.tasks.spawn(self.watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        // Outlives the drain, and ends with this function.
+        let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
-        http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(MAX_HEAD_BYTES);
+        http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(self.max_header_bytes);
         let serving = server.serve(self.router.into_make_service_with_connect_info::<SocketAddr>());
         tokio::pin!(serving);
         tokio::select! {
@@ -223,7 +274,7 @@ impl TurnPorts {
 }
 
 /// A listening socket; one on `[::]` serves IPv4 too. Where the system has no IPv6, `[::]` means `0.0.0.0`.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match open(address) {
         Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
             open((Ipv4Addr::UNSPECIFIED, address.port()).into())

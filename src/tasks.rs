@@ -47,6 +47,11 @@ impl Tasks {
         AbortOnDropHandle::new(self.tracker.spawn_on(task, &self.runtime))
     }
 
+    /// Starts a task that nobody waits for, and that ends when its owner drops it.
+    pub fn spawn_apart(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(self.runtime.spawn(task))
+    }
+
     /// Makes the drain wait for something that somebody else spawns: until the token is dropped.
     pub fn token(&self) -> TaskTrackerToken {
         self.tracker.token()

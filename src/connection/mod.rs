@@ -8,6 +8,7 @@ mod rate;
 mod socket;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,8 @@ use tracing::{debug, trace};
 
 use crate::hub::{Frame, Place, Session, Unseated};
 use crate::ice::IceOffer;
-use crate::protocol::{End, ErrorCode, ErrorNotice, Rate, Resume, Secret, Welcome, decode};
+use crate::metrics::Metrics;
+use crate::protocol::{End, ErrorCode, ErrorNotice, Rate, Refusal, Request, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
 use rate::{Patience, TokenBucket};
 use socket::Received;
@@ -41,6 +43,24 @@ pub struct ConnectionLimits {
     pub write_timeout: Duration,
     /// The time that a session outlives its connection. None: it doesn't.
     pub resume_window: Option<Duration>,
+    /// What clients are told when the server stops.
+    pub farewell: Farewell,
+}
+
+/// What a stopping server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// Connect again.
+    Restart,
+    /// Don't.
+    Final,
+}
+
+/// What holds for all connections.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) metrics: Metrics,
 }
 
 /// Where a connection's session comes from.
@@ -59,7 +79,7 @@ pub(crate) struct Connection {
     session: Session,
     origin: Origin,
     ice: IceOffer,
-    limits: ConnectionLimits,
+    terms: Arc<Terms>,
     heartbeat: Heartbeat,
     rate: Option<TokenBucket>,
     bytes: Option<TokenBucket>,
@@ -69,20 +89,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        socket: Socket,
-        session: Session,
-        origin: Origin,
-        ice: IceOffer,
-        limits: ConnectionLimits,
-    ) -> Self {
-        let now = Instant::now();
+    pub(crate) fn new(socket: Socket, session: Session, origin: Origin, ice: IceOffer, terms: Arc<Terms>) -> Self {
+        let (now, limits) = (Instant::now(), terms.limits);
         Self {
             socket,
             session,
             origin,
             ice,
-            limits,
+            terms,
             heartbeat: Heartbeat::new(limits.heartbeat, now),
             rate: limits.rate.map(|rate| TokenBucket::of_messages(rate, now)),
             bytes: limits.bytes_per_second.map(|rate| TokenBucket::of_bytes(rate, now)),
@@ -109,6 +123,7 @@ impl Connection {
             end = self.converse(stop) => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
+        self.terms.metrics.ended(end.as_str());
         end
     }
 
@@ -126,7 +141,7 @@ impl Connection {
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
-                () = stop.cancelled() => Err(End::Restarting),
+                () = stop.cancelled() => Err(self.farewell()),
                 received = self.socket.receive(), if place.is_some() => self.hear(received, &mut place),
                 frame = self.session.next() => self.write(frame).await,
                 () = tokio::time::sleep_until(due.into()) => self.beat().await,
@@ -137,20 +152,27 @@ impl Connection {
         }
     }
 
+    fn farewell(&self) -> End {
+        match self.terms.limits.farewell {
+            Farewell::Restart => End::Restarting,
+            Farewell::Final => End::ShuttingDown,
+        }
+    }
+
     async fn welcome(&mut self) -> Result<(), End> {
         let is_resumed = self.origin == Origin::Resumed;
         let (token, accepted) = self.session.issue_token().unzip();
-        let resume_window = self.limits.resume_window.unwrap_or_default();
+        let resume_window = self.terms.limits.resume_window.unwrap_or_default();
         let welcome = Welcome {
             id: self.session.id(),
             resumed: is_resumed,
             resume: token.map(|token| Resume { token: Secret(token.to_string()), window: resume_window.as_secs_f64() }),
             accepted: accepted.filter(|_| is_resumed),
             ice_servers: self.ice.list(self.session.id()),
-            heartbeat: self.limits.heartbeat.as_secs_f64(),
-            max_message_bytes: self.limits.max_message_bytes,
-            rate: self.limits.rate,
-            bytes_per_second: self.limits.bytes_per_second,
+            heartbeat: self.terms.limits.heartbeat.as_secs_f64(),
+            max_message_bytes: self.terms.limits.max_message_bytes,
+            rate: self.terms.limits.rate,
+            bytes_per_second: self.terms.limits.bytes_per_second,
         };
         self.socket.feed(welcome.encode()).await?;
         if token.is_some() {
@@ -174,6 +196,9 @@ impl Connection {
 
     async fn feed(&mut self, frame: Frame) -> Result<(), End> {
         trace!(peer = %self.session.id(), number = frame.number, "frame leaves");
+        if frame.message().sender().is_some() {
+            self.terms.metrics.relayed_after(frame.waited().as_secs_f64());
+        }
         self.socket.feed(frame.message().encode()).await
     }
 
@@ -196,11 +221,25 @@ impl Connection {
     }
 
     fn obey(&mut self, text: &str, place: Place, now: Instant) -> Result<(), ErrorCode> {
-        let (cost, request) = match decode(text) {
+        let decoded = decode(text);
+        let kind = decoded.as_ref().map_or("unreadable", |request| request.message.kind());
+        let done = self.try_obey(decoded, text.len(), place, now);
+        self.terms.metrics.message(kind, done.err().map_or("ok", ErrorCode::as_str));
+        done
+    }
+
+    fn try_obey(
+        &mut self,
+        decoded: Result<Request<'_>, Refusal>,
+        bytes: usize,
+        place: Place,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        let (cost, request) = match decoded {
             Ok(request) => (self.session.cost(&request.message), Ok(request)),
             Err(refusal) => (TokenBucket::MESSAGE_UNITS, Err(refusal)),
         };
-        let affordable = self.afford(cost, now) && self.afford_bytes(text.len(), now);
+        let affordable = self.afford(cost, now) && self.afford_bytes(bytes, now);
         match request {
             Ok(request) if affordable => {
                 let id = self.session.id();
@@ -225,7 +264,7 @@ impl Connection {
             self.overdue = None;
             return self.heartbeat.due();
         }
-        let overdue = *self.overdue.get_or_insert_with(|| Instant::now() + self.limits.write_timeout);
+        let overdue = *self.overdue.get_or_insert_with(|| Instant::now() + self.terms.limits.write_timeout);
         overdue.min(self.heartbeat.due())
     }
 

@@ -2,9 +2,9 @@
 //!
 //! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
 
-mod admission;
 mod origin;
 mod page;
+pub(crate) mod status;
 mod subprotocol;
 mod upgrade;
 
@@ -19,16 +19,15 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-pub use admission::AdmissionLimits;
 pub use origin::AllowedOrigin;
+pub(crate) use origin::Origins;
 
 use crate::accept::Transport;
-use crate::connection::ConnectionLimits;
+use crate::admission::Admission;
+use crate::connection::Terms;
 use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::tasks::Tasks;
-use admission::Admission;
-use origin::Origins;
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
 /// camera and microphone are for itself.
@@ -51,31 +50,31 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 #[derive(Clone)]
 struct Shared(Arc<Parts>);
 
-struct Parts {
-    hub: Arc<Hub>,
-    tasks: Tasks,
-    admission: Admission,
-    parked: Admission,
-    origins: Origins,
-    connection: ConnectionLimits,
-    ice: Arc<IceConfig>,
+/// What the routes stand on.
+pub(crate) struct Parts {
+    /// Who is here.
+    pub(crate) hub: Arc<Hub>,
+    /// Tells when the server drains, and is told of every connection.
+    pub(crate) tasks: Tasks,
+    /// The connections of the moment.
+    pub(crate) admission: Admission,
+    /// The sessions that wait for their client to come back.
+    pub(crate) parked: Admission,
+    /// Whose pages may connect.
+    pub(crate) origins: Origins,
+    /// What holds for every connection.
+    pub(crate) terms: Arc<Terms>,
+    /// What browsers are told to use.
+    pub(crate) ice: Arc<IceConfig>,
 }
 
-/// The router. `tasks` tells when the server drains, and is told of every connection.
-pub(crate) fn router(
-    hub: Arc<Hub>,
-    tasks: Tasks,
-    admission: AdmissionLimits,
-    parked: AdmissionLimits,
-    allowed_origins: Vec<AllowedOrigin>,
-    connection: ConnectionLimits,
-    ice: Arc<IceConfig>,
-) -> Router {
-    let (admission, parked) = (Admission::new(admission), Admission::new(parked));
-    let parts = Parts { hub, tasks, admission, parked, origins: Origins::new(allowed_origins), connection, ice };
+/// The router.
+pub(crate) fn router(parts: Parts) -> Router {
+    let status = status::routes(parts.tasks.stop().clone());
     Router::new()
         .route("/ws", get(upgrade::answer))
         .route("/ice", get(upgrade::answer_ice))
+        .merge(status)
         .fallback(page::answer)
         .layer(middleware::from_fn(only_tls))
         .layer(middleware::map_response(with_headers))

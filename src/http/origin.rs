@@ -39,10 +39,10 @@ impl fmt::Display for AllowedOrigin {
 
 /// The list of origins that may come in.
 #[derive(Debug)]
-pub(super) struct Origins(Vec<AllowedOrigin>);
+pub(crate) struct Origins(Vec<AllowedOrigin>);
 
 impl Origins {
-    pub(super) fn new(allowed: Vec<AllowedOrigin>) -> Self {
+    pub(crate) fn new(allowed: Vec<AllowedOrigin>) -> Self {
         Self(allowed)
     }
 

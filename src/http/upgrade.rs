@@ -15,12 +15,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::debug;
 
-use super::admission::{Overload, Slot};
 use super::subprotocol::Offer;
 use super::{Shared, host};
+use crate::admission::{Overload, Slot};
 use crate::connection::{self, Connection, Origin, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
+use crate::metrics::Metrics;
 use crate::protocol::{IceServer, PeerId};
 
 /// Why there is no WebSocket.
@@ -62,6 +63,7 @@ pub(super) async fn answer(
     };
     answer.unwrap_or_else(|refusal| {
         debug!(?refusal, "no WebSocket");
+        shared.0.terms.metrics.refused(refusal.explanation().code);
         refusal.into_response()
     })
 }
@@ -116,13 +118,14 @@ impl Shared {
     fn serve(&self, upgrade: WebSocketUpgrade, client: Client) -> Response {
         let token = self.0.tasks.token();
         let shared = self.clone();
-        let limits = self.0.connection;
+        let limits = self.0.terms.limits;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let Client { address, offer, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
+            let _bug = BugReport(&shared.0.terms.metrics);
             // What it came to resume has gone in the meantime, and there is no room for one more: as if it were lost.
             let Ok((session, origin, slot)) = shared.session(&offer, slot) else { return };
-            let mut connection = Connection::new(socket, session, origin, ice, limits);
+            let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms));
             let end = connection.talk(shared.0.tasks.stop()).await;
             if end.parks() {
                 shared.park(connection.session(), address);
@@ -136,10 +139,15 @@ impl Shared {
 
     fn session(&self, offer: &Offer, slot: Slot) -> Result<(Session, Origin, Slot), Overload> {
         let lifetime = match offer {
-            Offer::V1 { .. } if self.0.connection.resume_window.is_some() => Lifetime::Resumable,
+            Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
-        if let Some(session) = offer.resume().and_then(|offer| self.0.hub.resume(offer)) {
+        let metrics = &self.0.terms.metrics;
+        let resumed = offer.resume().map(|offer| self.0.hub.resume(offer));
+        if let Some(resumed) = &resumed {
+            metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
+        }
+        if let Some(session) = resumed.flatten() {
             return Ok((session, Origin::Resumed, slot));
         }
         let slot = slot.into_regular()?;
@@ -149,7 +157,7 @@ impl Shared {
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
     /// kept already, it ends.
     fn park(&self, session: &Session, client: IpAddr) {
-        let Some(window) = self.0.connection.resume_window else { return };
+        let Some(window) = self.0.terms.limits.resume_window else { return };
         let Ok(place) = self.0.parked.enter(client) else { return };
         let Some(parked) = session.park() else { return };
         let stop = self.0.tasks.stop().clone();
@@ -161,6 +169,17 @@ impl Shared {
             }
             drop((parked, place));
         });
+    }
+}
+
+/// Counts a panic of the task that it is in: the connection ends, and nobody else's.
+struct BugReport<'a>(&'a Metrics);
+
+impl Drop for BugReport<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked();
+        }
     }
 }
 

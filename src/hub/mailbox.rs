@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::mpsc;
@@ -170,6 +171,17 @@ impl Drop for Charge {
 pub(super) struct Queued {
     pub(super) message: ServerMessage,
     charge: Charge,
+    since: Instant,
+}
+
+impl Queued {
+    fn new(message: ServerMessage, charge: Charge) -> Arc<Self> {
+        Arc::new(Self { message, charge, since: Instant::now() })
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        self.since.elapsed()
+    }
 }
 
 /// The end of the queue where messages go in. Everybody writes here.
@@ -213,7 +225,7 @@ pub(super) struct Slot<'a> {
 impl Slot<'_> {
     /// Puts the message in. Cannot fail, which is what reserving was for.
     pub(super) fn fill(self, message: ServerMessage) {
-        self.permit.send(Arc::new(Queued { message, charge: self.charge }));
+        self.permit.send(Queued::new(message, self.charge));
     }
 }
 
@@ -250,7 +262,7 @@ impl Mailbox {
         let Place(mut charge) = place;
         charge.force(message.weight());
         // Refused only when the session has ended, and then there is nobody to answer.
-        let _ = self.sender.try_send(Arc::new(Queued { message, charge }));
+        let _ = self.sender.try_send(Queued::new(message, charge));
     }
 
     /// From now on nothing is accepted; what was, is in the queue.
@@ -260,6 +272,15 @@ impl Mailbox {
 
     pub(super) fn is_closed(&self) -> bool {
         !*self.is_open.read_recursive()
+    }
+
+    /// How much of it is used, from 0 to 1: of its messages or of its bytes, whichever is more.
+    #[expect(clippy::cast_precision_loss, reason = "a rough figure")]
+    pub(super) fn fill(&self) -> f64 {
+        let Load { limits, queue, window, .. } = &*self.load;
+        let messages = (queue.messages.used() + window.messages.used()) as f64 / limits.messages as f64;
+        let bytes = (queue.bytes.used() + window.bytes.used()) as f64 / limits.bytes as f64;
+        messages.max(bytes)
     }
 
     /// Whether so much is unacknowledged that nothing more is taken from the queue.

@@ -18,6 +18,7 @@ mod window;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tracing::debug;
@@ -77,6 +78,12 @@ impl Frame {
     #[must_use]
     pub fn message(&self) -> &ServerMessage {
         &self.queued.message
+    }
+
+    /// How long it has been in the queue, and in the window if it comes again.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.queued.waited()
     }
 }
 
@@ -157,6 +164,21 @@ impl Hub {
     #[must_use]
     pub fn rooms(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// How many mailboxes are how full.
+    #[must_use]
+    pub fn mailboxes(&self) -> [(&'static str, usize); 3] {
+        let mut counts = [("under-half", 0), ("over-half", 0), ("full", 0)];
+        for peer in &self.peers {
+            let class = match peer.mailbox.fill() {
+                fill if fill < 0.5 => 0,
+                fill if fill < 1.0 => 1,
+                _ => 2,
+            };
+            counts[class].1 += 1;
+        }
+        counts
     }
 
     /// The bytes that wait in all mailboxes.

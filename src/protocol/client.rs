@@ -50,6 +50,22 @@ pub enum ClientMessage<'a> {
     Received(u64),
 }
 
+impl ClientMessage<'_> {
+    /// A word for what is asked for: its `type`, but for messages to a room.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Relay { kind, .. } => kind.as_str(),
+            Self::Broadcast { .. } => "room-message",
+            Self::Join(_) => "join",
+            Self::Leave(_) => "leave",
+            Self::IceServers => "ice-servers",
+            Self::Ping => "ping",
+            Self::Received(_) => "received",
+        }
+    }
+}
+
 /// A client's `ref`, as the JSON token that it sent: a string of at most 64 bytes, or an integer of at most 64 characters.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]

@@ -1,10 +1,9 @@
 //! What went wrong, in the words of the wire: error codes, and how a connection ends. Pure.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Why a client's message was refused. The connection stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// Not a message of this protocol.
     BadMessage,
@@ -25,6 +24,21 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// The code on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad-message",
+            Self::PeerUnavailable => "peer-unavailable",
+            Self::PeerBusy => "peer-busy",
+            Self::Undelivered => "undelivered",
+            Self::RateLimited => "rate-limited",
+            Self::NotInRoom => "not-in-room",
+            Self::RoomFull => "room-full",
+            Self::TooManyRooms => "too-many-rooms",
+        }
+    }
+
     /// The text for people that goes with the code: fixed, so that nothing of ours leaks through it.
     #[must_use]
     pub fn message(self) -> &'static str {
@@ -46,6 +60,12 @@ impl ErrorCode {
     #[must_use]
     pub fn is_abuse(self) -> bool {
         matches!(self, Self::BadMessage | Self::RateLimited)
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -76,6 +96,8 @@ pub enum End {
     Silent,
     /// A newer connection has the session.
     TakenOver,
+    /// This server stops for good.
+    ShuttingDown,
 }
 
 impl End {
@@ -92,7 +114,28 @@ impl End {
             Self::Restarting => Some((1012, "the server restarts: connect again")),
             Self::TooSlow => Some((4001, "too slow: what was sent to you was not read in time")),
             Self::Silent => Some((4002, "no sign of life for two heartbeats")),
+            Self::ShuttingDown => Some((1001, "the server shuts down for good")),
             Self::TakenOver => Some((4000, "a newer connection has taken this session over")),
+        }
+    }
+
+    /// A word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client-closed",
+            Self::ClientAway => "client-away",
+            Self::Lost => "lost",
+            Self::ProtocolError => "protocol-error",
+            Self::Binary => "binary",
+            Self::NotUtf8 => "not-utf8",
+            Self::Abuse => "abuse",
+            Self::TooLarge => "too-large",
+            Self::Restarting => "restarting",
+            Self::TooSlow => "too-slow",
+            Self::Silent => "silent",
+            Self::TakenOver => "taken-over",
+            Self::ShuttingDown => "shutting-down",
         }
     }
 
@@ -120,6 +163,7 @@ mod tests {
             (End::TooSlow, 4001),
             (End::Silent, 4002),
             (End::TakenOver, 4000),
+            (End::ShuttingDown, 1001),
         ];
         for (end, expected) in ours {
             let (code, reason) = end.close().unwrap();

@@ -123,10 +123,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = pair(&folder);
         ensure(&paths).unwrap();
-        let certified = super::super::load(&paths).unwrap();
-        let certificate = parse(&certified.cert[0]).unwrap();
-        assert!(certificate.validity().is_valid());
-        assert!(certificate.validity().time_to_expiration().unwrap().whole_days() < 366);
+        let pair = super::super::load(&paths).unwrap();
+        assert!(pair.validity.is_valid());
+        assert!(pair.validity.time_to_expiration().unwrap().whole_days() < 366);
         assert_eq!(fs::metadata(&paths.key).unwrap().permissions().mode() & 0o777, 0o600);
     }
 

@@ -1,19 +1,24 @@
-//! The certificate and its key: read, checked, made into what rustls serves.
+//! The certificate and its key: read and checked here, [`served`](ServedPair) to new connections, and
+//! [`watched`](Watch) for what comes after them. Where developers have no pair, `development` makes one.
 
 mod development;
+mod served;
+mod watch;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::CertifiedKey;
 use rustls_pemfile::Item;
-use tracing::warn;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, Validity, X509Certificate};
+
+pub use served::ServedPair;
+pub(crate) use served::server_config;
+pub use watch::Watch;
 
 use crate::error::{StartError, TlsProblem};
 
@@ -54,45 +59,26 @@ impl PairPaths {
     }
 }
 
-/// What rustls serves: TLS 1.2 and 1.3 with this pair, HTTP/1.1 only, since WebSockets over `h2` are not offered.
-///
-/// A pair for developers is made first where that is asked for and there is none.
-///
-/// # Errors
-///
-/// [`StartError::TlsFile`], for all that can be wrong with the files.
-///
-/// # Panics
-///
-/// Never: the provider has suites for both versions of TLS.
-pub fn server_config(paths: &PairPaths, audience: Audience) -> Result<Arc<ServerConfig>, StartError> {
-    if audience == Audience::Developers && paths.are_for_development() {
-        development::ensure(paths)?;
-    }
-    let certified = load(paths)?;
-    warn_if_expired(&certified.cert[0], paths);
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites for both versions of TLS")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+/// A certificate chain with the key that fits it, and the time for which it is good.
+#[derive(Debug)]
+struct Pair {
+    certified: Arc<CertifiedKey>,
+    validity: Validity,
 }
 
-fn load(paths: &PairPaths) -> Result<CertifiedKey, StartError> {
+fn load(paths: &PairPaths) -> Result<Pair, StartError> {
     let chain = certificates(read_pem(&paths.cert).map_err(|problem| paths.cert_error(problem))?);
     let leaf = chain.first().ok_or_else(|| paths.cert_error(TlsProblem::NoCertificate))?;
-    parse(leaf).map_err(|problem| paths.cert_error(problem))?;
+    let validity = parse(leaf).map_err(|problem| paths.cert_error(problem))?.validity().clone();
 
     let key = private_key(read_pem(&paths.key).map_err(|problem| paths.key_error(problem))?)
         .ok_or_else(|| paths.key_error(TlsProblem::NoKey))?;
     let key = aws_lc_rs::sign::any_supported_type(&key)
         .map_err(|error| paths.key_error(TlsProblem::BadKey(error.to_string())))?;
 
-    let certified = CertifiedKey::new(chain, key);
+    let certified = Arc::new(CertifiedKey::new(chain, key));
     match certified.keys_match() {
-        Ok(()) => Ok(certified),
+        Ok(()) => Ok(Pair { certified, validity }),
         Err(_) => Err(paths.key_error(TlsProblem::Mismatch { cert: paths.cert.clone() })),
     }
 }
@@ -131,19 +117,5 @@ fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, TlsProb
     match X509Certificate::from_der(der) {
         Ok((_, certificate)) => Ok(certificate),
         Err(error) => Err(TlsProblem::BadCertificate(error.to_string())),
-    }
-}
-
-/// An expired certificate is served: browsers say what is wrong better than a server that is down.
-fn warn_if_expired(leaf: &CertificateDer<'_>, paths: &PairPaths) {
-    let Ok(certificate) = parse(leaf) else { return };
-    let validity = certificate.validity();
-    if !validity.is_valid() {
-        warn!(
-            "--cert {}: the certificate is valid from {} to {} and NOT NOW; browsers will refuse it until it is renewed",
-            paths.cert.display(),
-            validity.not_before,
-            validity.not_after,
-        );
     }
 }

@@ -43,6 +43,25 @@ impl TurnCount {
     ];
 }
 
+impl TurnCount {
+    /// A word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bindings => "bindings",
+            Self::Allocations => "allocations",
+            Self::Unauthorized => "unauthorized",
+            Self::Unanswered => "unanswered",
+            Self::Refused => "refused",
+            Self::PacketsToPeers => "packets-to-peers",
+            Self::BytesToPeers => "bytes-to-peers",
+            Self::PacketsToClients => "packets-to-clients",
+            Self::BytesToClients => "bytes-to-clients",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// The counters.
 #[derive(Debug, Default)]
 pub(crate) struct Counters([AtomicU64; TurnCount::ALL.len()]);

@@ -139,6 +139,7 @@ function follow(call) {
     if (state === 'ended') end(call, reason ?? '');
     else showCall(call);
   });
+  call.on('parked', ({ parked }) => showCall(call, parked));
   call.on('track', ({ track }) => stage.showRemote(track));
   call.on('chat', ({ text }) => chat.add('other-side', text));
   call.on('chat-state', ({ open }) => chat.open(open));
@@ -155,9 +156,9 @@ function showPeer(element, peer) {
   element.title = peer;
 }
 
-/** @param {Call} call */
-function showCall({ peer, state }) {
-  situation.call = { peer, state };
+/** @param {Call} call @param {boolean} [parked] */
+function showCall({ peer, state }, parked = situation.call?.parked ?? false) {
+  situation.call = { peer, state, parked };
   render();
 }
 
@@ -181,8 +182,9 @@ function prefill() {
 }
 
 client.on('state', (change) => {
-  situation.link = { ...change, cause: change.cause ?? situation.link.cause, retryIn: change.retryIn ?? situation.link.retryIn };
-  situation.hasFailed = change.state === 'waiting' || (situation.hasFailed && change.state !== 'open');
+  const { cause, retryIn } = change.cause ? change : situation.link;
+  situation.link = { state: change.state, cause, retryIn };
+  situation.hasFailed = change.cause !== null || (situation.hasFailed && change.state !== 'open');
   showOwnId();
   render();
 });

@@ -21,7 +21,10 @@ import { offersRelay } from './relay.js';
  *   candidate(to: string, candidate: unknown): Promise<unknown>,
  *   bye(to: string, bye?: unknown): Promise<unknown>,
  *   iceServers?(): Promise<RTCIceServer[]>,
- * }} Signaling what a call needs to speak: each promise rejects, with a `code` where one is known, if the peer was not reached
+ *   check?(): void,
+ * }} Signaling what a call needs to speak: each promise rejects, with a `code` where one is known, if the peer was not reached;
+ *   a promise of `{ parked: true }` says that the peer will hear it once it has its connection again. `check` is called when the call is
+ *   about to rely on the connection.
  */
 
 /** @typedef {Clock & { createConnection(configuration: RTCConfiguration): RTCPeerConnection }} CallWorld */
@@ -45,13 +48,18 @@ import { offersRelay } from './relay.js';
  */
 
 /** @typedef {{ type: 'state', state: CallState, reason: EndReason | null }} CallStateChange */
-/** @typedef {CallStateChange | LegEvent} CallEvent */
+/** @typedef {{ type: 'parked', parked: boolean }} ParkedChange the other side's connection to the server is lost at the moment, or is back */
+/** @typedef {CallStateChange | ParkedChange | LegEvent} CallEvent */
 /** @typedef {Words | { type: 'bye', bye?: unknown }} CallWords */
 
 /** In milliseconds, as all clients agree: a call that nobody answers ends. */
 const RINGING_DEADLINE = 60_000;
 /** In milliseconds: browsers find a path, or give up on it, within 30 s; then there is time for one ICE restart. */
 const CONNECTING_DEADLINE = 45_000;
+/** In milliseconds: how long the polite side waits for the other's offer before it seeks the path anew itself. */
+const TURN = 3000;
+/** In milliseconds: browsers ask over a path that lives every 2.5 s (Chromium) to 6 s (RFC 7675, section 5.1), whatever else it carries. */
+const SILENCE = 6500;
 
 export class Call {
   /** @readonly */
@@ -74,8 +82,11 @@ export class Call {
   /** @type {string | null} */
   #remoteSession = null;
   #wasConnected = false;
+  #isParked = false;
   /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
   #timer;
+  /** While this side waits before it seeks the path anew. @type {Timer | undefined} */
+  #turn;
 
   /**
    * @param {Signaling} signaling
@@ -137,11 +148,32 @@ export class Call {
     return this.#leg?.chat(text) ?? false;
   }
 
+  /**
+   * The signaling was cut, and is back: the network may have changed, and the path may be dead without a sign. In Firefox (seen in 153)
+   * it is too late to seek another once the browser has noticed by itself. One that lives is left alone: to seek it anew costs Firefox
+   * the picture at times.
+   */
+  async refresh() {
+    const leg = this.#leg;
+    if (this.#state !== 'connected' || !leg) return;
+    const before = await leg.received();
+    if (this.#state !== 'connected') return;
+    this.#options.world.clearTimeout(this.#turn);
+    this.#turn = this.#options.world.setTimeout(() => void this.#restartIfSilent(leg, before), SILENCE);
+  }
+
+  /** The peer's session has ended, and what was said to it last may not have arrived. While media flow they need no signaling. */
+  takeLoss() {
+    if (this.#state !== 'connected') this.#finish('gone');
+  }
+
   /** Takes what the peer says. @param {CallWords} words */
   take(words) {
     if (this.#state === 'ended') return;
+    this.#notePresence(false);
     if (words.type === 'bye') return this.#finish(this.#reasonOf(words.bye));
     this.#noteDescription(words);
+    if (words.type === 'offer') this.#options.world.clearTimeout(this.#turn);
     if (words.type === 'offer' && this.#polite && this.#leg && !this.#leg.isDescribed) return this.#startOver(words);
     if (this.#leg) this.#leg.take(words);
     else this.#keep(words);
@@ -176,6 +208,7 @@ export class Call {
 
   /** @param {Media} media */
   async #open(media) {
+    this.#signaling.check?.();
     const [stream, iceServers] = await Promise.all([Promise.resolve(media).catch(() => null), this.#iceServers()]);
     if (this.#state === 'ended' || this.#means) return;
     this.#means = { stream, iceServers };
@@ -210,6 +243,7 @@ export class Call {
       emit: (event) => this.#events.emit(event),
       onState: (state) => this.#follow(state),
       onLeft: () => this.#finish('remote-hung-up'),
+      onBroken: () => this.#giveUp(),
     });
   }
 
@@ -220,12 +254,30 @@ export class Call {
 
   /** @param {RTCPeerConnectionState} state */
   #follow(state) {
+    if (state === 'disconnected' || state === 'failed') this.#signaling.check?.();
     if (state === 'connected') this.#become('connected');
-    if (state === 'failed') void this.#restart();
+    if (state !== 'failed') return;
+    this.#become('connecting');
+    this.#restartInTurn();
+  }
+
+  /** @param {Leg} leg @param {number} before what had come when the signaling came back */
+  async #restartIfSilent(leg, before) {
+    if (this.#state === 'connected' && (await leg.received()) === before) this.#restartInTurn();
+  }
+
+  /**
+   * Both sides may notice at once. Offers that cross are agreed on, but the browser that takes its own back may gather no candidates
+   * for the answer (Chromium, seen in 156), or lose a path that lived (beside Firefox, seen in 153). So the polite side lets the other
+   * go first.
+   */
+  #restartInTurn() {
+    this.#options.world.clearTimeout(this.#turn);
+    if (this.#polite) this.#turn = this.#options.world.setTimeout(() => void this.#restart(), TURN);
+    else void this.#restart();
   }
 
   async #restart() {
-    this.#become('connecting');
     const iceServers = await this.#iceServers();
     if (this.#means) this.#means.iceServers = iceServers;
     if (this.#state !== 'ended') this.#leg?.restart(this.#configuration());
@@ -240,10 +292,18 @@ export class Call {
   /** @param {Words} words */
   async #say(words) {
     try {
-      await this.#send(words);
+      const ack = await this.#send(words);
+      this.#notePresence(isRecord(ack) && ack['parked'] === true);
     } catch (error) {
       if (this.#isOverBy(words, codeOf(error))) this.#finish(this.#reasonOfError(codeOf(error)));
     }
+  }
+
+  /** @param {boolean} parked */
+  #notePresence(parked) {
+    if (parked === this.#isParked || this.#state === 'ended') return;
+    this.#isParked = parked;
+    this.#events.emit({ type: 'parked', parked });
   }
 
   /** An id that we have spoken with is not unknown. @param {string} code @returns {EndReason} */
@@ -318,6 +378,7 @@ export class Call {
   /** Ends it from this side, and tells the peer. @param {EndReason} reason @param {{ reason: string }} [bye] */
   #end(reason, bye) {
     if (this.#state === 'ended') return;
+    this.#signaling.check?.();
     if (this.#hasSpoken()) this.#signaling.bye(this.peer, bye).catch(() => {});
     this.#finish(reason);
   }
@@ -329,6 +390,7 @@ export class Call {
 
   /** @param {EndReason} reason */
   #finish(reason) {
+    this.#options.world.clearTimeout(this.#turn);
     this.#kept = [];
     this.#leg?.close();
     this.#become('ended', reason);

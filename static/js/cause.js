@@ -5,30 +5,40 @@
  * @typedef {'short' | 'spread' | 'long'} Patience
  *   `short`: it may be back at once; `spread`: all clients come back together, so take more room;
  *   `long`: the same will most likely happen again.
- * @typedef {{ code: string, message: string, patience: Patience, retryAfter?: number }} Cause `retryAfter` is in seconds.
+ * @typedef {{ code: string, message: string, patience: Patience, retryAfter?: number, endsSession?: true }} Cause
+ *   `retryAfter` is in seconds; `endsSession`: the server keeps nothing for us to come back to.
  */
 
 import { isRecord } from './protocol.js';
 
 /** @type {Record<number, Cause>} */
 const closes = {
+  1000: { code: 'ended', message: 'the server ended the session', patience: 'spread', endsSession: true },
   1001: { code: 'shut-down', message: 'the server is shutting down', patience: 'long' },
-  1002: { code: 'protocol', message: 'the server saw a breach of the WebSocket protocol', patience: 'long' },
-  1003: { code: 'protocol', message: 'the server takes no binary frames', patience: 'long' },
-  1007: { code: 'protocol', message: 'the server takes only UTF-8', patience: 'long' },
-  1008: { code: 'policy', message: 'the server ended the connection: too many refused messages', patience: 'long' },
-  1009: { code: 'message-too-large', message: 'a message was too large for the server', patience: 'long' },
-  1011: { code: 'server-error', message: 'the server had an internal error', patience: 'spread' },
+  1002: { code: 'protocol', message: 'the server saw a breach of the WebSocket protocol', patience: 'long', endsSession: true },
+  1003: { code: 'protocol', message: 'the server takes no binary frames', patience: 'long', endsSession: true },
+  1007: { code: 'protocol', message: 'the server takes only UTF-8', patience: 'long', endsSession: true },
+  1008: { code: 'policy', message: 'the server ended the connection: too many refused messages', patience: 'long', endsSession: true },
+  1009: { code: 'message-too-large', message: 'a message was too large for the server', patience: 'long', endsSession: true },
+  1011: { code: 'server-error', message: 'the server had an internal error', patience: 'spread', endsSession: true },
   1012: { code: 'restarting', message: 'the server is restarting', patience: 'spread' },
+  4000: { code: 'taken-over', message: 'another connection has taken this session over', patience: 'long', endsSession: true },
   4001: { code: 'too-slow', message: 'this connection was too slow', patience: 'short' },
   4002: { code: 'silent', message: 'the server saw no sign of life', patience: 'short' },
+  4003: { code: 'credentials-expired', message: 'the credentials have expired', patience: 'short' },
 };
 
 /** @type {Cause} */
 export const lost = { code: 'lost', message: 'the connection was lost', patience: 'short' };
 
-/** @type {Cause} */
+/** The browser keeps the page for "back", and so its session may be kept. @type {Cause} */
 export const hidden = { code: 'hidden', message: 'the page was left', patience: 'short' };
+
+/** @type {Cause} */
+export const left = { ...hidden, endsSession: true };
+
+/** @type {Cause} */
+export const noCredentials = { code: 'no-credentials', message: 'the application gave no credentials that can be offered', patience: 'long' };
 
 /** @type {Cause} */
 const unreachable = { code: 'unreachable', message: 'the server cannot be reached', patience: 'short' };
@@ -47,12 +57,14 @@ export function causeOfClose(code) {
  * A browser hides from a page why a WebSocket was refused. The same address, asked by a plain GET, says it.
  *
  * @param {string} url of the WebSocket
- * @param {(url: string) => Promise<Response>} fetch
+ * @param {string | null} bearer the credentials that were offered
+ * @param {import('./world.js').World['fetch']} fetch
  * @returns {Promise<Cause>}
  */
-export async function causeOfRefusal(url, fetch) {
+export async function causeOfRefusal(url, bearer, fetch) {
   try {
-    const response = await fetch(url.replace(/^ws/, 'http'));
+    const headers = bearer === null ? {} : { authorization: `Bearer ${bearer}` };
+    const response = await fetch(url.replace(/^ws/, 'http'), headers);
     return response.status === 426 ? lost : refusal(response.status, await response.json());
   } catch {
     return unreachable;

@@ -1,5 +1,5 @@
 /**
- * The signaling client: one session with the server, over as many connections as it takes. Import it from the server itself:
+ * The signaling client: one session with the server at a time, over as many connections as it takes. Import it from the server itself:
  *
  *     import { Client } from 'https://host/js/client.js';
  *     const client = new Client();
@@ -7,17 +7,22 @@
  *     client.on('message', ({ from, message }) => console.log(from, 'says', message));
  *     client.connect();
  *
+ * A lost connection is followed by another, which takes the session up again: the id stays, messages go on where they were cut, and
+ * promises are kept. What is said meanwhile goes out then. Only if the server has given the session up is there a new `welcome`, with
+ * a new id; what was still unanswered is then rejected as `connection-lost`, and rooms have to be joined again. The secret that takes a
+ * session up is in this object alone: a page that is loaded anew is a new peer.
+ *
  * It sends no heartbeat: the server's pings do that, so a throttled background tab lives.
  */
 
 /** @import { Ack, ClientMessage, ErrorMessage, PeerJoined, PeerLeft, Relayed, Reply, ServerMessage, Welcome } from './protocol.js' */
-/** @import { StateChange } from './link.js' */
-import { lost } from './cause.js';
+/** @import { Credentials, StateChange } from './link.js' */
+import { Conversation } from './conversation.js';
 import { Emitter } from './emitter.js';
 import { Link } from './link.js';
 import { unreachable } from './protocol.js';
-import { Requests } from './requests.js';
 import { SignalingError } from './signaling-error.js';
+import { subprotocols } from './subprotocol.js';
 import { browser } from './world.js';
 
 export { SignalingError };
@@ -26,29 +31,42 @@ export { SignalingError };
  * @typedef {{ type: 'frame', direction: 'sent', message: ClientMessage }
  *   | { type: 'frame', direction: 'received', message: ServerMessage }} Frame
  */
-/** @typedef {StateChange | Welcome | Relayed | PeerJoined | PeerLeft | ErrorMessage | Frame} ClientEvent `error`: one that no promise carries. */
+/** @typedef {{ type: 'resumed' }} Resumed */
+/**
+ * @typedef {StateChange | Welcome | Resumed | Relayed | PeerJoined | PeerLeft | ErrorMessage | Frame} ClientEvent
+ *   `welcome`: a session begins; `resumed`: it goes on, on a new connection, and there is nothing to do; `error`: one that no promise carries; `frame`: a message on its way, told once however often it is sent
+ */
+
+/** In milliseconds: a connection that answers nothing for so long is taken for dead. */
+const CHECK_DEADLINE = 5000;
 
 export class Client {
   #link;
+  #world;
   /** @type {Emitter<ClientEvent>} */
   #events = new Emitter();
-  #requests;
-  /** The session: what its welcome said. @type {Welcome | null} */
-  #welcome = null;
+  /** The session, on a connection or between two. @type {Conversation | null} */
+  #conversation = null;
+  #checking = false;
 
-  /** @param {{ url?: string, world?: import('./world.js').World }} [options] without a `url`: the server that this module came from */
-  constructor({ url = serverOf(import.meta.url), world = browser } = {}) {
-    this.#requests = new Requests(world);
+  /**
+   * @param {{ url?: string, credentials?: Credentials, world?: import('./world.js').World }} [options]
+   *   without a `url`: the server that this module came from. `credentials`: where the server asks for them, a token that is good for now
+   */
+  constructor({ url = serverOf(import.meta.url), credentials, world = browser } = {}) {
+    this.#world = world;
     this.#link = new Link(url, world, {
+      credentials: credentials ?? null,
+      offer: (bearer) => subprotocols(bearer, this.#conversation?.resumption ?? null),
       onState: (change) => this.#follow(change),
-      onMessage: (message) => this.#receive(message),
-      onReturn: () => void this.#probe(),
+      onFrame: (message) => this.#receive(message),
+      onReturn: () => this.check(),
     });
   }
 
-  /** @returns {string | null} our address, while there is a session */
+  /** @returns {string | null} our address, while there is a session: also while its connection is lost, and may be made good */
   get id() {
-    return this.#welcome?.id ?? null;
+    return this.#conversation?.id ?? null;
   }
 
   get state() {
@@ -111,9 +129,17 @@ export class Client {
     await this.#ask({ type: 'leave', room }, 'left');
   }
 
-  /** Is the connection alive? @returns {Promise<void>} */
+  /** A question that the server answers at once. @returns {Promise<void>} */
   async ping() {
     await this.#ask({ type: 'ping' }, 'ack');
+  }
+
+  /**
+   * After a change of network a connection may be dead without a sign. This asks, and replaces one that does not answer; the client
+   * does so by itself when the network or the person comes back. Call it when somebody is about to rely on the connection.
+   */
+  check() {
+    if (this.#link.state === 'open' && !this.#checking) void this.#probe();
   }
 
   /** @returns {Promise<RTCIceServer[]>} with fresh credentials, for `new RTCPeerConnection({ iceServers })` */
@@ -125,36 +151,35 @@ export class Client {
    * @template {Exclude<Reply['type'], 'error'>} T
    * @param {ClientMessage} message
    * @param {T} expected
+   * @param {number} [deadline] in milliseconds
    * @returns {Promise<Extract<Reply, { type: T }>>}
    */
-  async #ask(message, expected) {
-    const answer = await this.#requests.ask(message, (numbered) => this.#send(numbered));
+  async #ask(message, expected, deadline) {
+    if (!this.#conversation) throw new SignalingError('not-connected', 'there is no session with the server');
+    const answer = await this.#conversation.ask(message, deadline);
     if (answer.type !== expected) throw new SignalingError('unexpected-answer', `the server answered with ${answer.type}`);
     return /** @type {Extract<Reply, { type: T }>} */ (answer);
   }
 
-  /** @param {ClientMessage} message */
-  #send(message) {
-    if (!this.#welcome) throw new SignalingError('not-connected', 'there is no connection to the server');
-    const most = this.#welcome.maxMessageBytes;
-    if (bytesOf(message) > most) throw new SignalingError('message-too-large', `the server takes ${most} bytes at most`);
-    this.#link.send(message);
-    this.#events.emit({ type: 'frame', direction: 'sent', message });
+  /** @param {ServerMessage | null} message */
+  #receive(message) {
+    if (message?.type === 'welcome') return this.#welcome(message);
+    if (this.#link.state !== 'open' || !this.#conversation) return;
+    const isAnswer = this.#conversation.hear(message);
+    if (message) this.#tell(message, isAnswer);
   }
 
-  /** @param {ServerMessage} message */
-  #receive(message) {
+  /** @param {Exclude<ServerMessage, Welcome>} message @param {boolean} isAnswer a promise carries it */
+  #tell(message, isAnswer) {
     this.#events.emit({ type: 'frame', direction: 'received', message });
     switch (message.type) {
-      case 'welcome':
-        return this.#begin(message);
       case 'ack':
       case 'joined':
       case 'left':
       case 'ice-servers':
-        return void this.#requests.settle(message);
+        return;
       case 'error':
-        return void (this.#requests.settle(message) || this.#events.emit(message));
+        return isAnswer ? undefined : this.#events.emit(message);
       case 'offer':
       case 'answer':
       case 'candidate':
@@ -169,29 +194,64 @@ export class Client {
   }
 
   /** @param {Welcome} welcome */
-  #begin(welcome) {
+  #welcome(welcome) {
+    const { resume, ...told } = welcome;
+    this.#events.emit({ type: 'frame', direction: 'received', message: told });
     if (this.#link.state !== 'connecting') return;
-    this.#welcome = welcome;
+    const goesOn = welcome.resumed && this.#conversation !== null;
+    if (!goesOn) this.#begin(welcome);
+    this.#conversation?.attach(welcome);
     this.#link.confirm();
-    this.#events.emit(welcome);
+    this.#events.emit(goesOn ? { type: 'resumed' } : told);
   }
 
-  /** Without resume, a session ends with its connection. @param {StateChange} change */
+  /** @param {Welcome} welcome */
+  #begin(welcome) {
+    this.#end('the session could not be taken up again');
+    this.#conversation = new Conversation(welcome, this.#world, {
+      put: (text) => this.#link.send(text),
+      onSaid: (message) => this.#events.emit({ type: 'frame', direction: 'sent', message }),
+      onExpired: () => this.#expire(),
+    });
+  }
+
+  /** The connection that is being opened may have offered to go on: the next one does not. */
+  #expire() {
+    this.#end('the connection was lost for too long');
+    if (this.#link.state === 'connecting') this.#link.replace();
+  }
+
+  /** @param {string} why */
+  #end(why) {
+    const over = this.#conversation;
+    this.#conversation = null;
+    over?.end(new SignalingError('connection-lost', why));
+  }
+
+  /** @param {StateChange} change */
   #follow(change) {
-    if (change.state === 'waiting' || change.state === 'closed') {
-      this.#welcome = null;
-      this.#requests.abandon(new SignalingError('connection-lost', change.cause?.message ?? 'the client was closed'));
-    }
+    if (change.state !== 'open') this.#leave(change);
     this.#events.emit(change);
   }
 
-  /** After a change of network a connection may be dead without a sign: ask. */
+  /** The connection is gone; the session may not be. @param {StateChange} change */
+  #leave({ state, cause }) {
+    if (state !== 'closed' && !cause?.endsSession && this.#conversation?.resumption) this.#conversation.detach();
+    else this.#end(cause?.message ?? 'the client was closed');
+  }
+
+  /** Whatever comes is a sign of life, not only the answer. */
   async #probe() {
-    const session = this.#welcome;
+    const conversation = this.#conversation;
+    const received = conversation?.received;
+    this.#checking = true;
     try {
-      await this.ping();
+      await this.#ask({ type: 'ping' }, 'ack', CHECK_DEADLINE);
     } catch (error) {
-      if (this.#welcome === session && error instanceof SignalingError && error.code === 'timeout') this.#link.lose(lost);
+      const isLate = error instanceof SignalingError && error.code === 'timeout';
+      if (isLate && this.#conversation === conversation && conversation?.received === received) this.#link.replace();
+    } finally {
+      this.#checking = false;
     }
   }
 }
@@ -199,9 +259,4 @@ export class Client {
 /** @param {string} moduleUrl `https://host/prefix/js/client.js` gives `wss://host/prefix/ws` */
 export function serverOf(moduleUrl) {
   return new URL('../ws', moduleUrl).href.replace(/^http/, 'ws');
-}
-
-/** @param {ClientMessage} message */
-function bytesOf(message) {
-  return new TextEncoder().encode(JSON.stringify(message)).length;
 }

@@ -2,7 +2,7 @@
  * One WebSocket, from its opening to its end. It knows no session and never comes back: the client makes a new one.
  */
 
-/** @import { ClientMessage, ServerMessage } from './protocol.js' */
+/** @import { ServerMessage } from './protocol.js' */
 import { parseServerMessage } from './protocol.js';
 
 export class Connection {
@@ -14,32 +14,31 @@ export class Connection {
   /**
    * @param {WebSocket} socket
    * @param {{
-   *   onMessage(message: ServerMessage): void,
+   *   onFrame(message: ServerMessage | null): void,
    *   onEnd(end: { code: number, opened: boolean }): void,
-   * }} owner `opened` is false if the server refused, or could not be reached
+   * }} owner `onFrame`: null for what this version does not know; `opened` is false if the server refused, or could not be reached
    */
   constructor(socket, owner) {
     this.#socket = socket;
     const { signal } = this.#attached;
     socket.addEventListener('open', () => void (this.#opened = true), { signal });
-    socket.addEventListener('message', ({ data }) => this.#read(data, owner), { signal });
+    socket.addEventListener('message', ({ data }) => owner.onFrame(messageIn(data)), { signal });
     socket.addEventListener('close', ({ code }) => owner.onEnd({ code, opened: this.#opened }), { signal });
   }
 
-  /** @param {ClientMessage} message */
-  send(message) {
-    this.#socket.send(JSON.stringify(message));
+  /** @param {string} text */
+  send(text) {
+    this.#socket.send(text);
   }
 
-  /** Says goodbye, and hears no more: a dead network could keep the closing socket for minutes. */
-  close() {
+  /** Says goodbye, and hears no more: a dead network could keep the closing socket for minutes. @param {number} code */
+  close(code) {
     this.#attached.abort();
-    this.#socket.close(1000);
+    this.#socket.close(code);
   }
+}
 
-  /** @param {unknown} data @param {{ onMessage(message: ServerMessage): void }} owner */
-  #read(data, owner) {
-    const message = typeof data === 'string' ? parseServerMessage(data) : null;
-    if (message) owner.onMessage(message);
-  }
+/** @param {unknown} data */
+function messageIn(data) {
+  return typeof data === 'string' ? parseServerMessage(data) : null;
 }

@@ -8,7 +8,7 @@
 import { CHANNEL, ChatChannel } from './chat-channel.js';
 import { addressOf, candidateOf, descriptionOf, offersData } from './description.js';
 import { MOST_KEPT, Negotiation } from './negotiation.js';
-import { pathOf } from './path.js';
+import { pathOf, receivedOf } from './path.js';
 import { isRelayed } from './relay.js';
 
 /**
@@ -41,7 +41,9 @@ export class Leg {
    *   emit(event: LegEvent): void,
    *   onState(state: RTCPeerConnectionState): void,
    *   onLeft(): void,
-   * }} owner `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost
+   *   onBroken(): void,
+   * }} owner `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
+   *   given its connection up
    */
   constructor(connection, { polite, say, fail, ...owner }) {
     this.#connection = connection;
@@ -82,6 +84,11 @@ export class Leg {
     this.#negotiation.take(words);
   }
 
+  /** Grows as long as anything comes from the other side. @returns {Promise<number>} */
+  async received() {
+    return receivedOf((await this.#stats()).values());
+  }
+
   /** New candidates for the same call, after a change of network. @param {RTCConfiguration} configuration */
   restart(configuration) {
     this.#connection.setConfiguration(configuration);
@@ -107,9 +114,14 @@ export class Leg {
     });
   }
 
-  /** A channel outlives every change of path: it closes with the connection of either side. */
+  /**
+   * A channel outlives every change of path: it closes with the connection of either side. But where the path has failed, nothing can
+   * have come from the other side: Firefox (seen in 153) then gives up channels and media for good, and no ICE restart brings them back.
+   */
   #leave() {
-    if (!this.#closed) this.#owner.onLeft();
+    if (this.#closed) return;
+    if (this.#connection.connectionState === 'failed') this.#owner.onBroken();
+    else this.#owner.onLeft();
   }
 
   /** It may come when the path is already in use, and tells what that is. @param {string} candidate */
@@ -130,11 +142,15 @@ export class Leg {
 
   async #readPath() {
     if (this.#connection.connectionState !== 'connected') return;
-    const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.#connection.getStats()));
-    const path = pathOf(report.values(), this.#told);
+    const path = pathOf((await this.#stats()).values(), this.#told);
     if (!path || this.#closed || JSON.stringify(path) === JSON.stringify(this.#path)) return;
     this.#path = path;
     this.#owner.emit({ type: 'path', path });
+  }
+
+  /** @returns {Promise<Map<string, any>>} */
+  async #stats() {
+    return /** @type {any} */ (await this.#connection.getStats());
   }
 }
 

@@ -13,16 +13,18 @@
  */
 
 /** @import { CallOptions, CallWorld, Media, Role, Signaling } from './call.js' */
-/** @import { Answer, Bye, Candidate, Offer } from './protocol.js' */
+/** @import { Resumed } from './client.js' */
+/** @import { Answer, Bye, Candidate, ErrorMessage, Offer } from './protocol.js' */
 import { Call } from './call.js';
 import { descriptionOf, sessionOf } from './description.js';
 import { Emitter } from './emitter.js';
 import { clock } from './world.js';
 
 /** @typedef {Offer | Answer | Candidate | Bye} Heard */
+/** @typedef {Heard | ErrorMessage | Resumed} News */
 /**
  * @typedef {Signaling & {
- *   on<T extends Heard['type']>(type: T, listener: (message: Extract<Heard, { type: T }>) => void): () => void,
+ *   on<T extends News['type']>(type: T, listener: (news: Extract<News, { type: T }>) => void): () => void,
  * }} TwoWaySignaling `Client` is one
  */
 /** @typedef {{ type: 'call', call: Call } | { type: 'incoming', call: Call }} LineEvent `call`: any new one; `incoming`: one that rings */
@@ -53,6 +55,8 @@ export class Line {
       signaling.on('answer', (message) => this.#hear(message)),
       signaling.on('candidate', (message) => this.#hear(message)),
       signaling.on('bye', (message) => this.#hear(message)),
+      signaling.on('error', (error) => this.#hearOfLoss(error)),
+      signaling.on('resumed', () => void this.#call?.refresh()),
     ];
   }
 
@@ -97,6 +101,11 @@ export class Line {
     if (message.type !== 'offer' || this.#isStray(message)) return;
     if (this.#call) return void this.#signaling.bye(message.from, { reason: 'busy' }).catch(() => {});
     this.#ring(message);
+  }
+
+  /** @param {ErrorMessage} error */
+  #hearOfLoss({ code, to }) {
+    if (code === 'undelivered' && to === this.#call?.peer) this.#call?.takeLoss();
   }
 
   /** @param {Offer} message */

@@ -3,22 +3,30 @@
  * that outlives it, are the client's.
  */
 
-/** @import { ClientMessage, ServerMessage } from './protocol.js' */
+/** @import { ServerMessage } from './protocol.js' */
 /** @import { Cause } from './cause.js' */
 /** @import { Timer, World } from './world.js' */
 import { reconnectDelay } from './backoff.js';
-import { causeOfClose, causeOfRefusal, hidden, lost } from './cause.js';
+import { causeOfClose, causeOfRefusal, hidden, left, lost, noCredentials } from './cause.js';
 import { Connection } from './connection.js';
 
 /** @typedef {'connecting' | 'open' | 'waiting' | 'closed'} LinkState */
 
 /**
  * @typedef {{ type: 'state', state: LinkState, cause: Cause | null, retryIn: number | null }} StateChange
- *   `cause`: why it is `waiting`, and `retryIn`: for how many seconds (null: until the page is shown again).
+ *   `cause`: why it is `waiting`, or `closed` by the server for good; `retryIn`: for how many seconds (null: until the page is shown again)
  */
+/** @typedef {() => string | Promise<string>} Credentials asked for before each connection */
 
 /** From the first packet to the welcome, in milliseconds. Browsers would wait for minutes. */
 const WELCOME_DEADLINE = 15_000;
+
+/** We will not be back: the server ends the session. */
+const GOODBYE = 1000;
+/** We may be back. A page can't say 1001, so this is a number of our own; the server parks the session after any but 1000. */
+const AWAY = 4100;
+/** The server's word for a session that lives on in another connection. */
+const TAKEN_OVER = 4000;
 
 export class Link {
   #url;
@@ -38,8 +46,14 @@ export class Link {
   /**
    * @param {string} url
    * @param {World} world
-   * @param {{ onState(change: StateChange): void, onMessage(message: ServerMessage): void, onReturn(): void }} owner
-   *   `onReturn`: the network came back while the connection seems to be open
+   * @param {{
+   *   credentials: Credentials | null,
+   *   offer(bearer: string | null): string[],
+   *   onState(change: StateChange): void,
+   *   onFrame(message: ServerMessage | null): void,
+   *   onReturn(): void,
+   * }} owner `offer`: the subprotocols of the connection that is now opened; `onFrame`: null for what this version does not know;
+   *   `onReturn`: the network or the person came back while the connection seems to be open
    */
   constructor(url, world, owner) {
     this.#url = url;
@@ -66,49 +80,93 @@ export class Link {
     this.#enter('open');
   }
 
-  /** @param {ClientMessage} message only while `open` */
-  send(message) {
-    this.#connection?.send(message);
+  /** @param {string} text on the connection that has brought a welcome */
+  send(text) {
+    this.#connection?.send(text);
+  }
+
+  /** The connection gives no answer: the next one takes its place at once. */
+  replace() {
+    this.#drop(AWAY);
+    this.#open();
+  }
+
+  /** @param {Cause} [cause] if it is not of our own accord */
+  close(cause) {
+    this.#life.abort();
+    this.#drop(GOODBYE);
+    this.#enter('closed', cause);
   }
 
   /** The connection is dead, or will be. @param {Cause} cause */
-  lose(cause) {
-    this.#drop();
+  #lose(cause) {
+    this.#drop(AWAY);
     const delay = reconnectDelay(this.#attempt++, cause, this.#world.random());
     this.#enter('waiting', cause, delay);
-    this.#timer = this.#world.setTimeout(() => this.#open(), delay * 1000);
-  }
-
-  close() {
-    this.#life.abort();
-    this.#drop();
-    this.#enter('closed');
+    if (this.#state === 'waiting') this.#timer = this.#world.setTimeout(() => this.#open(), delay * 1000);
   }
 
   #open() {
     this.#enter('connecting');
-    this.#timer = this.#world.setTimeout(() => this.lose(lost), WELCOME_DEADLINE);
-    const connection = new Connection(this.#world.openSocket(this.#url), {
-      onMessage: (message) => this.#owner.onMessage(message),
-      onEnd: ({ code, opened }) => (opened ? this.lose(causeOfClose(code)) : void this.#learnRefusal(connection)),
+    if (this.#state !== 'connecting') return;
+    const attempt = this.#world.setTimeout(() => this.#lose(lost), WELCOME_DEADLINE);
+    this.#timer = attempt;
+    const { credentials } = this.#owner;
+    if (credentials) void this.#openWith(credentials, attempt);
+    else this.#connect(null);
+  }
+
+  /** @param {Credentials} credentials @param {Timer} attempt */
+  async #openWith(credentials, attempt) {
+    const bearer = await Promise.resolve().then(credentials).catch(() => null);
+    if (this.#timer !== attempt) return;
+    if (bearer === null) this.#lose(noCredentials);
+    else this.#connect(bearer);
+  }
+
+  /** @param {string | null} bearer */
+  #connect(bearer) {
+    const socket = this.#openSocket(bearer);
+    if (!socket) return this.#lose(noCredentials);
+    const connection = new Connection(socket, {
+      onFrame: (message) => this.#owner.onFrame(message),
+      onEnd: ({ code, opened }) => (opened ? this.#end(code) : void this.#learnRefusal(connection, bearer)),
     });
     this.#connection = connection;
   }
 
-  /** @param {Connection} refused */
-  async #learnRefusal(refused) {
-    const cause = await causeOfRefusal(this.#url, this.#world.fetch);
-    if (this.#connection === refused) this.lose(cause);
+  /** Not every text can be offered: null. @param {string | null} bearer */
+  #openSocket(bearer) {
+    try {
+      return this.#world.openSocket(this.#url, this.#owner.offer(bearer));
+    } catch {
+      return null;
+    }
   }
 
-  #drop() {
-    this.#connection?.close();
+  /** @param {number} code */
+  #end(code) {
+    const cause = causeOfClose(code);
+    if (code === TAKEN_OVER) this.close(cause);
+    else this.#lose(cause);
+  }
+
+  /** @param {Connection} refused @param {string | null} bearer */
+  async #learnRefusal(refused, bearer) {
+    const cause = await causeOfRefusal(this.#url, bearer, this.#world.fetch);
+    if (this.#connection === refused) this.#lose(cause);
+  }
+
+  /** @param {number} code */
+  #drop(code) {
+    this.#connection?.close(code);
     this.#connection = null;
   }
 
   /** Each state has its own timer, or none. @param {LinkState} state @param {Cause | null} [cause] @param {number | null} [retryIn] */
   #enter(state, cause = null, retryIn = null) {
     this.#world.clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#state = state;
     this.#owner.onState({ type: 'state', state, cause, retryIn });
   }
@@ -116,18 +174,25 @@ export class Link {
   #followPage() {
     const { signal } = this.#life;
     const { page } = this.#world;
-    page.addEventListener('pagehide', () => this.#pause(), { signal });
-    page.addEventListener('pageshow', () => this.#resume(), { signal });
-    page.addEventListener('online', () => (this.#state === 'open' ? this.#owner.onReturn() : this.#resume()), { signal });
+    page.addEventListener('pagehide', (event) => this.#pause(/** @type {PageTransitionEvent} */ (event).persisted), { signal });
+    page.addEventListener('pageshow', () => this.#return(), { signal });
+    page.addEventListener('online', () => this.#return(), { signal });
+    page.addEventListener('visibilitychange', () => this.#world.isVisible() && this.#return(), { signal });
   }
 
-  /** A closed tab leaves no ghost; one that the browser keeps for "back" reconnects when it is shown again. */
-  #pause() {
-    this.#drop();
-    this.#enter('waiting', hidden);
+  /**
+   * A closed tab leaves no ghost. One that the browser keeps for "back" must let go of its connection, and takes its session up again
+   * when it is shown.
+   *
+   * @param {boolean} persisted
+   */
+  #pause(persisted) {
+    this.#drop(persisted ? AWAY : GOODBYE);
+    this.#enter('waiting', persisted ? hidden : left);
   }
 
-  #resume() {
+  #return() {
     if (this.#state === 'waiting') this.#open();
+    else if (this.#state === 'open') this.#owner.onReturn();
   }
 }

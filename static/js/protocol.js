@@ -20,13 +20,16 @@
  * ) & { ref?: Ref }} ClientMessage
  */
 
+/** @typedef {{ type: 'received', count: number }} Received How many frames of the session have come, `welcome` left out. It has no answer. */
+
 /** @typedef {{ messages: number, burst: number }} Rate Messages per second, and how many at once. */
 
 /**
  * @typedef {{
- *   type: 'welcome', id: string, resumed: boolean, iceServers: RTCIceServer[],
- *   heartbeat: number, maxMessageBytes: number, rate: Rate,
- * }} Welcome `heartbeat` is in seconds; `maxMessageBytes` bounds what a client sends.
+ *   type: 'welcome', id: string, resumed: boolean, iceServers: RTCIceServer[], heartbeat: number, maxMessageBytes: number, rate?: Rate,
+ *   resume?: string, resumeWindow?: number, accepted?: number,
+ * }} Welcome `heartbeat` and `resumeWindow` are in seconds; `maxMessageBytes` bounds what a client sends; without `rate` there is no limit.
+ *   `resume` is secret: whoever shows it takes the session over. `accepted`, if resumed: how many frames of ours the server has processed.
  */
 /** @typedef {{ type: 'ice-servers', iceServers: RTCIceServer[], ref?: Ref }} IceServers */
 /** @typedef {{ type: 'offer', from: string, offer: unknown }} Offer */
@@ -41,8 +44,9 @@
 /** @typedef {{ type: 'ack', ref: Ref, parked?: boolean }} Ack With `parked`, the addressee's connection is lost at the moment. */
 
 /**
- * @typedef {'bad-message' | 'peer-unavailable' | 'peer-busy' | 'rate-limited'
- *   | 'not-in-room' | 'room-full' | 'too-many-rooms'} ErrorCode
+ * @typedef {'bad-message' | 'peer-unavailable' | 'peer-busy' | 'undelivered' | 'rate-limited'
+ *   | 'not-in-room' | 'room-full' | 'too-many-rooms' | 'room-not-allowed' | 'cluster-unavailable'} ErrorCode
+ *   `undelivered` answers no message: the session of `to` has ended, and what was said to it last may or may not have arrived.
  */
 /**
  * @typedef {{
@@ -80,7 +84,10 @@ const optional = (check) => (value) => value === undefined || check(value);
 
 /** @type {Record<ServerMessage['type'], Record<string, Check>>} */
 const shapes = {
-  welcome: { id: isText, resumed: isFlag, iceServers: areIceServers, heartbeat: isNumber, maxMessageBytes: isNumber, rate: isRate },
+  welcome: {
+    id: isText, resumed: isFlag, iceServers: areIceServers, heartbeat: isNumber, maxMessageBytes: isNumber, rate: optional(isRate),
+    resume: optional(isText), resumeWindow: optional(isNumber), accepted: optional(isNumber),
+  },
   'ice-servers': { iceServers: areIceServers, ref: optional(isRef) },
   offer: { from: isText, offer: isPresent },
   answer: { from: isText, answer: isPresent },

@@ -1,53 +1,68 @@
 /**
- * The messages that were sent and not yet answered: each waits for the one answer that carries its `ref`.
- * They belong to the session, not to a connection.
+ * The messages that were said and not yet answered: each waits for the one answer that carries its `ref`.
+ * They belong to the session, not to a connection: without one, no deadline runs.
  */
 
 /** @import { ClientMessage, Reply } from './protocol.js' */
 /** @import { Clock, Timer } from './world.js' */
+import { MOST_MESSAGES } from './session.js';
 import { SignalingError } from './signaling-error.js';
 
-/** Well under the server's default burst of 400 messages, and more than any page has under way. */
-const MOST = 256;
 /** In milliseconds. An answer takes one round trip. */
 const DEADLINE = 10_000;
 
 /**
  * @typedef {{
- *   message: ClientMessage,
  *   resolve: (answer: Reply) => void,
  *   reject: (error: SignalingError) => void,
- *   timer: Timer,
+ *   deadline: number,
+ *   timer: Timer | undefined,
  * }} Request
  */
 
 export class Requests {
   #clock;
-  /** Invariant: at most MOST entries; "a client with too many unanswered messages refuses one more". @type {Map<number, Request>} */
+  #onTimeout;
+  /** Invariant: at most MOST_MESSAGES; "a client with too many unanswered messages refuses one more". @type {Map<number, Request>} */
   #waiting = new Map();
   #lastRef = 0;
+  #running = false;
 
-  /** @param {Clock} clock */
-  constructor(clock) {
+  /** @param {Clock} clock @param {(ref: number) => void} onTimeout nobody waits for this answer any more */
+  constructor(clock, onTimeout) {
     this.#clock = clock;
+    this.#onTimeout = onTimeout;
   }
 
   /**
-   * Gives the message its ref, and hands it to `send`.
+   * Gives the message its ref, and hands it to `say`.
    *
    * @param {ClientMessage} message
-   * @param {(message: ClientMessage) => void} send may throw; then nothing waits
+   * @param {(message: ClientMessage & { ref: number }) => void} say may throw; then nothing waits
+   * @param {number} [deadline] in milliseconds, from now or from the next connection on
    * @returns {Promise<Reply>}
    */
-  async ask(message, send) {
-    if (this.#waiting.size >= MOST) throw new SignalingError('too-many-requests', 'too many messages are still unanswered');
+  async ask(message, say, deadline = DEADLINE) {
+    if (this.#waiting.size >= MOST_MESSAGES) throw new SignalingError('too-many-requests', 'too many messages are still unanswered');
     const ref = ++this.#lastRef;
-    const numbered = { ...message, ref };
-    send(numbered);
+    say({ ...message, ref });
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimeout(() => this.#expire(ref), DEADLINE);
-      this.#waiting.set(ref, { message: numbered, resolve, reject, timer });
+      const request = { resolve, reject, deadline, timer: undefined };
+      this.#waiting.set(ref, request);
+      if (this.#running) this.#start(ref, request);
     });
+  }
+
+  /** There is a connection: every deadline begins anew. */
+  run() {
+    this.#running = true;
+    for (const [ref, request] of this.#waiting) this.#start(ref, request);
+  }
+
+  /** There is none: nobody can be late. */
+  pause() {
+    this.#running = false;
+    for (const { timer } of this.#waiting.values()) this.#clock.clearTimeout(timer);
   }
 
   /**
@@ -67,8 +82,14 @@ export class Requests {
     for (const ref of [...this.#waiting.keys()]) this.#take(ref)?.reject(error);
   }
 
+  /** @param {number} ref @param {Request} request */
+  #start(ref, request) {
+    request.timer = this.#clock.setTimeout(() => this.#expire(ref), request.deadline);
+  }
+
   /** @param {number} ref */
   #expire(ref) {
+    this.#onTimeout(ref);
     this.#take(ref)?.reject(new SignalingError('timeout', 'the server did not answer in time'));
   }
 

@@ -4,9 +4,10 @@
  * @typedef {ReturnType<typeof setTimeout>} Timer
  * @typedef {{ setTimeout(run: () => void, milliseconds: number): Timer, clearTimeout(timer: Timer | undefined): void }} Clock
  * @typedef {Clock & {
- *   openSocket(url: string): WebSocket,
- *   fetch(url: string): Promise<Response>,
+ *   openSocket(url: string, protocols: string[]): WebSocket,
+ *   fetch(url: string, headers: Record<string, string>): Promise<Response>,
  *   random(): number,
+ *   isVisible(): boolean,
  *   page: Pick<EventTarget, 'addEventListener' | 'removeEventListener'>,
  * }} World
  */
@@ -23,8 +24,9 @@ export const clock = {
 /** @type {World} */
 export const browser = {
   ...clock,
-  openSocket: (url) => new WebSocket(url, ['entremise.v1']),
-  fetch: (url) => fetch(url, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(FETCH_DEADLINE) }),
+  openSocket: (url, protocols) => new WebSocket(url, protocols),
+  fetch: (url, headers) => fetch(url, { headers, cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(FETCH_DEADLINE) }),
   random: () => Math.random(),
+  isVisible: () => document.visibilityState === 'visible',
   page: globalThis,
 };

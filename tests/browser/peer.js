@@ -179,9 +179,14 @@ export class Peer {
     await this.#until(`the state ${state}`, async () => (await this.state()) === state, patience);
   }
 
+  /** @param {RegExp} words @param {number} [patience] in seconds */
+  async isTold(words, patience = PATIENCE) {
+    await this.#until(`the words ${words}`, async () => words.test(await this.text('#status')), patience);
+  }
+
   /** @param {RegExp} words */
-  async isTold(words) {
-    await this.#until(`the words ${words}`, async () => words.test(await this.text('#status')));
+  async showsInDiagram(words) {
+    await this.#until(`${words} in the diagram`, async () => words.test(await this.text('#diagram')));
   }
 
   /** @param {RegExp} path as the page says it */

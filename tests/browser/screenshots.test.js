@@ -6,7 +6,8 @@ import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
-import { all, connect, scene, serve } from './scene.js';
+import { Proxy } from './proxy.js';
+import { all, connect, scene, serve, server } from './scene.js';
 
 serve();
 
@@ -65,4 +66,23 @@ test('in a call, on a desktop and on a phone', scene(['chromium', 'chromium'], a
   const readme = process.env['ENTREMISE_SCREENSHOT'];
   if (readme) await copyFile(picture, readme);
   await photograph(bob, 'in-call-phone-dark', 'dark', phone);
+}));
+
+test('with the signaling cut, in a call and out of one', scene(['chromium', 'chromium'], async (alice, bob) => {
+  const network = await Proxy.start(server.url);
+  try {
+    alice.expect(/ERR_|WebSocket connection to|\b426\b/);
+    await alice.page.goto(network.url);
+    await connect(alice, bob);
+    await all([alice, bob], (peer) => peer.seesTheOther());
+    network.cut();
+    await alice.isTold(/the signaling is reconnecting/i);
+    await photograph(alice, 'reconnecting-phone-light', 'light', phone);
+    await photograph(alice, 'reconnecting-desktop-dark', 'dark', desktop);
+    await alice.click('#hang-up');
+    await alice.reaches('offline');
+    await photograph(alice, 'offline-phone-light', 'light', phone);
+  } finally {
+    await network.close();
+  }
 }));

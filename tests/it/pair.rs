@@ -1,7 +1,7 @@
 //! Certificates and keys, made when a test needs them: no private key is ever committed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -49,10 +49,24 @@ impl Pair {
         self.folder.path().join("key.pem")
     }
 
+    /// Puts what is in the other's files into one's own, as a tool that renews would: no instant has half a file.
+    pub(crate) fn put(&self, other: &Self) {
+        for (ours, theirs) in [(self.cert(), other.cert()), (self.key(), other.key())] {
+            replace(&ours, fs::read(theirs).expect("readable"));
+        }
+    }
+
     /// The two flags that name the files.
     pub(crate) fn flags(&self) -> [String; 2] {
         [format!("--cert={}", self.cert().display()), format!("--key={}", self.key().display())]
     }
+}
+
+/// Gives a file another text, all at once.
+pub(crate) fn replace(path: &Path, text: impl AsRef<[u8]>) {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, text).expect("the folder is writable");
+    fs::rename(&partial, path).expect("the folder is writable");
 }
 
 /// What a test's certificate says, valid now.

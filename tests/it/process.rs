@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use rcgen::{KeyPair, date_time_ymd};
 use rustix::process::Signal;
@@ -45,7 +46,8 @@ async fn it_says_where_to_open_it_and_serves_there() {
     program.signal(Signal::TERM);
     let ended = program.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.lines().count() <= 2, "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 2560 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.lines().count() <= 3, "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -71,7 +73,8 @@ async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     }
     program.signal(Signal::TERM);
     let ended = program.ended().await;
-    assert!(ended.stdout.lines().count() <= 2, "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 2560 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.lines().count() <= 3, "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -178,6 +181,7 @@ async fn wrong_usage_exits_with_2() {
         "--heartbeat=0",
         "--drain-timeout=never",
         "--max-message-bytes=0",
+        "--max-header-bytes=8191",
         "--mailbox-messages=0",
         "--queued-bytes=-1",
         "--messages-per-second=NaN",
@@ -301,6 +305,50 @@ async fn accept_survives_descriptor_exhaustion() {
     program.connect().await.fence().await;
     peer.fence().await;
     assert!(!program.log().contains("ERROR"), "{}", program.log());
+}
+
+/// A server that can't say anything serves all the same, and ends as it would.
+async fn assert_serves_unheard(stderr: impl Into<Stdio>) {
+    // Everything that it does is worth a line.
+    let program = Program::start_unheard(stderr, &["--log=entremise=trace"]).await;
+    let [mut alice, mut bob] = program.connect_many().await;
+    bob.join("room").await;
+    assert_eq!(alice.join("room").await, [&*bob.id]);
+    program.signal(Signal::HUP);
+    let mut broken = program.tcp().await;
+    broken.write_all(b"\x16\x03\x01\x00\x05hello").await.expect("the server reads");
+    let _ = within("its end", tokio::io::copy(&mut broken, &mut tokio::io::sink())).await;
+    assert_eq!(program.get("/").await.status, 200);
+    alice.fence().await;
+    program.signal(Signal::TERM);
+    assert_eq!(alice.closed().await.0, 1012);
+    drop((alice, bob));
+    assert_eq!(program.ended().await.status.code(), Some(0));
+}
+
+/// Where every write fails for want of space.
+fn full_disk() -> fs::File {
+    fs::File::options().write(true).open("/dev/full").expect("Linux has one")
+}
+
+#[tokio::test]
+async fn a_full_disk_under_the_log_stops_nothing() {
+    assert_serves_unheard(full_disk()).await;
+}
+
+#[tokio::test]
+async fn a_log_whose_reader_is_gone_stops_nothing() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_serves_unheard(writer).await;
+}
+
+#[tokio::test]
+async fn a_start_that_fails_unheard_exits_with_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = command(folder.path(), &["--mailbox-bytes=1000"]);
+    let status = within("the program to end", command.stderr(full_disk()).status()).await.expect("the program runs");
+    assert_eq!(status.code(), Some(1));
 }
 
 /// What the server says about itself while it starts and stops; everything else in a log at `info` is too much.

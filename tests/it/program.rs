@@ -54,6 +54,14 @@ pub(crate) fn command_with_files(folder: &Path, files: u32, flags: &[impl AsRef<
     command
 }
 
+/// A shell script in the program's place, with the program's settings.
+pub(crate) fn shell(folder: &Path, script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script);
+    settle(&mut command, folder);
+    command
+}
+
 fn settle(command: &mut Command, folder: &Path) {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ENTREMISE_")) {
         command.env_remove(name);
@@ -97,9 +105,26 @@ impl Program {
     }
 
     /// Starts a program that serves a certificate which is known once it runs.
-    pub(crate) async fn serve(mut command: Command, root: impl FnOnce() -> CertificateDer<'static>) -> Self {
+    pub(crate) async fn serve(command: Command, root: impl FnOnce() -> CertificateDer<'static>) -> Self {
         let log = NamedTempFile::new().expect("a file can be made");
         let stderr = log.reopen().expect("it is there");
+        Self::serve_and_log(command, root, log, stderr.into()).await
+    }
+
+    /// With these flags, and a log that goes nowhere.
+    pub(crate) async fn start_unheard(stderr: impl Into<Stdio>, flags: &[&str]) -> Self {
+        let (folder, pair) = (tempfile::tempdir().expect("a folder can be made"), Pair::new());
+        let (command, root) = (command(folder.path(), &all_flags(&pair, flags)), pair.root.clone());
+        let log = NamedTempFile::new().expect("a file can be made");
+        Self { pair: Some(pair), ..Self::serve_and_log(command, || root, log, stderr.into()).await }
+    }
+
+    async fn serve_and_log(
+        mut command: Command,
+        root: impl FnOnce() -> CertificateDer<'static>,
+        log: NamedTempFile,
+        stderr: Stdio,
+    ) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut first_line = String::new();

@@ -1,5 +1,6 @@
 //! A server in this process, with a port, a certificate and threads of its own.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,17 +8,20 @@ use std::sync::{Arc, Mutex, Once, mpsc};
 use std::thread::{self, JoinHandle};
 
 use clap::Parser as _;
+use entremise::accept::Openings;
 use entremise::cli::Cli;
 use entremise::config::Config;
 use entremise::hub::Hub;
 use entremise::server::Relays;
 use entremise::tasks::Drained;
+use entremise::tls::ServedPair;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tracing::Level;
 
 use crate::pair::{Pair, trusting};
 use crate::within;
@@ -43,11 +47,14 @@ impl Site {
     }
 
     /// From another address of this machine: all of 127.0.0.0/8 is.
-    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+    pub(crate) async fn tcp_from(&self, address: [u8; 4]) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((IpAddr::from(address), 0).into()).expect("a loopback address");
-        let tcp = within("a TCP connection", socket.connect(self.address)).await.expect("the server listens");
-        self.shake_hands(tcp).await
+        within("a TCP connection", socket.connect(self.address)).await.expect("the server listens")
+    }
+
+    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+        self.shake_hands(self.tcp_from(address).await).await
     }
 
     /// With a receive buffer so small that a client that doesn't read is soon noticed.
@@ -70,10 +77,15 @@ pub(crate) struct Server {
     site: Site,
     pub(crate) hub: Arc<Hub>,
     pub(crate) relays: Relays,
+    /// Where its metrics are, if it has any.
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) served: Arc<ServedPair>,
+    pub(crate) openings: Openings,
+    /// The files that it was started with.
+    pub(crate) pair: Pair,
     name: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
-    _pair: Pair,
 }
 
 impl Server {
@@ -89,7 +101,7 @@ impl Server {
     /// With settings that no flag can give, such as any free port.
     pub(crate) fn start_changed(pair: Pair, flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        remember_panics();
+        remember_panics_and_logs();
         let name = format!("server-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let mut config = config(&pair, flags);
         change(&mut config);
@@ -102,21 +114,36 @@ impl Server {
                 let runtime = runtime.worker_threads(2).thread_name(name).enable_all().build().expect("threads");
                 runtime.block_on(async {
                     let server = entremise::server::Server::bind(config).expect("the server starts");
-                    bound.send((server.address(), server.hub(), server.relays())).expect("the test waits");
+                    let looks =
+                        (server.hub(), server.relays(), server.pair(), server.openings(), server.metrics_address());
+                    bound.send((server.address(), looks)).expect("the test waits");
                     let stopped = async { drop(stopped.await) };
                     server.run(stopped).await.expect("the listener works")
                 })
             }
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-        let (address, hub, relays) = binding.recv().expect("the server starts");
+        let (address, (hub, relays, served, openings, metrics)) = binding.recv().expect("the server starts");
         let site = Site::new(address, &pair.root);
-        Self { site, hub, relays, name, stop: Some(stop), thread: Some(thread), _pair: pair }
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self { site, hub, relays, metrics, served, openings, pair, name, stop, thread }
     }
 
     /// Tells it to stop; the drain begins.
     pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
+    }
+
+    /// Forgets that something panicked, because the test made it.
+    pub(crate) fn forgive_panics(&self) {
+        PANICKED.lock().expect("no panic while it is held").retain(|name| *name != self.name);
+    }
+
+    /// The lines that it has logged until now at this level, from `info` up.
+    pub(crate) fn logged(&self, level: &str) -> Vec<String> {
+        let logged = LOGGED.lock().expect("no panic while it is held");
+        let lines = logged.iter().filter(|(name, line)| *name == self.name && line.contains(level));
+        lines.map(|(_, line)| line.clone()).collect()
     }
 
     /// Waits until it has stopped, however.
@@ -150,7 +177,7 @@ impl Drop for Server {
             (0, 0, 0),
             "peers, rooms, bytes left"
         );
-        assert_eq!(self.relays.allocations(), 0, "relays left");
+        assert_eq!((self.relays.allocations(), self.openings.connections()), (0, 0), "relays, unanswered connections");
         let panicked = PANICKED.lock().expect("no panic while it is held").contains(&self.name);
         assert!(!panicked, "a task of the server panicked");
     }
@@ -169,9 +196,29 @@ pub(crate) fn config(pair: &Pair, flags: &[&str]) -> Config {
 /// Names of threads in which something panicked: tokio catches a task's panic, and no test may miss it.
 static PANICKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-fn remember_panics() {
+/// Lines of the log, each with the name of the thread that wrote it.
+static LOGGED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Writes to [`LOGGED`].
+struct Journal;
+
+impl io::Write for Journal {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        let text = String::from_utf8_lossy(line).into_owned();
+        LOGGED.lock().expect("no panic while it is held").push((name, text));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn remember_panics_and_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false).with_writer(|| Journal).init();
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if let (Some(name), Ok(mut panicked)) = (thread::current().name(), PANICKED.lock()) {

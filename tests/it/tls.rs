@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use entremise::tls::{Audience, PairPaths, server_config};
+use entremise::tls::{Audience, PairPaths, Watch};
 use pem::Pem;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
@@ -125,9 +125,8 @@ async fn http_1_1_is_what_alpn_agrees_on() {
 
 /// The one line that stops the start.
 fn complaint(cert: PathBuf, key: PathBuf) -> String {
-    let error = server_config(&PairPaths { cert, key }, Audience::Developers)
-        .expect_err("this pair can't be served")
-        .to_string();
+    let error =
+        Watch::open(PairPaths { cert, key }, Audience::Developers).expect_err("this pair can't be served").to_string();
     assert_eq!(error.lines().count(), 1, "{error}");
     error
 }

@@ -7,7 +7,7 @@ use entremise::ice::credential::{Credential, TurnSecret};
 use entremise::turn::TurnCount;
 use stun_types::attribute::Nonce;
 use stun_types::message::{BINDING, Message, MessageClass, MessageWrite as _};
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use turn_types::AddressFamily;
 use turn_types::attribute::{Lifetime, RequestedAddressFamily};
 use turn_types::message::{ALLOCATE, REFRESH};
@@ -421,18 +421,48 @@ async fn refusals_to_one_source_are_limited_and_others_are_answered() {
 
 /// The built program with TURN, and where it is.
 async fn program(flags: &[&str]) -> (Program, Offered) {
+    started(async |turn| Program::start(&[turn, flags].concat()).await).await
+}
+
+/// The same, started with these flags and whatever else it needs.
+async fn started(start: impl AsyncFn(&[&str]) -> Program) -> (Program, Offered) {
     loop {
         // Free now, but another test may take it before the program does: then it says so, and is started again.
         let free = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
         let port = format!("--stun-port={}", free.local_addr().expect("it is bound").port());
         drop(free);
-        let flags: Vec<_> = ["--turn", &port].into_iter().chain(flags.iter().copied()).collect();
-        let program = Program::start(&flags).await;
+        let program = start(&["--turn", &port]).await;
         if !program.log().contains("in use") {
             let offered = program.offered().await;
             return (program, offered);
         }
     }
+}
+
+#[tokio::test]
+async fn the_tcp_port_survives_descriptor_exhaustion() {
+    const FILES: u32 = 64;
+    let flags = ["--handshake-timeout=60", "--turn-allow-peer=127.0.0.0/8"];
+    let start = async |turn: &[&str]| Program::start_with_files(FILES, &[turn, &flags].concat()).await;
+    let (program, offered) = started(start).await;
+    let mut before = offered.tcp_client().await;
+    before.allocate().await;
+    let mut crowd = Vec::new();
+    for _ in 0..FILES + 20 {
+        crowd.push(within("a TCP connection", TcpStream::connect(offered.tcp)).await.expect("the server listens"));
+    }
+    let taken = async {
+        while program.files() < FILES as usize {
+            before.fence().await;
+        }
+    };
+    within("the last descriptor to be taken", taken).await;
+    before.fence().await;
+    drop(crowd);
+    let mut after = offered.tcp_client().await;
+    let relayed = after.allocate().await;
+    assert_eq!(before.permit(relayed).await, 0);
+    assert!(!program.log().contains("ERROR"), "{}", program.log());
 }
 
 #[tokio::test]

@@ -43,6 +43,17 @@ async function inCall() {
   return peers;
 }
 
+/** What `getStats` tells of a path. @param {number} responsesReceived */
+function packets(responsesReceived) {
+  return new Map(Object.entries({ p: { id: 'p', type: 'candidate-pair', bytesReceived: 1000, responsesReceived } }));
+}
+
+/** Its path fails, and it has had its turn to seek another. @param {{ world: FakeCallWorld }} peer */
+async function fail({ world }) {
+  world.connection.become('failed');
+  await world.pass(3);
+}
+
 /** As `inCall`, with media flowing. */
 async function connected() {
   const peers = await inCall();
@@ -402,7 +413,7 @@ describe('a path that fails', () => {
   it('is sought anew, with fresh ICE servers, and the call goes on', async () => {
     const { signaling, a } = await connected();
     a.endpoint.servers = [{ urls: 'turn:fresh' }];
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.world.connection.restarts, 1);
     assert.deepEqual(a.world.connection.configuration.iceServers, [{ urls: 'turn:fresh' }]);
@@ -417,7 +428,7 @@ describe('a path that fails', () => {
       a.endpoint.servers = [{ ...turn, credential: `of hour ${hour}` }];
       let atRestart = null;
       connection.restartIce = () => void (atRestart = connection.configuration.iceServers[0].credential);
-      connection.become('failed');
+      await fail(a);
       await signaling.deliver();
       assert.equal(atRestart, `of hour ${hour}`);
       connection.become('connected');
@@ -427,14 +438,14 @@ describe('a path that fails', () => {
   it('is sought with the ICE servers that there are, if the server is out of reach', async () => {
     const { signaling, a } = await connected();
     a.endpoint.iceServers = () => Promise.reject(new Error('not connected'));
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.deepEqual(a.world.connection.configuration.iceServers, [stun]);
   });
 
   it('and stays away ends the call on both sides, as a path that was lost', async () => {
     const { signaling, a, b } = await connected();
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     await a.world.pass(45);
     await signaling.deliver();
@@ -444,7 +455,7 @@ describe('a path that fails', () => {
   it('to a peer that has gone ends the call at once, and does not call its id unknown', async () => {
     const { signaling, a } = await connected();
     signaling.remove('b');
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.story.at(-1), 'ended gone');
   });
@@ -455,6 +466,137 @@ describe('a path that fails', () => {
     a.world.connection.dispatchEvent(Object.assign(new Event('icecandidate'), { candidate: null }));
     await signaling.deliver();
     assert.equal(current(a).state, 'connected');
+  });
+});
+
+describe('a path that both sides seek anew at the same moment', () => {
+  it('is sought by one of them: the polite one lets the other go first', async () => {
+    const { signaling, a, b } = await connected();
+    for (const { world } of [a, b]) world.connection.become('failed');
+    await signaling.deliver();
+    for (const { world } of [a, b]) await world.pass(3);
+    await signaling.deliver();
+    assert.deepEqual([a.world.connection.restarts, b.world.connection.restarts], [0, 1]);
+    assert.deepEqual([signaling.count('offer'), signaling.count('answer')], [2, 2]);
+  });
+
+  it('is not sought any more once the call is over', async () => {
+    const { signaling, a } = await connected();
+    a.world.connection.become('failed');
+    current(a).hangUp();
+    await a.world.pass(3);
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 0);
+  });
+});
+
+describe('a call whose signaling is cut', () => {
+  it('seeks a lost path anew as soon as the signaling is back, with the ICE servers of that moment', async () => {
+    const { signaling, a } = await connected();
+    /** @type {(servers: RTCIceServer[]) => void} */
+    let back = () => {};
+    a.endpoint.iceServers = () => new Promise((resolve) => void (back = resolve));
+    await fail(a);
+    await signaling.deliver();
+    assert.equal(signaling.count('offer'), 1);
+    back([turn]);
+    await signaling.deliver();
+    assert.deepEqual([signaling.count('offer'), signaling.count('answer')], [2, 2]);
+    assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
+  });
+
+  it('seeks its path anew when the signaling is back, if nothing comes over it any more', async () => {
+    const { signaling, b } = await connected();
+    b.endpoint.servers = [turn];
+    b.world.connection.stats = packets(7);
+    b.endpoint.events.emit({ type: 'resumed' });
+    await settled();
+    await b.world.pass(6.5);
+    await signaling.deliver();
+    assert.equal(b.world.connection.restarts, 1);
+    assert.deepEqual(b.world.connection.configuration.iceServers, [turn]);
+    assert.equal(current(b).state, 'connected');
+  });
+
+  it('leaves a path alone that lives', async () => {
+    const { signaling, b } = await connected();
+    b.world.connection.stats = packets(7);
+    b.endpoint.events.emit({ type: 'resumed' });
+    await settled();
+    b.world.connection.stats = packets(8);
+    await b.world.pass(6.5);
+    await signaling.deliver();
+    assert.equal(b.world.connection.restarts, 0);
+  });
+
+  it('seeks it once, though the path has failed and the signaling is back', async () => {
+    const { signaling, a } = await connected();
+    a.world.connection.become('failed');
+    a.endpoint.events.emit({ type: 'resumed' });
+    await a.world.pass(3);
+    await signaling.deliver();
+    assert.equal(a.world.connection.restarts, 1);
+  });
+
+  it('asks whether the connection to the server lives when the path is in trouble', async () => {
+    const { signaling, a } = await connected();
+    const before = a.endpoint.checks;
+    a.world.connection.become('disconnected');
+    assert.equal(a.endpoint.checks, before + 1);
+    assert.equal(current(a).state, 'connected');
+    await fail(a);
+    await signaling.deliver();
+    assert.equal(a.endpoint.checks, before + 2);
+  });
+
+  it('asks it also before it calls, accepts, declines and hangs up', async () => {
+    const { signaling, a, b } = twoPeers();
+    a.line.call('b', null);
+    await signaling.deliver();
+    assert.deepEqual([a.endpoint.checks, b.endpoint.checks], [1, 0]);
+    void current(b).accept(null);
+    await signaling.deliver();
+    current(a).hangUp();
+    await signaling.deliver();
+    assert.deepEqual([a.endpoint.checks, b.endpoint.checks], [2, 1]);
+    a.line.call('b', null);
+    await signaling.deliver();
+    current(b).decline();
+    assert.equal(b.endpoint.checks, 2);
+  });
+
+  it('tells that the other side is the one whose connection is lost, until it is heard of', async () => {
+    const { signaling, a, b } = twoPeers();
+    signaling.parked.add('b');
+    a.line.call('b', null);
+    /** @type {boolean[]} */
+    const told = [];
+    current(a).on('parked', ({ parked }) => told.push(parked));
+    await signaling.deliver();
+    assert.deepEqual(told, [true]);
+    void current(b).accept(null);
+    await signaling.deliver();
+    assert.deepEqual(told, [true, false]);
+  });
+
+  it('goes on while media flow, even if the other side’s session ended meanwhile', async () => {
+    const { a } = await connected();
+    a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'b' });
+    assert.equal(current(a).state, 'connected');
+  });
+
+  it('is over if the other side’s session ended before media flow: it is gone', async () => {
+    const { a, b } = await inCall();
+    a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'b' });
+    b.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'a' });
+    for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended gone');
+  });
+
+  it('is not over because somebody else’s session ended, or for another error', async () => {
+    const { a } = await inCall();
+    a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'c' });
+    a.endpoint.events.emit({ type: 'error', code: 'bad-message', message: '', to: 'b' });
+    assert.equal(current(a).state, 'connecting');
   });
 });
 
@@ -502,7 +644,7 @@ describe('a line that goes through the relay alone', () => {
     void current(b).accept(null);
     await signaling.deliver();
     for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [turn], iceTransportPolicy: 'relay' });
-    a.world.connection.become('failed');
+    await fail(a);
     await signaling.deliver();
     assert.equal(a.world.connection.configuration.iceTransportPolicy, 'relay');
   });
@@ -602,8 +744,18 @@ describe('the chat', () => {
     channelOf(a).dispatchEvent(new Event('open'));
     a.world.connection.become('failed');
     await signaling.deliver();
+    a.world.connection.become('connecting');
     channelOf(a).dispatchEvent(new Event('close'));
     assert.equal(a.story.at(-1), 'ended remote-hung-up');
+  });
+
+  it('that the browser itself gives up as the path fails ends the call as a path that was lost, for both', async () => {
+    const { signaling, a, b } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    a.world.connection.become('failed');
+    channelOf(a).dispatchEvent(new Event('close'));
+    await signaling.deliver();
+    for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended path-lost');
   });
 
   it('outlives a path that is sought anew', async () => {

@@ -53,7 +53,7 @@ describe('connecting', () => {
     world.socket.open();
     await world.pass(15);
     assert.equal(client.state, 'waiting');
-    assert.equal(world.socket.closedWith, 1000);
+    assert.equal(world.socket.closedWith, 4100);
   });
 
   it('tells welcome with the id already known', () => {
@@ -348,9 +348,8 @@ describe('a page', () => {
     const { world, client } = openClient();
     world.tell('online');
     assert.equal(world.socket.sent[0].type, 'ping');
-    await world.pass(10);
-    assert.equal(client.state, 'waiting');
-    await world.pass(1);
+    await world.pass(5);
+    assert.equal(client.state, 'connecting');
     assert.equal(world.sockets.length, 2);
   });
 

@@ -66,7 +66,7 @@ describe('index.html', async () => {
 describe('the state of the page', () => {
   it('is that of the call, if there is one', () => {
     /** @param {import('../../static/js/call.js').CallState} state */
-    const during = (state) => pageState(situation({ call: { peer: 'b', state } }));
+    const during = (state) => pageState(situation({ call: { peer: 'b', state, parked: false } }));
     assert.deepEqual((/** @type {const} */ (['calling', 'ringing', 'connecting', 'connected'])).map(during), ['calling', 'ringing', 'in-call', 'in-call']);
   });
 
@@ -116,14 +116,40 @@ describe('the sentence of the page', () => {
   });
 
   it('names a peer by the first letters of its id', () => {
-    const call = { peer: '0e8b1b6a-4a7c-4d0e-9c1f-2f6f0c9d7a11', state: /** @type {const} */ ('ringing') };
+    const call = { peer: '0e8b1b6a-4a7c-4d0e-9c1f-2f6f0c9d7a11', state: /** @type {const} */ ('ringing'), parked: false };
     assert.equal(sentenceOf(situation({ call }), say), '0e8b1b6a is calling you.');
   });
 
   it('adds what went wrong with the camera, and that the server is away', () => {
-    const call = { peer: 'b', state: /** @type {const} */ ('connected') };
+    const call = { peer: 'b', state: /** @type {const} */ ('connected'), parked: false };
     const all = sentenceOf({ ...offline, call, notices: ['camera-missing'] }, say);
     assert.equal(all, `In a call with b. ${en['also-offline']} ${en['camera-missing']}`);
+  });
+});
+
+describe('the sentence of a call', () => {
+  /** @param {Partial<Situation>} fields */
+  const during = (fields) => situation({ call: { peer: 'b', state: 'connected', parked: false }, ...fields });
+
+  it('says that signaling reconnects, while the page stays in the call', () => {
+    for (const state of /** @type {const} */ (['waiting', 'connecting'])) {
+      const cut = during({ link: { ...offline.link, state } });
+      assert.equal(pageState(cut), 'in-call');
+      assert.match(sentenceOf(cut, say), /^In a call with b. The signaling is reconnecting; the call goes on.$/);
+      assert.match(sentenceOf(cut, sayIn('fr')), /La signalisation se reconnecte/);
+      assert.equal(toneOf(cut), 'notice');
+    }
+  });
+
+  it('says no more than that while no media flow', () => {
+    const cut = during({ call: { peer: 'b', state: 'connecting', parked: false }, link: offline.link });
+    assert.equal(sentenceOf(cut, say), 'Finding a way to b… The signaling is reconnecting.');
+  });
+
+  it('says that the other side reconnects', () => {
+    const parked = during({ call: { peer: 'b', state: 'calling', parked: true } });
+    assert.equal(sentenceOf(parked, say), `Calling b… ${en['also-parked']}`);
+    assert.equal(toneOf(parked), 'notice');
   });
 });
 
@@ -131,7 +157,7 @@ describe('the tone of the sentence', () => {
   /** @param {import('../../static/js/call.js').EndReason} reason */
   const after = (reason) => toneOf(situation({ ended: { peer: 'b', role: 'caller', reason } }));
   /** @param {import('../../static/js/call.js').CallState} state */
-  const during = (state) => situation({ call: { peer: 'b', state } });
+  const during = (state) => situation({ call: { peer: 'b', state, parked: false } });
 
   it('is fine when all is ready, and in a call', () => {
     assert.equal(toneOf(situation({})), 'fine');

@@ -178,6 +178,8 @@ export class FakeSignaling {
   #queue = [];
   /** @type {string[]} */
   log = [];
+  /** Who has no connection at the moment. @type {Set<string>} */
+  parked = new Set();
 
   /** @param {string} id */
   endpoint(id) {
@@ -196,6 +198,7 @@ export class FakeSignaling {
     this.log.push(`${from}→${to} ${message.type}`);
     if (!this.#endpoints.has(to)) throw Object.assign(new Error('nobody'), { code: 'peer-unavailable' });
     this.#queue.push({ to, message: JSON.parse(JSON.stringify({ ...message, from })) });
+    return this.parked.has(to) ? { parked: true } : {};
   }
 
   /** Lets all through that was said, and what is said in answer to it. */
@@ -220,6 +223,8 @@ class FakeEndpoint {
   events = new Emitter();
   /** @type {RTCIceServer[]} */
   servers = [{ urls: 'stun:host' }];
+  /** How often a call asked whether the connection lives. */
+  checks = 0;
 
   /** @param {string} id @param {FakeSignaling} signaling */
   constructor(id, signaling) {
@@ -238,6 +243,7 @@ class FakeEndpoint {
   /** @param {string} to @param {unknown} [bye] */
   bye = (to, bye) => this.signaling.send(this.id, to, { type: 'bye', ...(bye === undefined ? {} : { bye }) });
   iceServers = async () => this.servers;
+  check = () => void this.checks++;
 }
 
 export class FakeCallWorld extends FakeClock {

@@ -55,6 +55,10 @@ describe('a client', () => {
     assert.deepEqual(parse({ type: 'ack', ref: 1, mood: 'good' }), { type: 'ack', ref: 1, mood: 'good' });
   });
 
+  it('takes a welcome without a rate: there is no limit', () => {
+    assert.ok(parse({ type: 'welcome', id: 'a', resumed: false, iceServers: [], heartbeat: 25, maxMessageBytes: 1 }));
+  });
+
   it('takes an error with a code that it does not know', () => {
     assert.ok(parse({ type: 'error', code: 'too-shy', message: 'no' }));
   });
@@ -70,7 +74,8 @@ describe('a client', () => {
       { type: 'ack', ref: null },
       { type: 'error', code: 'bad-message' },
       { type: 'ice-servers', iceServers: [{ url: 'stun:a' }] },
-      { type: 'welcome', id: 'a', resumed: false, iceServers: [], heartbeat: 25, maxMessageBytes: 1 },
+      { type: 'welcome', id: 'a', resumed: false, iceServers: [], heartbeat: 25 },
+      { type: 'welcome', id: 'a', resumed: true, iceServers: [], heartbeat: 25, maxMessageBytes: 1, accepted: '7' },
     ];
     for (const message of broken) assert.equal(parse(message), null, JSON.stringify(message));
   });

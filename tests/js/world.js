@@ -41,9 +41,18 @@ export class FakeSocket extends EventTarget {
   sent = [];
   /** @type {number | null} */
   closedWith = null;
+  isOpen = false;
+
+  /** @param {string} url @param {string[]} protocols */
+  constructor(url, protocols) {
+    super();
+    this.url = url;
+    this.protocols = protocols;
+  }
 
   /** @param {string} text */
   send(text) {
+    if (!this.isOpen) throw new DOMException('still connecting', 'InvalidStateError');
     this.sent.push(JSON.parse(text));
   }
 
@@ -53,6 +62,7 @@ export class FakeSocket extends EventTarget {
   }
 
   open() {
+    this.isOpen = true;
     this.dispatchEvent(new Event('open'));
   }
 
@@ -79,26 +89,38 @@ export class FakeWorld extends FakeClock {
   /** @type {FakeSocket[]} */
   sockets = [];
   page = new EventTarget();
+  visible = true;
   chance = 0.5;
   /** What a plain GET of the address answers. @type {() => Promise<Response>} */
   refusal = () => Promise.reject(new Error('unreachable'));
   /** @type {string[]} */
   asked = [];
 
-  /** @param {string} url */
-  openSocket = (url) => {
-    const socket = Object.assign(new FakeSocket(), { url });
+  /** @param {string} url @param {string[]} protocols */
+  openSocket = (url, protocols) => {
+    for (const name of protocols) if (!/^[!#$%&'*+.^`|~\w-]+$/.test(name)) throw new DOMException(name, 'SyntaxError');
+    const socket = this.makeSocket(url, protocols);
     this.sockets.push(socket);
     return /** @type {WebSocket} */ (/** @type {unknown} */ (socket));
   };
 
-  /** @param {string} url @returns {Promise<Response>} */
-  fetch = (url) => {
+  /** @param {string} url @param {string[]} protocols */
+  makeSocket(url, protocols) {
+    return new FakeSocket(url, protocols);
+  }
+
+  /** The headers of those. @type {object[]} */
+  headers = [];
+
+  /** @param {string} url @param {object} headers @returns {Promise<Response>} */
+  fetch = (url, headers) => {
     this.asked.push(url);
+    this.headers.push(headers);
     return this.refusal();
   };
 
   random = () => this.chance;
+  isVisible = () => this.visible;
 
   get socket() {
     const socket = this.sockets.at(-1);
@@ -106,9 +128,9 @@ export class FakeWorld extends FakeClock {
     return socket;
   }
 
-  /** @param {string} event */
-  tell(event) {
-    this.page.dispatchEvent(new Event(event));
+  /** @param {string} event @param {object} [fields] */
+  tell(event, fields = {}) {
+    this.page.dispatchEvent(Object.assign(new Event(event), fields));
   }
 
   /** @param {number} status @param {object} body */

@@ -90,7 +90,7 @@ function textOf(message) {
 
 /** A person may show her screen. @param {string} field @param {unknown} value */
 function withoutSecrets(field, value) {
-  return field === 'credential' || field === 'resume' ? '…' : value;
+  return field === 'credential' ? '…' : value;
 }
 
 /** @param {Date} date */

@@ -17,12 +17,12 @@ import { isPhrase } from './language.js';
  * @typedef {{
  *   link: Omit<StateChange, 'type'>,
  *   hasFailed: boolean,
- *   call: { peer: string, state: CallState } | null,
+ *   call: { peer: string, state: CallState, parked: boolean } | null,
  *   ended: { peer: string, role: Role, reason: EndReason } | null,
  *   asking: boolean,
  *   notices: Phrase[],
  * }} Situation
- *   `hasFailed`: a connection was lost or refused since the last welcome; `asking`: the browser asks for the camera;
+ *   `hasFailed`: a connection was lost or refused since the last welcome; `parked`: so is the other side's; `asking`: the browser asks for the camera;
  *   `ended`: the last call; `notices`: what else there is to say, until the next call
  */
 
@@ -50,7 +50,7 @@ export function toneOf(situation) {
 
 /** @param {Situation} situation @returns {Tone[]} */
 function callTones({ call, link }) {
-  return [call?.state === 'connected' ? 'fine' : 'waiting', link.state === 'open' ? 'fine' : 'notice'];
+  return [call?.state === 'connected' ? 'fine' : 'waiting', link.state === 'open' && !call?.parked ? 'fine' : 'notice'];
 }
 
 /** @param {Situation} situation @returns {Tone[]} */
@@ -79,7 +79,8 @@ export function sentenceOf(situation, say) {
 function callSentences({ call, asking, link }, say) {
   const phrase = asking ? 'state-asking' : phraseOfCall(call?.state);
   const sentence = say(phrase, { peer: short(call?.peer ?? '') });
-  return link.state === 'open' ? [sentence] : [sentence, say('also-offline')];
+  if (link.state !== 'open') return [sentence, say(call?.state === 'connected' ? 'also-offline' : 'signaling-reconnects')];
+  return call?.parked ? [sentence, say('also-parked')] : [sentence];
 }
 
 /** @param {CallState | undefined} state @returns {Phrase} */

@@ -1,4 +1,7 @@
-//! How many there may be, in all and from one address: connections, and sessions that have lost theirs. Counting, no IO.
+//! How many there may be, in all and from one address. Counting, no IO.
+//!
+//! Counted are connections until they are answered for the first time ([`accept`](crate::accept)), WebSockets, and
+//! sessions that have lost theirs ([`http`](crate::http)).
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -20,7 +23,7 @@ pub struct AdmissionLimits {
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Admission(Arc<Counts>);
+pub(crate) struct Admission(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -32,7 +35,7 @@ struct Counts {
 
 /// Why somebody was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overload {
+pub(crate) enum Overload {
     /// Too many from this address.
     Address,
     /// Too many in all.
@@ -41,7 +44,7 @@ pub(super) enum Overload {
 
 /// A place among the admitted, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     counts: Arc<Counts>,
     network: IpAddr,
     /// Whether the limits had a say.
@@ -49,15 +52,29 @@ pub(super) struct Slot {
 }
 
 impl Admission {
-    pub(super) fn new(limits: AdmissionLimits) -> Self {
+    pub(crate) fn new(limits: AdmissionLimits) -> Self {
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new() }))
     }
 
     /// Takes a place.
-    pub(super) fn enter(&self, address: IpAddr) -> Result<Slot, Overload> {
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<Slot, Overload> {
+        self.enter_within(self.0.limits.per_address, address)
+    }
+
+    /// Takes a place for an address that speaks for many, such as a reverse proxy's: it is bounded in all alone.
+    pub(crate) fn enter_for_many(&self, address: IpAddr) -> Result<Slot, Overload> {
+        self.enter_within(None, address)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.all.load(Ordering::Relaxed)
+    }
+
+    fn enter_within(&self, per_address: Option<NonZeroUsize>, address: IpAddr) -> Result<Slot, Overload> {
         let network = network(address);
         let mut count = self.0.by_address.entry(network).or_insert(0);
-        let slot = if is_over(*count, self.0.limits.per_address) {
+        let slot = if is_over(*count, per_address) {
             Err(Overload::Address)
         } else if self.0.take_one() {
             *count += 1;
@@ -74,7 +91,7 @@ impl Admission {
     }
 
     /// Takes a place, whatever the limits say: for a connection that takes another's place.
-    pub(super) fn enter_regardless(&self, address: IpAddr) -> Slot {
+    pub(crate) fn enter_regardless(&self, address: IpAddr) -> Slot {
         let network = network(address);
         *self.0.by_address.entry(network).or_insert(0) += 1;
         self.0.all.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +99,7 @@ impl Admission {
     }
 
     /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
-    pub(super) fn check(&self, address: IpAddr) -> Result<(), Overload> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Overload> {
         let count = self.0.by_address.get(&network(address)).map_or(0, |count| *count);
         if is_over(count, self.0.limits.per_address) {
             Err(Overload::Address)
@@ -167,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_speaks_for_many_is_bounded_in_all_alone() {
+        let admission = admission(3, 1);
+        let proxy = address("192.0.2.1");
+        let _slots = [(); 2].map(|()| admission.enter_for_many(proxy).unwrap());
+        let _other = admission.enter(address("192.0.2.2")).unwrap();
+        assert_eq!(admission.enter_for_many(proxy).unwrap_err(), Overload::All);
+        assert_eq!(admission.count(), 3);
+    }
+
+    #[test]
     fn an_address_without_connections_is_forgotten() {
         let admission = admission(1, 1);
         let slot = admission.enter(address("192.0.2.1")).unwrap();
@@ -191,7 +218,7 @@ mod tests {
     fn zero_is_no_limit() {
         let admission = admission(0, 0);
         let slots: Vec<_> = (0..1000).map(|_| admission.enter(address("192.0.2.1")).unwrap()).collect();
-        assert_eq!(admission.0.all.load(Ordering::Relaxed), slots.len());
+        assert_eq!(admission.count(), slots.len());
     }
 
     #[test]

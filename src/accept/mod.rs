@@ -2,7 +2,10 @@
 //!
 //! Before TLS, and after the handshake again: a STUN message goes to the embedded TURN server, so that one TCP port is
 //! enough for page, signaling and relay; all else is HTTP. A letter before TLS is a browser that was sent to `http://`,
-//! which the router redirects. The deadline covers everything up to the first byte of the first request: hyper's own begins only with that byte.
+//! which the router redirects. The deadline covers everything up to the first byte of the first request: hyper's own
+//! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
+
+mod opening;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +27,9 @@ use tokio_rustls::server::TlsStream;
 use tower_layer::Layer as _;
 use tracing::debug;
 
+pub use opening::{OpeningCount, OpeningLimits, Openings};
+
+use crate::admission::Slot;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
 
@@ -63,24 +69,34 @@ pub(crate) struct Deadlines {
 pub(crate) struct Acceptor {
     tls: TlsAcceptor,
     turn: Arc<Turn>,
+    openings: Openings,
     deadlines: Deadlines,
     lingering: Lingering,
 }
 
 impl Acceptor {
-    pub(crate) fn new(tls: Arc<ServerConfig>, turn: Arc<Turn>, deadlines: Deadlines, tasks: Tasks) -> Self {
+    pub(crate) fn new(
+        tls: Arc<ServerConfig>,
+        turn: Arc<Turn>,
+        openings: Openings,
+        deadlines: Deadlines,
+        tasks: Tasks,
+    ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: TlsAcceptor::from(tls), turn, deadlines, lingering }
+        Self { tls: TlsAcceptor::from(tls), turn, openings, deadlines, lingering }
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
     async fn admit(&self, tcp: TcpStream) -> io::Result<Opened> {
-        let opened = tokio::select! {
-            // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
-            () = self.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
-            opened = timeout(self.deadlines.handshake, self.open(tcp)) => opened.unwrap_or_else(|late| Err(late.into())),
+        let opened = async {
+            let place = self.openings.enter(tcp.peer_addr()?.ip())?;
+            tokio::select! {
+                // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
+                () = self.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+                opened = timeout(self.deadlines.handshake, self.open(tcp, place)) => opened?,
+            }
         };
-        opened.inspect_err(|error| debug!(%error, "connection refused"))
+        opened.await.inspect_err(|error| debug!(%error, "connection refused"))
     }
 
     /// Serves TURN on a TCP port of its own. HTTP is not for here.
@@ -102,7 +118,7 @@ impl Acceptor {
         }
     }
 
-    async fn open(&self, tcp: TcpStream) -> io::Result<Opened> {
+    async fn open(&self, tcp: TcpStream, place: Slot) -> io::Result<Opened> {
         // Signaling is small frames, each of which somebody waits for.
         tcp.set_nodelay(true)?;
         let mut first = [0];
@@ -111,28 +127,32 @@ impl Acceptor {
         }
         let (client, local) = (tcp.peer_addr()?, tcp.local_addr()?);
         match first[0] {
-            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(Io::Plain(tcp), client, local)),
-            b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp)), Transport::Plain)),
+            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), place), client, local)),
+            b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp), place), Transport::Plain)),
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
+                let handshake = self.openings.handshake();
                 let mut tls = self.tls.accept(tcp).await?;
-                match tls.fill_buf().await?.first() {
-                    Some(STUN_FIRST..=STUN_LAST) => Ok(self.hand_over(Io::Tls(Box::new(tls)), client, local)),
-                    Some(_) => Ok(Opened::Http(self.stream(Io::Tls(Box::new(tls))), Transport::Tls)),
-                    None => Err(io::ErrorKind::UnexpectedEof.into()),
+                handshake.completed();
+                let first = tls.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
+                let stream = self.stream(Io::Tls(Box::new(tls)), place);
+                match first {
+                    STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, client, local)),
+                    _ => Ok(Opened::Http(stream, Transport::Tls)),
                 }
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP nor STUN")),
         }
     }
 
-    fn hand_over(&self, io: Io, client: SocketAddr, local: SocketAddr) -> Opened {
-        self.turn.serve_stream(self.stream(io), client, local);
+    fn hand_over(&self, stream: Stream, client: SocketAddr, local: SocketAddr) -> Opened {
+        self.turn.serve_stream(stream, client, local);
         Opened::HandedOver
     }
 
-    fn stream(&self, io: Io) -> Stream {
-        Stream { io, lingering: self.lingering.clone(), write_timeout: self.deadlines.write, stalled: None }
+    fn stream(&self, io: Io, place: Slot) -> Stream {
+        let (lingering, write_timeout) = (self.lingering.clone(), self.deadlines.write);
+        Stream { io, opening: Some(place), lingering, write_timeout, stalled: None }
     }
 }
 
@@ -163,6 +183,9 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
 /// An accepted connection.
 pub(crate) struct Stream {
     io: Io,
+    /// Its place among those that have not been answered yet: given back with the first byte of an answer. Not before,
+    /// or who sends one byte of a request would have the time of two deadlines and no place.
+    opening: Option<Slot>,
     lingering: Lingering,
     write_timeout: Duration,
     /// Runs while a write waits for the other side.
@@ -211,6 +234,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.opening = None;
         let written = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),

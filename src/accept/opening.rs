@@ -1,0 +1,125 @@
+//! Connections that have not been answered yet: how many there may be, and what became of those before them.
+//!
+//! They are what a stranger can hold without having said anything.
+
+use std::io;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::admission::{Admission, AdmissionLimits, Slot};
+use crate::turn::Cidr;
+
+/// What is allowed. `None` is no limit.
+#[derive(Clone, Debug)]
+pub struct OpeningLimits {
+    /// Connections in all.
+    pub connections: Option<NonZeroUsize>,
+    /// Connections from one address (IPv6: from one /64).
+    pub connections_per_address: Option<NonZeroUsize>,
+    /// Addresses that speak for many, such as those of a reverse proxy: for them, there is no limit but the one for all.
+    pub proxies: Vec<Cidr>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpeningCount {
+    /// TLS handshakes completed.
+    Handshakes,
+    /// TLS handshakes that failed, or took too long.
+    FailedHandshakes,
+    /// Connections closed at once because there were too many.
+    Refused,
+}
+
+impl OpeningCount {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Handshakes, Self::FailedHandshakes, Self::Refused];
+
+    /// A word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Handshakes => "handshakes",
+            Self::FailedHandshakes => "failed-handshakes",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Who has not been answered yet. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Openings(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    admission: Admission,
+    proxies: Vec<Cidr>,
+    counts: [AtomicU64; OpeningCount::ALL.len()],
+}
+
+impl Openings {
+    pub(crate) fn new(limits: OpeningLimits) -> Self {
+        let OpeningLimits { connections, connections_per_address, proxies } = limits;
+        let admission = Admission::new(AdmissionLimits { all: connections, per_address: connections_per_address });
+        Self(Arc::new(State { admission, proxies, counts: Default::default() }))
+    }
+
+    /// How many there are now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.admission.count()
+    }
+
+    /// What has been counted so far.
+    #[must_use]
+    pub fn count(&self, what: OpeningCount) -> u64 {
+        self.0.counts[what as usize].load(Ordering::Relaxed)
+    }
+
+    /// A place for a new connection, until it is answered.
+    pub(super) fn enter(&self, address: IpAddr) -> io::Result<Slot> {
+        let admission = &self.0.admission;
+        let entered =
+            if self.speaks_for_many(address) { admission.enter_for_many(address) } else { admission.enter(address) };
+        entered.map_err(|overload| {
+            self.add_one(OpeningCount::Refused);
+            io::Error::new(io::ErrorKind::QuotaExceeded, format!("too many unanswered connections: {overload:?}"))
+        })
+    }
+
+    /// Counts a TLS handshake as it ends.
+    pub(super) fn handshake(&self) -> Handshake<'_> {
+        Handshake { openings: self, outcome: OpeningCount::FailedHandshakes }
+    }
+
+    fn speaks_for_many(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.proxies.iter().any(|block| block.contains(address))
+    }
+
+    fn add_one(&self, what: OpeningCount) {
+        // Relaxed: nobody concludes one from another.
+        self.0.counts[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A TLS handshake, counted when it is dropped: as failed unless it was completed, whatever ended it.
+#[derive(Debug)]
+pub(super) struct Handshake<'a> {
+    openings: &'a Openings,
+    outcome: OpeningCount,
+}
+
+impl Handshake<'_> {
+    pub(super) fn completed(mut self) {
+        self.outcome = OpeningCount::Handshakes;
+    }
+}
+
+impl Drop for Handshake<'_> {
+    fn drop(&mut self) {
+        self.openings.add_one(self.outcome);
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether the server lives, whether it takes new work, and what it counts: for monitors and load balancers.
+//!
+//! `/healthz` and `/readyz` are on the main listener too; `/metrics` is only on a listener of its own, which goes on
+//! until the drain is over.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+
+use crate::monitor::Exposition;
+
+/// `/healthz` and `/readyz`. `stop` is cancelled when the drain begins.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(stop: CancellationToken) -> Router<S> {
+    let ready = move || async move { readiness(&stop) };
+    Router::new().route("/healthz", get(|| async { answer(StatusCode::OK, "ok\n") })).route("/readyz", get(ready))
+}
+
+/// The monitors' own listener.
+pub(crate) fn monitor(stop: CancellationToken, exposition: Exposition) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(stop))
+}
+
+async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {
+    let content_type = HeaderValue::from_static(Exposition::CONTENT_TYPE);
+    ([(header::CONTENT_TYPE, content_type)], exposition.text()).into_response()
+}
+
+fn readiness(stop: &CancellationToken) -> Response {
+    if stop.is_cancelled() {
+        answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else {
+        answer(StatusCode::OK, "ok\n")
+    }
+}
+
+fn answer(status: StatusCode, text: &'static str) -> Response {
+    (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], text).into_response()
+}

@@ -1,0 +1,95 @@
+//! What the server counts. Every label is one of ours: none grows with what strangers send.
+//!
+//! Whoever does something counts it here; what merely is (peers, rooms, queues) is read when a
+//! [`monitor`](crate::monitor) asks.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Counters. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    messages: Family<Message, Counter>,
+    relay_seconds: Histogram,
+    refusals: Family<Reason, Counter>,
+    ends: Family<Reason, Counter>,
+    resumes: Family<Reason, Counter>,
+    panics: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Message {
+    kind: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            messages: Family::default(),
+            // From 10 µs, which is a message that nobody kept waiting, to 5 s.
+            relay_seconds: Histogram::new(exponential_buckets(1e-5, 2.0, 20)),
+            refusals: Family::default(),
+            ends: Family::default(),
+            resumes: Family::default(),
+            panics: Counter::default(),
+        }
+    }
+
+    /// A client's message, and what became of it: `ok`, or the code of its error.
+    pub(crate) fn message(&self, kind: &'static str, result: &'static str) {
+        self.messages.get_or_create(&Message { kind, result }).inc();
+    }
+
+    /// A message was this long in its addressee's queue, in seconds.
+    pub(crate) fn relayed_after(&self, seconds: f64) {
+        self.relay_seconds.observe(seconds);
+    }
+
+    /// No WebSocket for somebody.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A connection ended.
+    pub(crate) fn ended(&self, reason: &'static str) {
+        self.ends.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Somebody asked for an earlier session: `resumed`, or `refused` and given a new one.
+    pub(crate) fn resumption(&self, result: &'static str) {
+        self.resumes.get_or_create(&Reason { reason: result }).inc();
+    }
+
+    /// Shows all of it to whoever asks.
+    pub(crate) fn register(self, registry: &mut Registry) {
+        let Self { messages, relay_seconds, refusals, ends, resumes, panics } = self;
+        registry.register("messages", "Messages of clients, by kind and result", messages);
+        registry.register("relay_seconds", "Time that relayed messages waited in their queue", relay_seconds);
+        registry.register("refusals", "Requests for a WebSocket that were refused, by reason", refusals);
+        registry.register("connection_ends", "Connections that ended, by reason", ends);
+        registry.register("resumes", "Clients that asked for an earlier session, by result", resumes);
+        registry.register("panics", "Connections that ended by a bug of the server", panics);
+    }
+
+    /// A task of ours panicked.
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,205 @@
+//! What a monitor is told (OpenMetrics), on a listener of its own.
+//!
+//! What happened is counted in [`Metrics`]; what merely is, is read from its [`Sources`] when somebody asks.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioTimer;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
+
+use crate::accept::{OpeningCount, Openings};
+use crate::admission::Admission;
+use crate::error::StartError;
+use crate::http::status;
+use crate::hub::Hub;
+use crate::metrics::Metrics;
+use crate::server::listen;
+use crate::tasks::Tasks;
+use crate::tls::ServedPair;
+use crate::turn::{Turn, TurnCount};
+
+/// For a monitor's request.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where monitors look.
+pub(crate) struct Monitor {
+    listener: TcpListener,
+    pub(crate) address: SocketAddr,
+    exposition: Exposition,
+}
+
+impl Monitor {
+    pub(crate) fn bind(address: SocketAddr, exposition: Exposition) -> Result<Self, StartError> {
+        let listener = listen(address).map_err(|source| StartError::MetricsListen { address, source })?;
+        let address = listener.local_addr().expect("a socket that listens has an address");
+        info!("metrics: http://{address}/metrics");
+        Ok(Self { listener, address, exposition })
+    }
+
+    /// Answers until what is given back is dropped.
+    pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
+        let mut server = axum_server::from_tcp(self.listener)?;
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
+        let router = status::monitor(tasks.stop().clone(), self.exposition);
+        Ok(tasks.spawn_apart(async move {
+            if let Err(error) = server.serve(router.into_make_service()).await {
+                warn!(%error, "no metrics any more");
+            }
+        }))
+    }
+}
+
+/// What is looked at when a monitor asks.
+pub(crate) struct Sources {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) admission: Admission,
+    pub(crate) parked: Admission,
+    pub(crate) openings: Openings,
+    pub(crate) turn: Arc<Turn>,
+    pub(crate) pair: Arc<ServedPair>,
+}
+
+/// All that a monitor is told.
+#[derive(Debug)]
+pub(crate) struct Exposition(Registry);
+
+impl Exposition {
+    /// The type of [`text`](Self::text).
+    pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    #[expect(clippy::cast_precision_loss, reason = "counts and seconds are far below 2⁵³")]
+    pub(crate) fn new(metrics: &Metrics, sources: Sources) -> Self {
+        let Sources { hub, admission, parked, openings, turn, pair } = sources;
+        let mut this = Self(Registry::with_prefix("entremise"));
+        metrics.clone().register(&mut this.0);
+        this.read("connections", "WebSockets that are open", move || admission.count() as f64);
+        this.read("sessions_parked", "Sessions whose connection is lost at the moment", move || parked.count() as f64);
+        this.read("certificate_expiry_seconds", "When the certificate expires, since 1970", move || {
+            pair.not_after() as f64
+        });
+        let (unanswered, relays) = (openings.clone(), Arc::clone(&turn));
+        this.read("connections_unanswered", "Connections before their first answer", move || {
+            unanswered.connections() as f64
+        });
+        this.read_counters("tls", "TLS handshakes, and connections refused before them", "what", move || {
+            OpeningCount::ALL.into_iter().map(|what| (what.as_str(), openings.count(what) as f64)).collect()
+        });
+        this.read("relays", "TURN allocations", move || relays.allocations() as f64);
+        this.read_counters("turn", "What the embedded TURN server did", "what", move || {
+            TurnCount::ALL.into_iter().map(|what| (what.as_str(), turn.count(what) as f64)).collect()
+        });
+        let runtime = tokio::runtime::Handle::current();
+        this.read("tasks", "Tasks that run or wait", move || runtime.metrics().num_alive_tasks() as f64);
+        this.read_hub(&hub);
+        this
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+    fn read_hub(&mut self, hub: &Arc<Hub>) {
+        let of = Arc::clone(hub);
+        self.read("sessions", "Sessions, those whose connection is lost included", move || of.peers() as f64);
+        let of = Arc::clone(hub);
+        self.read("rooms", "Rooms that have members", move || of.rooms() as f64);
+        let of = Arc::clone(hub);
+        self.read("queued_bytes", "Bytes that wait in all mailboxes", move || of.queued_bytes() as f64);
+        let of = Arc::clone(hub);
+        self.read_gauges("mailboxes", "Mailboxes, by how full they are", "fill", move || {
+            of.mailboxes().into_iter().map(|(fill, count)| (fill, count as f64)).collect()
+        });
+    }
+
+    /// The text of the exposition format.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.0).expect("a String takes all that is written");
+        text
+    }
+
+    fn read(&mut self, name: &'static str, help: &'static str, value: impl Fn() -> f64 + Send + Sync + 'static) {
+        self.register(Reading { name, help, read: Read::Gauge(Box::new(value)) });
+    }
+
+    fn read_gauges(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: impl Fn() -> Values + Send + Sync + 'static,
+    ) {
+        let read = Read::Family { kind: MetricType::Gauge, label, values: Box::new(values) };
+        self.register(Reading { name, help, read });
+    }
+
+    fn read_counters(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: impl Fn() -> Values + Send + Sync + 'static,
+    ) {
+        let read = Read::Family { kind: MetricType::Counter, label, values: Box::new(values) };
+        self.register(Reading { name, help, read });
+    }
+
+    fn register(&mut self, reading: Reading) {
+        self.0.register_collector(Box::new(reading));
+    }
+}
+
+/// Something that is read when somebody asks.
+struct Reading {
+    name: &'static str,
+    help: &'static str,
+    read: Read,
+}
+
+enum Read {
+    /// What is now.
+    Gauge(Box<dyn Fn() -> f64 + Send + Sync>),
+    /// What is now, or has happened since the start, by a label.
+    Family { kind: MetricType, label: &'static str, values: Box<dyn Fn() -> Values + Send + Sync> },
+}
+
+/// Values, each with what it is of.
+type Values = Vec<(&'static str, f64)>;
+
+impl Collector for Reading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        match &self.read {
+            Read::Gauge(value) => {
+                let metric = encoder.encode_descriptor(self.name, self.help, None, MetricType::Gauge)?;
+                ConstGauge::new(value()).encode(metric)
+            }
+            Read::Family { kind, label, values } => {
+                let mut metric = encoder.encode_descriptor(self.name, self.help, None, *kind)?;
+                for (of, value) in values() {
+                    let labels = [(*label, of)];
+                    let metric = metric.encode_family(&labels)?;
+                    match kind {
+                        MetricType::Counter => ConstCounter::new(value).encode(metric)?,
+                        _ => ConstGauge::new(value).encode(metric)?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("name", &self.name).finish_non_exhaustive()
+    }
+}

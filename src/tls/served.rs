@@ -1,0 +1,70 @@
+//! The pair that is served: read by every handshake, replaced by the [`watch`](super::watch).
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::sync::Notify;
+use x509_parser::prelude::Validity;
+
+use super::Pair;
+
+/// What new connections are shown. Connections of before are not touched when it changes.
+#[derive(Debug)]
+pub struct ServedPair {
+    /// Invariant: certificate and key fit each other (`a_broken_pair_leaves_the_old_one_serving`).
+    current: ArcSwap<Pair>,
+    asked: Notify,
+}
+
+impl ServedPair {
+    pub(super) fn new(pair: Pair) -> Self {
+        Self { current: ArcSwap::from_pointee(pair), asked: Notify::new() }
+    }
+
+    /// Has the files read again, as soon as the server runs: what SIGHUP asks for.
+    pub fn reload(&self) {
+        self.asked.notify_one();
+    }
+
+    /// When the certificate expires, in seconds since 1970.
+    #[must_use]
+    pub fn not_after(&self) -> i64 {
+        self.validity().not_after.timestamp()
+    }
+
+    pub(super) fn validity(&self) -> Validity {
+        self.current.load().validity.clone()
+    }
+
+    pub(super) fn replace(&self, pair: Pair) {
+        self.current.store(Arc::new(pair));
+    }
+
+    /// Ready once a reload is asked for. Cancel safe: what was asked before is not forgotten.
+    pub(super) async fn asked(&self) {
+        self.asked.notified().await;
+    }
+}
+
+impl ResolvesServerCert for ServedPair {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.load().certified))
+    }
+}
+
+/// TLS 1.2 and 1.3 with the pair that is served, HTTP/1.1 only, since WebSockets over `h2` are not offered.
+///
+/// One for the life of the server: sessions are resumed over a change of the pair.
+pub(crate) fn server_config(pair: Arc<ServedPair>) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for both versions of TLS")
+        .with_no_client_auth()
+        .with_cert_resolver(pair);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
