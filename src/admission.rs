@@ -56,6 +56,8 @@ pub(crate) enum Overload {
 pub(crate) struct Slot {
     counts: Arc<Counts>,
     network: IpAddr,
+    /// Whether the limits had a say.
+    is_regular: bool,
 }
 
 impl Admission {
@@ -89,7 +91,9 @@ impl Admission {
 
     /// Takes a place whatever the limits say: for whoever takes up a session, and so gives back that session's place.
     pub(crate) fn enter_regardless(&self, address: IpAddr) -> Slot {
-        self.take(address).0
+        let (mut slot, _) = self.take(address);
+        slot.is_regular = false;
+        slot
     }
 
     /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
@@ -107,7 +111,7 @@ impl Admission {
             *count - 1
         };
         let all = self.0.all.fetch_add(1, Ordering::Relaxed);
-        (Slot { counts: Arc::clone(&self.0), network }, Others { all, from_address })
+        (Slot { counts: Arc::clone(&self.0), network, is_regular: true }, Others { all, from_address })
     }
 }
 
@@ -140,6 +144,18 @@ impl Counts {
 
     fn newcomers(&self) -> Option<MutexGuard<'_, Meters>> {
         self.newcomers.as_ref().map(Mutex::lock)
+    }
+}
+
+impl Slot {
+    /// A place that the limits had a say in: for who took one regardless of them, and then did not take another's.
+    pub(crate) fn into_regular(self, now: Instant) -> Result<Self, Overload> {
+        if self.is_regular {
+            return Ok(self);
+        }
+        let (admission, network) = (Admission(Arc::clone(&self.counts)), self.network);
+        drop(self);
+        admission.enter(network, now)
     }
 }
 
@@ -274,5 +290,22 @@ mod tests {
         }
         drop(slot);
         assert!(admission.enter(address, start).is_ok());
+    }
+
+    #[test]
+    fn who_came_to_take_anothers_place_and_does_not_is_subject_to_the_limits() {
+        for (all, per_address, overload) in [(1, 0, Overload::All), (0, 1, Overload::Address)] {
+            let admission = admission(all, per_address);
+            let first = admission.enter_now("192.0.2.1").unwrap();
+            let late = admission.enter_regardless(address("192.0.2.1"));
+            assert_eq!(late.into_regular(Instant::now()).unwrap_err(), overload);
+            let late = admission.enter_regardless(address("192.0.2.1"));
+            let first = first.into_regular(Instant::now()).unwrap();
+            drop(first);
+            let late = late.into_regular(Instant::now()).unwrap();
+            assert_eq!(admission.enter_now("192.0.2.1").unwrap_err(), overload);
+            drop(late);
+            assert!(admission.check(address("192.0.2.1"), Instant::now()).is_ok());
+        }
     }
 }

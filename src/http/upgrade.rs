@@ -163,7 +163,8 @@ impl Shared {
             let socket = Socket::new(websocket, limits.write_timeout);
             let _bug = BugReport(&shared.0.terms.metrics);
             let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-            let (session, origin) = shared.session(lifetime, resume, grant);
+            // What it came to resume has gone in the meantime, and there is no room for one more: as if it were lost.
+            let Ok((session, origin, slot)) = shared.session(lifetime, resume, grant, slot) else { return };
             let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms), expires);
             let end = connection.talk(shared.0.tasks.stop()).await;
             if end.parks() {
@@ -176,16 +177,23 @@ impl Shared {
         })
     }
 
-    fn session(&self, lifetime: Lifetime, resume: Option<ResumeOffer>, grant: Option<Grant>) -> (Session, Origin) {
+    fn session(
+        &self,
+        lifetime: Lifetime,
+        resume: Option<ResumeOffer>,
+        grant: Option<Grant>,
+        slot: Slot,
+    ) -> Result<(Session, Origin, Slot), Overload> {
         let metrics = &self.0.terms.metrics;
         let resumed = resume.map(|offer| self.0.hub.resume(&offer, grant.as_ref()));
         if let Some(resumed) = &resumed {
             metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
         }
-        match resumed.flatten() {
-            Some(session) => (session, Origin::Resumed),
-            None => (self.0.hub.open(lifetime, grant), Origin::New),
+        if let Some(session) = resumed.flatten() {
+            return Ok((session, Origin::Resumed, slot));
         }
+        let slot = slot.into_regular(Instant::now())?;
+        Ok((self.0.hub.open(lifetime, grant), Origin::New, slot))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
