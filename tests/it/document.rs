@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use entremise::cli::Cli;
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 const README: &str = include_str!("../../README.md");
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
+const SECURITY: &str = include_str!("../../docs/security.md");
 
 /// The README's table, as the command line says it.
 fn flags() -> String {
@@ -62,5 +65,31 @@ fn the_protocol_page_knows_every_error_and_close_code() {
     .chain(["1000", "1001", "1002", "1003", "1007", "1008", "1009", "1011", "1012", "4000", "4001", "4002", "4003"])
     {
         assert!(PROTOCOL.contains(&format!("| `{word}` |")) || PROTOCOL.contains(&format!("| {word}")), "{word}");
+    }
+}
+
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let mut sources = String::new();
+    for folder in ["src", "tests"] {
+        read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut sources);
+    }
+    let words = SECURITY.split('`').skip(1).step_by(2);
+    let names: Vec<_> = words.filter(|word| word.matches('_').count() >= 3 && !word.contains(' ')).collect();
+    assert!(names.len() > 50);
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}()")), "no such test: {name}");
+    }
+}
+
+/// The Rust files of a folder, one after the other.
+fn read_all(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder of the project") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).expect("text"));
+        }
     }
 }
