@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
+use crate::lab::connector;
 use crate::ledger::Count;
 use crate::peer::{Peer, Site, Socket, string, text};
 
@@ -220,6 +221,8 @@ pub(crate) async fn renew(site: Site, certs: PathBuf, stop: CancellationToken) {
 }
 
 async fn served(site: &Site) -> Option<Vec<u8>> {
-    let tls = site.tls().await.ok()?;
+    // A client of its own: one that resumes a TLS session is shown no certificate, and remembers the old one.
+    let newcomer = Site { connector: connector(), ..site.clone() };
+    let tls = newcomer.tls().await.ok()?;
     Some(tls.get_ref().1.peer_certificates()?.first()?.to_vec())
 }
