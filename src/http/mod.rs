@@ -2,6 +2,8 @@
 //!
 //! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod origin;
 mod page;
 pub(crate) mod status;
