@@ -1,8 +1,9 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make check, make test-network (root), make bench, make bench-turn (beside coturn)
+# See also: make check, make fuzz (SECONDS=60 for each target), make test-network (root), make bench, make bench-turn
+# (beside coturn)
 
-.PHONY: run test check test-network bench bench-turn
+.PHONY: run test check fuzz test-network bench bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -25,6 +26,17 @@ check: node_modules
 	npm run --silent check
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo 'Not run here: cargo deny (cargo install cargo-deny).'; fi
+
+SECONDS ?= 60
+
+# What it learns stays in fuzz/corpus; what breaks a rule is in fuzz/artifacts, and becomes a seed once it is mended.
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo 'nightly Rust is missing: rustup toolchain install nightly' >&2; exit 1; }
+	@cd fuzz && cargo +nightly fuzz build && for target in $$(cargo +nightly fuzz list); do \
+		mkdir -p corpus/$$target && \
+		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
 
 test-network: node_modules
 	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium
