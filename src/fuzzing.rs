@@ -12,7 +12,9 @@ mod tests {
 
     use super::*;
 
-    const TARGETS: [(&str, fn(&[u8])); 6] = [
+    type Play = fn(&[u8]);
+
+    const TARGETS: [(&str, Play); 6] = [
         ("frame", play_frame),
         ("headers", play_headers),
         ("pem", play_pem),

@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
         }
         match &*kind {
             "message" if self.get("room").is_some() => {
-                said.kind = "room-message".to_owned();
+                "room-message".clone_into(&mut said.kind);
                 said.room = Some(self.room()?);
                 said.payload = Some(self.get("message")?.to_owned());
             }

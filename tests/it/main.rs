@@ -17,12 +17,15 @@ mod turn_client;
 
 mod accept;
 mod admission;
+mod clock;
 mod close;
 mod document;
 mod drain;
 mod error;
+mod handshake;
 mod heartbeat;
 mod limit;
+mod memory;
 mod page;
 mod park;
 mod process;
@@ -35,6 +38,7 @@ mod status;
 mod tls;
 mod turn;
 mod turn_attack;
+mod websocket;
 mod welcome;
 
 use std::time::Duration;
