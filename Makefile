@@ -1,9 +1,9 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make check, make fuzz (SECONDS=60 for each target), make test-network (root), make bench, make bench-turn
-# (beside coturn)
+# See also: make test-nginx (part of make test), make check, make fuzz (SECONDS=60 for each target), make test-network
+# (root), make bench, make soak (10 minutes), make bench-turn (beside coturn)
 
-.PHONY: run test check fuzz test-network bench bench-turn
+.PHONY: run test check fuzz test-nginx test-network bench soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -11,6 +11,7 @@ run:
 test: node_modules
 	tests/tools chromium=chromium firefox-esr=firefox-esr
 	cargo test
+	$(MAKE) test-nginx
 	npm run --silent check
 	npm test --silent
 	cargo build
@@ -38,6 +39,10 @@ fuzz:
 		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
 
+test-nginx:
+	tests/unpack target/nginx nginx
+	cargo test --test it -- --ignored nginx::
+
 test-network: node_modules
 	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium
 	cargo build
@@ -45,6 +50,10 @@ test-network: node_modules
 
 bench:
 	cargo bench --bench idle_peers
+
+SECONDS = 600
+soak:
+	cargo bench --bench soak -- $(SECONDS)
 
 bench-turn: node_modules
 	tests/unpack target/coturn coturn

@@ -4,15 +4,11 @@
 //! all of them idle, and after every two have exchanged a whole call's signaling (offer, answer, 20 candidates each
 //! way). Prints KiB per peer.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+mod lab;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use lab::{Program, connector};
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -29,7 +25,7 @@ const CANDIDATES: usize = 20;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let count = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1000);
-    let server = Program::start();
+    let server = Program::start(&[] as &[&str]);
     let connector = connector();
     // The first connection pays for what all share.
     drop(Peer::connect(&server, &connector).await);
@@ -49,44 +45,6 @@ async fn main() {
     #[expect(clippy::cast_precision_loss, reason = "memory in KiB fits")]
     let per_peer = |kib: usize| kib.saturating_sub(before) as f64 / count as f64;
     println!("{count} idle TLS peers: {:.1} KiB each, {:.1} KiB after a call", per_peer(idle), per_peer(called));
-}
-
-/// The program under measurement, stopped when it is dropped.
-struct Program {
-    process: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Program {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the certificate");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_entremise"))
-            .args(["--listen", "127.0.0.1:0", "--max-connections", "0", "--max-connections-per-address", "0"])
-            .args(["--log", "error"])
-            .current_dir(&folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("its output is a pipe");
-        BufReader::new(output).read_line(&mut line).expect("it says where it listens");
-        let port = line.trim_end().trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
-        Self { process, port: port.expect("a port in the first line"), _folder: folder }
-    }
-
-    fn resident_kib(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 struct Peer {
@@ -133,65 +91,5 @@ async fn receive(socket: &mut Socket) -> Value {
             Message::Ping(_) => {}
             other => panic!("unexpected: {other:?}"),
         }
-    }
-}
-
-fn connector() -> TlsConnector {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
-}
-
-/// Trusts any certificate: the program makes its own, and loopback is not attacked.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

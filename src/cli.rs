@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::http::AllowedOrigin;
+use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
+use crate::net::Cidr;
+use crate::protocol::RoomName;
 use crate::tls::PairPaths;
-use crate::turn::Cidr;
 
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.
@@ -20,7 +21,13 @@ use crate::turn::Cidr;
 /// Each flag can be given as an environment variable too. Times are in seconds, fractions allowed; sizes in bytes.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 120, hide_possible_values = false)]
+#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Cli {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address and port to serve HTTPS on; the default serves IPv6 and IPv4
     #[arg(long, env = "ENTREMISE_LISTEN", value_name = "ADDRESS:PORT", default_value = "[::]:8443")]
     #[arg(help_heading = "Listening", hide_env_values = true)]
@@ -71,6 +78,56 @@ pub struct Cli {
     // hyper reads as much at once.
     #[arg(value_parser = clap::value_parser!(u32).range(8192..), help_heading = "Admission", hide_env_values = true)]
     pub max_header_bytes: u32,
+
+    /// New connections per second from one address, or one IPv6 /64, for long; 0: no limit
+    #[arg(long, env = "ENTREMISE_CONNECTIONS_PER_SECOND", value_name = "RATE", default_value = "20")]
+    #[arg(value_parser = rate, help_heading = "Admission", hide_env_values = true)]
+    pub connections_per_second: f64,
+
+    /// New connections from one address at once
+    #[arg(long, env = "ENTREMISE_CONNECTION_BURST", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..), help_heading = "Admission", hide_env_values = true)]
+    pub connection_burst: u32,
+
+    /// File with the secret by which clients' tokens are signed (JWT, HS256); then nobody comes in without one
+    #[arg(long, env = "ENTREMISE_AUTH_JWT_SECRET_FILE", value_name = "FILE", group = "auth_key")]
+    #[arg(help_heading = "Credentials", hide_env_values = true)]
+    pub auth_jwt_secret_file: Option<PathBuf>,
+
+    /// PEM file of the public key that verifies them instead: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)
+    #[arg(long, env = "ENTREMISE_AUTH_JWT_PUBLIC_KEY_FILE", value_name = "FILE", group = "auth_key")]
+    #[arg(help_heading = "Credentials", hide_env_values = true)]
+    pub auth_jwt_public_key_file: Option<PathBuf>,
+
+    /// Our name, which tokens must have as their audience
+    #[arg(long, env = "ENTREMISE_AUTH_AUDIENCE", value_name = "NAME", requires = "auth_key")]
+    #[arg(help_heading = "Credentials", hide_env_values = true)]
+    pub auth_audience: Option<String>,
+
+    /// Who must have issued them
+    #[arg(long, env = "ENTREMISE_AUTH_ISSUER", value_name = "NAME", requires = "auth_key")]
+    #[arg(help_heading = "Credentials", hide_env_values = true)]
+    pub auth_issuer: Option<String>,
+
+    /// Address block of proxies whose X-Forwarded-For and X-Forwarded-Host are believed (repeatable)
+    #[arg(long, env = "ENTREMISE_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
+    pub trusted_proxy: Vec<Cidr>,
+
+    /// Folder of the public host that is ours: page, /ws and /ice are in it
+    #[arg(long, env = "ENTREMISE_BASE_PATH", value_name = "PATH", default_value = "/")]
+    #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
+    pub base_path: BasePath,
+
+    /// Serve HTTP without TLS and without a certificate, for a proxy on this machine that ends TLS
+    #[arg(long, env = "ENTREMISE_PLAIN_HTTP", conflicts_with = "turn_tls_port")]
+    #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
+    pub plain_http: bool,
+
+    /// With --plain-http, serve other machines too: whoever is between them and us reads and changes everything
+    #[arg(long, env = "ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", requires = "plain_http")]
+    #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
+    pub insecure_plain_http_on_any_address: bool,
 
     /// Time that a session outlives its lost connection, for its client to come back; 0: none
     #[arg(long, env = "ENTREMISE_RESUME_WINDOW", value_name = "SECONDS", default_value = "30")]
@@ -256,6 +313,41 @@ pub struct Cli {
     pub log_format: LogFormat,
 }
 
+/// What the program does instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print a token, to try credentials out with
+    Token(TokenOrder),
+}
+
+/// What a token is to say.
+#[derive(Clone, Debug, Args)]
+pub struct TokenOrder {
+    /// File with the secret, as --auth-jwt-secret-file
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: PathBuf,
+
+    /// Whom it is about
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub subject: String,
+
+    /// The rooms that it opens, comma-separated; left out: all
+    #[arg(long, value_name = "ROOMS", value_delimiter = ',', value_parser = room)]
+    pub rooms: Option<Vec<String>>,
+
+    /// Time that it is good for
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub ttl: u64,
+
+    /// For whom it is, as --auth-audience
+    #[arg(long, value_name = "NAME")]
+    pub audience: Option<String>,
+
+    /// Who has signed it, as --auth-issuer
+    #[arg(long, value_name = "NAME")]
+    pub issuer: Option<String>,
+}
+
 /// How log lines look. They go to standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -291,6 +383,10 @@ fn host(text: &str) -> Result<Authority, String> {
     authority.ok_or_else(|| "give a host, or host:port, such as example.org".into())
 }
 
+fn room(text: &str) -> Result<String, String> {
+    RoomName::new(text).map(|room| room.to_string()).ok_or_else(|| "a room's name has 1 to 128 bytes".into())
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate >= 0.0 && rate.is_finite() => Ok(rate),
@@ -321,6 +417,34 @@ mod tests {
     }
 
     #[test]
+    fn every_flag_of_a_subcommand_has_one_line() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                assert!(argument.get_long_help().is_none() && argument.get_help().is_some(), "{}", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        for flags in [
+            &["--auth-jwt-secret-file=a", "--auth-jwt-public-key-file=b"][..],
+            &["--auth-audience=a"],
+            &["--auth-issuer=a"],
+            &["--insecure-plain-http-on-any-address"],
+            &["--plain-http", "--turn-tls-port=5349"],
+            &["--listen=[::]:1", "token", "--secret-file=a", "--subject=b"],
+            &["token", "--subject=b"],
+            &["token", "--secret-file=a"],
+            &["token", "--secret-file=a", "--subject="],
+            &["token", "--secret-file=a", "--subject=b", "--rooms=c,,d"],
+            &["token", "--secret-file=a", "--subject=b", "--ttl=0"],
+        ] {
+            assert!(Cli::try_parse_from(["entremise"].iter().chain(flags)).is_err(), "{flags:?}");
+        }
+    }
+
+    #[test]
     fn durations_take_fractions_and_refuse_zero() {
         assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
         for text in ["0", "-1", "inf", "NaN", "1e30", "", "10s"] {
@@ -330,7 +454,14 @@ mod tests {
 
     #[test]
     fn a_size_queue_or_deadline_of_zero_is_refused_at_start() {
-        let flags = ["max-message-bytes", "mailbox-messages", "mailbox-bytes", "queued-bytes", "message-burst"];
+        let flags = [
+            "max-message-bytes",
+            "mailbox-messages",
+            "mailbox-bytes",
+            "queued-bytes",
+            "message-burst",
+            "connection-burst",
+        ];
         let deadlines = ["heartbeat", "write-timeout", "drain-timeout", "handshake-timeout"];
         for flag in flags.into_iter().chain(deadlines) {
             assert!(Cli::try_parse_from(["entremise", &format!("--{flag}=0")]).is_err(), "{flag}");
@@ -342,6 +473,7 @@ mod tests {
         for flag in [
             "max-connections",
             "max-connections-per-address",
+            "connections-per-second",
             "max-handshakes",
             "max-handshakes-per-address",
             "messages-per-second",

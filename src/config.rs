@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 10,000 connections | about 150 MB of idle peers: what a small machine has to spare |
 //! | 1,000 connections per address | a school or an office behind one address; a tenth of all for one attacker |
+//! | 1,000 new connections at once, 20 per second | that school comes back when the network does; one page that reloads makes 1 |
 //! | 2,048 unanswered connections | a restart brings everybody back within seconds; one that stops within a handshake of 64 KiB has 76 KB, so 155 MB at worst |
 //! | 1,000 of them from one address | as many as it may have: they all come back at once too |
 //! | request heads of 16 KiB | room for the long cookies of a neighbouring site, far from a burden |
@@ -33,13 +34,16 @@ use axum::http::uri::Authority;
 
 use crate::accept::OpeningLimits;
 use crate::admission::AdmissionLimits;
-use crate::cli::Cli;
+use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
+use crate::cli::{Cli, TokenOrder};
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
-use crate::http::AllowedOrigin;
+use crate::http::HttpConfig;
 use crate::hub::{HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
+use crate::meter::Flow;
+use crate::net::TlsEnd;
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
 use crate::turn::{TurnConfig, TurnLimits};
@@ -49,7 +53,7 @@ use crate::turn::{TurnConfig, TurnLimits};
 pub struct Config {
     /// Where to serve.
     pub listen: SocketAddr,
-    /// With which certificate.
+    /// With which certificate, where TLS ends here.
     pub pair: PairPaths,
     /// How often its files are looked at for a change, which is served when it has stood still from one look to the
     /// next.
@@ -66,18 +70,25 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// A listening socket that is used instead of `listen`: from systemd.
     pub listener: Option<TcpListener>,
-    /// Whose pages may connect, besides our own.
-    pub allowed_origins: Vec<AllowedOrigin>,
-    /// How many may connect.
-    pub admission: AdmissionLimits,
-    /// How many sessions may wait for their client to come back.
-    pub parked: AdmissionLimits,
+    /// Who gets HTTP without TLS. None: nobody.
+    pub plain_http: Option<PlainHttp>,
+    /// Who may connect, and where they find us.
+    pub http: HttpConfig,
     /// What a connection may do.
     pub connection: ConnectionLimits,
     /// What the hub holds.
     pub hub: HubLimits,
     /// What browsers are told to use to reach each other, and what of it is embedded.
     pub ice: IceSettings,
+}
+
+/// Who gets HTTP without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// A proxy on this machine, or its user.
+    ThisMachine,
+    /// Whoever comes: the operator says that the way here is safe.
+    Anybody,
 }
 
 /// STUN and TURN, here and elsewhere.
@@ -119,11 +130,25 @@ impl Config {
         queue.saturating_add(message).saturating_add(CONNECTION_OVERHEAD_BYTES)
     }
 
+    /// Whether this address, on which we listen, is one for what we serve.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::PlainHttp`] where others could read along.
+    pub fn check_address(&self, listen: SocketAddr) -> Result<(), StartError> {
+        match self.plain_http {
+            Some(PlainHttp::ThisMachine) if !listen.ip().to_canonical().is_loopback() => {
+                Err(StartError::PlainHttp { listen })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The settings that the command line asks for.
     ///
     /// # Errors
     ///
-    /// [`StartError::TooSmall`] where one setting can't hold another.
+    /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         let max_message_bytes = cli.max_message_bytes.get();
         let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
@@ -139,22 +164,19 @@ impl Config {
             opening: OpeningLimits {
                 connections: NonZeroUsize::new(cli.max_handshakes),
                 connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
-                proxies: Vec::new(),
+                proxies: cli.trusted_proxy.clone(),
             },
             max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
             drain_timeout: cli.drain_timeout,
             metrics_listen: cli.metrics_listen,
             listener: None,
-            allowed_origins: cli.allow_origin.clone(),
-            admission: AdmissionLimits {
-                all: NonZeroUsize::new(cli.max_connections),
-                per_address: NonZeroUsize::new(cli.max_connections_per_address),
-            },
-            parked: AdmissionLimits {
-                all: NonZeroUsize::new(cli.max_parked),
-                per_address: NonZeroUsize::new(cli.max_parked_per_address),
-            },
+            plain_http: cli.plain_http.then_some(if cli.insecure_plain_http_on_any_address {
+                PlainHttp::Anybody
+            } else {
+                PlainHttp::ThisMachine
+            }),
+            http: http_config(cli)?,
             connection: ConnectionLimits {
                 max_message_bytes,
                 rate: rate(cli.messages_per_second, cli.message_burst),
@@ -174,6 +196,64 @@ impl Config {
             ice: IceSettings::from_cli(cli)?,
         })
     }
+}
+
+fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
+    Ok(HttpConfig {
+        admission: AdmissionLimits {
+            all: NonZeroUsize::new(cli.max_connections),
+            per_address: NonZeroUsize::new(cli.max_connections_per_address),
+            newcomers: (cli.connections_per_second > 0.0)
+                .then(|| Flow { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
+        },
+        parked: AdmissionLimits {
+            all: NonZeroUsize::new(cli.max_parked),
+            per_address: NonZeroUsize::new(cli.max_parked_per_address),
+            newcomers: None,
+        },
+        allowed_origins: cli.allow_origin.clone(),
+        public_host: cli.public_host.clone(),
+        trusted_proxies: cli.trusted_proxy.clone(),
+        verifier: verifier(cli)?,
+        base_path: cli.base_path.clone(),
+        tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
+    })
+}
+
+fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
+    let key = match (&cli.auth_jwt_secret_file, &cli.auth_jwt_public_key_file) {
+        (Some(file), _) => Key::shared(&auth_secret("--auth-jwt-secret-file", file)?),
+        (None, Some(file)) => {
+            let flag = "--auth-jwt-public-key-file";
+            Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))?
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Verifier::new(key, cli.auth_audience.clone(), cli.auth_issuer.clone())))
+}
+
+/// The token that is ordered, made at this time (seconds since 1970).
+///
+/// # Errors
+///
+/// Where the secret's file can't be used.
+pub fn token(order: &TokenOrder, now: u64) -> Result<String, StartError> {
+    let secret = auth_secret("--secret-file", &order.secret_file)?;
+    let claims = Claims {
+        rooms: order.rooms.clone(),
+        audience: order.audience.as_deref().map(Audience::from),
+        issuer: order.issuer.clone(),
+        ..Claims::new(&order.subject, now.saturating_add(order.ttl))
+    };
+    Ok(claims.mint(&secret))
+}
+
+fn auth_secret(flag: &'static str, path: &Path) -> Result<Secret, StartError> {
+    Secret::new(&secret(flag, path)?).map_err(|problem| key_error(flag, path, problem))
+}
+
+fn key_error(flag: &'static str, path: &Path, problem: KeyProblem) -> StartError {
+    StartError::SecretFile { flag, path: path.to_owned(), problem: problem.to_string() }
 }
 
 impl IceSettings {
@@ -274,9 +354,56 @@ mod tests {
 
     #[test]
     fn zero_switches_limits_off() {
-        let config = config(&["--messages-per-second=0", "--refused-messages=0", "--max-connections=0"]).unwrap();
+        let config = config(&[
+            "--messages-per-second=0",
+            "--refused-messages=0",
+            "--max-connections=0",
+            "--connections-per-second=0",
+        ])
+        .unwrap();
+        assert!(config.http.admission.newcomers.is_none());
         assert!(config.connection.rate.is_none());
         assert!(config.connection.refused_messages.is_none());
-        assert!(config.admission.all.is_none());
+        assert!(config.http.admission.all.is_none());
+    }
+
+    #[test]
+    fn plain_http_for_all_the_world_has_to_be_said_twice() {
+        for listen in ["[::]:8443", "0.0.0.0:80", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
+            let listen = listen.parse().unwrap();
+            let once = config(&["--plain-http"]).unwrap();
+            let error = once.check_address(listen).unwrap_err().to_string();
+            assert!(error.contains("--insecure-plain-http-on-any-address"), "{error}");
+            let twice = config(&["--plain-http", "--insecure-plain-http-on-any-address"]).unwrap();
+            assert!(twice.check_address(listen).is_ok() && config(&[]).unwrap().check_address(listen).is_ok());
+            assert_eq!((once.http.tls_end, twice.http.tls_end), (TlsEnd::Proxy, TlsEnd::Proxy));
+        }
+        for listen in ["127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"] {
+            let config = config(&["--plain-http"]).unwrap();
+            assert!(config.check_address(listen.parse().unwrap()).is_ok(), "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_stops_the_start_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let flags = ["--auth-jwt-secret-file", "--auth-jwt-public-key-file"];
+        for (text, problems) in [
+            ("", ["empty", "empty"]),
+            ("a secret of thirty-one bytes ..\n\n", ["has 31 bytes, and HS256 needs 32", "no public key"]),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ["PEM", "private key"]),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            for (flag, problem) in flags.into_iter().zip(problems) {
+                let error = config(&[&format!("{flag}={}", file.display())]).unwrap_err();
+                assert!(error.starts_with(flag) && error.contains(problem), "{error}");
+                assert!(text.is_empty() || !error.contains(text.trim()), "{error}");
+            }
+        }
+        for flag in flags {
+            let error = config(&[&format!("{flag}={}/nothing", folder.path().display())]).unwrap_err();
+            assert!(error.starts_with(flag) && error.contains("cannot be read"), "{error}");
+        }
     }
 }

@@ -51,7 +51,7 @@ pub enum StartError {
         source: io::Error,
     },
 
-    /// A file with a secret can't be used.
+    /// A file with a secret or a key can't be used.
     #[error("{flag} {}: {problem}", path.display())]
     SecretFile {
         /// The flag that names it.
@@ -69,6 +69,16 @@ pub enum StartError {
     NoAccess {
         /// The server.
         url: String,
+    },
+
+    /// Everything in plain text, for all the world.
+    #[error(
+        "--plain-http on {listen}: whoever is on the way could read and change everything; listen on 127.0.0.1, \
+         beside the proxy that ends TLS, or give --insecure-plain-http-on-any-address where the way here is safe"
+    )]
+    PlainHttp {
+        /// Where it would be served.
+        listen: SocketAddr,
     },
 
     /// The log filter isn't one.

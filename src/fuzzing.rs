@@ -1,5 +1,6 @@
 //! What `fuzz/` stands on: everything that reads what others wrote, without sockets. No part of the server.
 
+pub use crate::auth::fuzzing::play_token;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
 pub use crate::protocol::fuzzing::play_frame;
@@ -14,11 +15,12 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 6] = [
+    const TARGETS: [(&str, Play); 7] = [
         ("frame", play_frame),
         ("headers", play_headers),
         ("pem", play_pem),
         ("sessions", play_sessions),
+        ("token", play_token),
         ("turn_stranger", play_stranger),
         ("turn_user", play_user),
     ];

@@ -4,23 +4,27 @@
 //!
 //! 1. [`server`] binds and runs everything; [`tasks`] is who starts tasks, stops them and waits for them.
 //! 2. [`accept`] tells a new connection's kind by its first byte and shakes hands with [`tls`]; [`admission`] counts.
-//! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101.
+//! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101; [`auth`] says
+//!    what a client's token allows.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
 //! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
-//! [`metrics`] is what is counted on the way, `monitor` shows it.
+//! [`metrics`] is what is counted on the way, `monitor` shows it. [`net`] is addresses, [`meter`] how much of something
+//! there may be in a time.
 //!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
 
 pub mod accept;
 pub mod admission;
 pub mod ice;
-mod net;
+pub mod meter;
+pub mod net;
 pub mod turn;
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
-use entremise::cli::{Cli, LogFormat};
-use entremise::config::Config;
+use entremise::cli::{Cli, Command, LogFormat, TokenOrder};
+use entremise::config::{self, Config};
 use entremise::error::StartError;
 use entremise::server::Server;
 use entremise::tls::ServedPair;
@@ -23,7 +24,11 @@ const OTHER_URLS: usize = 4;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli).await {
+    let done = match &cli.command {
+        Some(Command::Token(order)) => print_token(order),
+        None => serve(&cli).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not `eprintln`: it panics where nobody can hear it.
@@ -33,7 +38,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+/// Prints nothing else, so that it can be taken by `$(…)`.
+fn print_token(order: &TokenOrder) -> Result<(), Box<dyn std::error::Error>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    writeln!(std::io::stdout(), "{}", config::token(order, now)?)?;
+    Ok(())
+}
+
+async fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     start_logging(&cli.log, cli.log_format)?;
     let mut config = Config::from_cli(cli)?;
     config.listener = inherited_listener()?;
@@ -47,7 +59,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     let pair = server.pair();
     tokio::select! {
         ran = server.run(stop(interrupt, terminate)) => ran?,
-        never = reload(hangup, &pair) => match never {},
+        never = reload(hangup, pair.as_deref()) => match never {},
     };
     Ok(())
 }
@@ -118,11 +130,13 @@ fn announce(server: &Server, peer_bytes: usize, queued_bytes: usize) {
     let _ = writeln!(out, "memory: at most {peer} KiB for one peer, {queued} KiB for all queues together");
 }
 
-/// Has the certificate read again at each signal. Never ready.
-async fn reload(mut hangup: Signal, pair: &ServedPair) -> Infallible {
+/// Has the certificate, if there is one, read again at each signal. Never ready.
+async fn reload(mut hangup: Signal, pair: Option<&ServedPair>) -> Infallible {
     loop {
         hangup.recv().await;
-        pair.reload();
+        if let Some(pair) = pair {
+            pair.reload();
+        }
     }
 }
 

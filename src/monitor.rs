@@ -68,7 +68,8 @@ pub(crate) struct Sources {
     pub(crate) parked: Admission,
     pub(crate) openings: Openings,
     pub(crate) turn: Arc<Turn>,
-    pub(crate) pair: Arc<ServedPair>,
+    /// None: a proxy ends TLS for us.
+    pub(crate) pair: Option<Arc<ServedPair>>,
 }
 
 /// All that a monitor is told.
@@ -86,9 +87,11 @@ impl Exposition {
         metrics.clone().register(&mut this.0);
         this.read("connections", "WebSockets that are open", move || admission.count() as f64);
         this.read("sessions_parked", "Sessions whose connection is lost at the moment", move || parked.count() as f64);
-        this.read("certificate_expiry_seconds", "When the certificate expires, since 1970", move || {
-            pair.not_after() as f64
-        });
+        if let Some(pair) = pair {
+            this.read("certificate_expiry_seconds", "When the certificate expires, since 1970", move || {
+                pair.not_after() as f64
+            });
+        }
         let (unanswered, relays) = (openings.clone(), Arc::clone(&turn));
         this.read("connections_unanswered", "Connections before their first answer", move || {
             unanswered.connections() as f64
@@ -100,6 +103,8 @@ impl Exposition {
         this.read_counters("turn", "What the embedded TURN server did", "what", move || {
             TurnCount::ALL.into_iter().map(|what| (what.as_str(), turn.count(what) as f64)).collect()
         });
+        let runtime = tokio::runtime::Handle::current();
+        this.read("tasks", "Tasks that run or wait", move || runtime.metrics().num_alive_tasks() as f64);
         this.read_hub(&hub);
         this
     }

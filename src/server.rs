@@ -12,16 +12,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
 use crate::accept::{Acceptor, Deadlines, Openings};
-use crate::admission::Admission;
 use crate::config::{Config, IceSettings};
 use crate::connection::Terms;
 use crate::error::{StartError, listen_advice};
-use crate::http::{Origins, Parts};
+use crate::http::{BasePath, HttpConfig, Parts};
 use crate::hub::Hub;
 use crate::ice::credential::TurnSecret;
 use crate::ice::{Embedded, IceConfig};
 use crate::metrics::Metrics;
 use crate::monitor::{Exposition, Monitor, Sources};
+use crate::net::TlsEnd;
 use crate::tasks::{Drained, Tasks};
 use crate::tls::{Audience, ServedPair, Watch};
 use crate::turn::{Turn, TurnCount, UdpClients};
@@ -34,8 +34,11 @@ const BACKLOG: i32 = 1024;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    scheme: &'static str,
+    page: BasePath,
     acceptor: Acceptor,
-    watch: Watch,
+    /// None: a proxy ends TLS for us.
+    watch: Option<Watch>,
     certificate_poll: Duration,
     ports: TurnPorts,
     router: Router,
@@ -59,32 +62,26 @@ impl Server {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn bind(config: Config) -> Result<Self, StartError> {
-        let audience = match config.ice.public_host {
-            Some(_) => Audience::Public,
-            None => Audience::Developers,
+    pub fn bind(mut config: Config) -> Result<Self, StartError> {
+        let watch = match config.http.tls_end {
+            TlsEnd::Here => Some(Watch::open(config.pair.clone(), audience(&config.http))?),
+            TlsEnd::Proxy => None,
         };
-        let watch = Watch::open(config.pair, audience)?;
-        let tls = tls::server_config(Arc::clone(watch.served()));
-        let listener = match config.listener {
+        let tls = watch.as_ref().map(|watch| tls::server_config(Arc::clone(watch.served())));
+        let listener = match config.listener.take() {
             Some(listener) => listener,
             None => listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?,
         };
         let address = listener.local_addr().expect("a socket that listens has an address");
+        config.check_address(address)?;
         let tasks = Tasks::new();
         let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
         let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
         let ice = Arc::new(ports.offer(config.ice));
-        let web = Parts {
-            hub: Arc::clone(&hub),
-            tasks: tasks.clone(),
-            admission: Admission::new(config.admission),
-            parked: Admission::new(config.parked),
-            origins: Origins::new(config.allowed_origins),
-            terms: Arc::new(Terms { limits: config.connection, metrics: metrics.clone() }),
-            ice,
-        };
+        let page = config.http.base_path.clone();
+        let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
+        let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
         let openings = Openings::new(config.opening);
         let sources = Sources {
             hub: Arc::clone(&hub),
@@ -92,7 +89,7 @@ impl Server {
             parked: web.parked.clone(),
             openings: openings.clone(),
             turn: Arc::clone(&turn),
-            pair: Arc::clone(watch.served()),
+            pair: watch.as_ref().map(|watch| Arc::clone(watch.served())),
         };
         let monitor = match config.metrics_listen {
             Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources))?),
@@ -104,6 +101,8 @@ impl Server {
         Ok(Self {
             listener,
             address,
+            scheme: if tls.is_some() { "https" } else { "http" },
+            page,
             acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
             watch,
             certificate_poll: config.certificate_poll,
@@ -150,23 +149,23 @@ impl Server {
         self.openings.clone()
     }
 
-    /// The certificate that is served, to look at and to have it read again.
+    /// The certificate that is served, if TLS ends here: to look at and to have it read again.
     #[must_use]
-    pub fn pair(&self) -> Arc<ServedPair> {
-        Arc::clone(self.watch.served())
+    pub fn pair(&self) -> Option<Arc<ServedPair>> {
+        self.watch.as_ref().map(|watch| Arc::clone(watch.served()))
     }
 
     /// Where a browser can open the page: on this machine first, then from others on its network.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
-        let port = self.address.port();
-        let url = |ip| format!("https://{}/", SocketAddr::new(ip, port));
+        let (scheme, page, port) = (self.scheme, &self.page, self.address.port());
+        let url = |ip| format!("{scheme}://{}{page}", SocketAddr::new(ip, port));
         if !self.address.ip().is_unspecified() {
             return vec![url(self.address.ip().to_canonical())];
         }
         let is_served = |ip: &IpAddr| self.address.is_ipv6() || ip.is_ipv4();
         let others = net::lan_addresses().into_iter().filter(is_served).map(url);
-        [format!("https://localhost:{port}/")].into_iter().chain(others).collect()
+        [format!("{scheme}://localhost:{port}{page}")].into_iter().chain(others).collect()
     }
 
     /// Serves until `stop` is ready, then drains: accepting stops, every peer is told, and what is left at the
@@ -177,7 +176,9 @@ impl Server {
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         self.ports.serve(&self.acceptor, &self.tasks)?;
-        self.tasks.spawn(self.watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        if let Some(watch) = self.watch {
+            self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        }
         // Outlives the drain, and ends with this function.
         let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
         let handle = Handle::new();
@@ -201,6 +202,15 @@ impl Server {
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),
         }
         Ok(drained)
+    }
+}
+
+/// A pair for development is for nobody but developers: not where the server has a public name, nor where it asks for
+/// credentials.
+fn audience(config: &HttpConfig) -> Audience {
+    match (&config.public_host, &config.verifier) {
+        (None, None) => Audience::Developers,
+        _ => Audience::Public,
     }
 }
 

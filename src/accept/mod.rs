@@ -2,7 +2,7 @@
 //!
 //! Before TLS, and after the handshake again: a STUN message goes to the embedded TURN server, so that one TCP port is
 //! enough for page, signaling and relay; all else is HTTP. A letter before TLS is a browser that was sent to `http://`,
-//! which the router redirects. The deadline covers everything up to the first byte of the first request: hyper's own
+//! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the first request: hyper's own
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
 mod opening;
@@ -51,7 +51,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) enum Transport {
     /// Over TLS.
     Tls,
-    /// In plain text: only ever redirected.
+    /// In plain text: only redirected, unless a proxy ends TLS for us.
     Plain,
 }
 
@@ -67,7 +67,8 @@ pub(crate) struct Deadlines {
 /// Tells connections apart and shakes hands. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
-    tls: TlsAcceptor,
+    /// None: a proxy ends TLS for us.
+    tls: Option<TlsAcceptor>,
     turn: Arc<Turn>,
     openings: Openings,
     deadlines: Deadlines,
@@ -76,14 +77,14 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(
-        tls: Arc<ServerConfig>,
+        tls: Option<Arc<ServerConfig>>,
         turn: Arc<Turn>,
         openings: Openings,
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: TlsAcceptor::from(tls), turn, openings, deadlines, lingering }
+        Self { tls: tls.map(TlsAcceptor::from), turn, openings, deadlines, lingering }
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
@@ -131,8 +132,9 @@ impl Acceptor {
             b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp), place), Transport::Plain)),
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
+                let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
                 let handshake = self.openings.handshake();
-                let mut tls = self.tls.accept(tcp).await?;
+                let mut tls = tls.accept(tcp).await?;
                 handshake.completed();
                 let first = tls.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 let stream = self.stream(Io::Tls(Box::new(tls)), place);

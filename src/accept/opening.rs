@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::admission::{Admission, AdmissionLimits, Slot};
-use crate::turn::Cidr;
+use crate::net::Cidr;
 
 /// What is allowed. `None` is no limit.
 #[derive(Clone, Debug)]
@@ -62,7 +63,8 @@ struct State {
 impl Openings {
     pub(crate) fn new(limits: OpeningLimits) -> Self {
         let OpeningLimits { connections, connections_per_address, proxies } = limits;
-        let admission = Admission::new(AdmissionLimits { all: connections, per_address: connections_per_address });
+        let limits = AdmissionLimits { all: connections, per_address: connections_per_address, newcomers: None };
+        let admission = Admission::new(limits, Instant::now());
         Self(Arc::new(State { admission, proxies, counts: Default::default() }))
     }
 
@@ -81,8 +83,11 @@ impl Openings {
     /// A place for a new connection, until it is answered.
     pub(super) fn enter(&self, address: IpAddr) -> io::Result<Slot> {
         let admission = &self.0.admission;
-        let entered =
-            if self.speaks_for_many(address) { admission.enter_for_many(address) } else { admission.enter(address) };
+        let entered = if self.speaks_for_many(address) {
+            admission.enter_for_many(address)
+        } else {
+            admission.enter(address, Instant::now())
+        };
         entered.map_err(|overload| {
             self.add_one(OpeningCount::Refused);
             io::Error::new(io::ErrorKind::QuotaExceeded, format!("too many unanswered connections: {overload:?}"))

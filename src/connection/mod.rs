@@ -86,10 +86,19 @@ pub(crate) struct Connection {
     patience: Option<Patience>,
     /// When a client whose window is full is given up.
     overdue: Option<Instant>,
+    /// When the client's credentials expire.
+    expires: Option<Instant>,
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, session: Session, origin: Origin, ice: IceOffer, terms: Arc<Terms>) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        session: Session,
+        origin: Origin,
+        ice: IceOffer,
+        terms: Arc<Terms>,
+        expires: Option<Instant>,
+    ) -> Self {
         let (now, limits) = (Instant::now(), terms.limits);
         Self {
             socket,
@@ -102,6 +111,7 @@ impl Connection {
             bytes: limits.bytes_per_second.map(|rate| TokenBucket::of_bytes(rate, now)),
             patience: limits.refused_messages.map(|limit| Patience::new(limit.get(), now)),
             overdue: None,
+            expires,
         }
     }
 
@@ -113,13 +123,15 @@ impl Connection {
     /// Talks until one side has had enough. Borrows itself: a future that moved it would be three times as large, and
     /// there is one for each peer.
     pub(crate) async fn talk(&mut self, stop: &CancellationToken) -> End {
-        let unseated = self.session.unseated();
+        let (unseated, expired) = (self.session.unseated(), reached(self.expires));
         let end = tokio::select! {
             // Cancels a write that is stuck: what was not written goes down with the session, or again over the next.
             unseated = unseated => match unseated {
                 Unseated::TakenOver => End::TakenOver,
                 Unseated::Evicted => End::TooSlow,
             },
+            // Not a beat: whoever is never silent must not outstay its time.
+            () = expired => End::Expired,
             end = self.converse(stop) => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
@@ -284,7 +296,9 @@ impl Connection {
     pub(crate) async fn part(&mut self, end: End) {
         let rest = self.session.end();
         let can_write = !matches!(end, End::ClientClosed | End::ClientAway | End::Lost | End::TooSlow | End::Silent);
-        if can_write && self.write_all(rest).await.is_err() {
+        // Without anything to write, what is stuck from before would get a whole write's time: a connection that was
+        // taken over counts beside the one that replaces it, so it has no more than the close's.
+        if can_write && !rest.is_empty() && self.write_all(rest).await.is_err() {
             return;
         }
         self.socket.close(end).await;
@@ -295,5 +309,13 @@ impl Connection {
             self.feed(frame).await?;
         }
         self.socket.flush().await
+    }
+}
+
+/// Waits for a moment, which may never come.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

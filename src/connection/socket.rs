@@ -24,8 +24,9 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// How long the other side may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a browser says when the page goes away (RFC 6455, 7.4.1).
-const GOING_AWAY: u16 = 1001;
+/// The client is through (RFC 6455, 7.4.1). A browser says 1001 when the page goes away, and a page that wants to come
+/// back says a code of its own, which is all that it may choose besides this.
+const NORMAL_CLOSURE: u16 = 1000;
 
 /// An open WebSocket. Every write has a deadline.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Socket {
             Some(Ok(Message::Text(text))) => Ok(Received::Text(text)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Received::Control),
             Some(Ok(Message::Binary(_))) => Err(End::Binary),
-            Some(Ok(Message::Close(Some(frame)))) if frame.code == GOING_AWAY => Err(End::ClientAway),
+            Some(Ok(Message::Close(Some(frame)))) if frame.code != NORMAL_CLOSURE => Err(End::ClientAway),
             Some(Ok(Message::Close(_))) => Err(End::ClientClosed),
             Some(Err(error)) => Err(broken(&error)),
             None => Err(End::Lost),

@@ -1,7 +1,13 @@
 //! HTTP: the route table, and what holds for every answer.
 //!
-//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page. A request in plain text is sent to https and nothing else.
+//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page; all of them in a
+//! folder of the host, if the operator says so. A request in plain text is sent to https and nothing else, unless a proxy
+//! ends TLS for us.
 
+mod base_path;
+mod caller;
+mod cors;
+mod credentials;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod origin;
@@ -11,25 +17,30 @@ mod subprotocol;
 mod upgrade;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 
-pub use origin::AllowedOrigin;
-pub(crate) use origin::Origins;
+pub use base_path::{BasePath, NotABasePath};
+pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::Transport;
-use crate::admission::Admission;
+use crate::admission::{Admission, AdmissionLimits};
+use crate::auth::Verifier;
 use crate::connection::Terms;
 use crate::hub::Hub;
 use crate::ice::IceConfig;
+use crate::net::{Cidr, TlsEnd};
 use crate::tasks::Tasks;
+use caller::{Proxies, authority};
+use origin::Origins;
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
 /// camera and microphone are for itself.
@@ -57,30 +68,97 @@ pub(crate) struct Parts {
     /// Who is here.
     pub(crate) hub: Arc<Hub>,
     /// Tells when the server drains, and is told of every connection.
-    pub(crate) tasks: Tasks,
+    tasks: Tasks,
     /// The connections of the moment.
     pub(crate) admission: Admission,
     /// The sessions that wait for their client to come back.
     pub(crate) parked: Admission,
     /// Whose pages may connect.
-    pub(crate) origins: Origins,
+    origins: Origins,
+    /// Who is believed about others.
+    proxies: Proxies,
+    /// By whom tokens have to be signed.
+    verifier: Option<Verifier>,
     /// What holds for every connection.
-    pub(crate) terms: Arc<Terms>,
+    terms: Arc<Terms>,
     /// What browsers are told to use.
-    pub(crate) ice: Arc<IceConfig>,
+    ice: Arc<IceConfig>,
+    base_path: BasePath,
+    tls_end: TlsEnd,
+}
+
+impl Parts {
+    pub(crate) fn new(config: HttpConfig, hub: Arc<Hub>, tasks: Tasks, terms: Arc<Terms>, ice: Arc<IceConfig>) -> Self {
+        Self {
+            hub,
+            tasks,
+            admission: Admission::new(config.admission, Instant::now()),
+            parked: Admission::new(config.parked, Instant::now()),
+            origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
+            proxies: Proxies::new(config.trusted_proxies),
+            verifier: config.verifier,
+            terms,
+            ice,
+            base_path: config.base_path,
+            tls_end: config.tls_end,
+        }
+    }
+}
+
+/// Who is let in, and where they find us.
+#[derive(Debug)]
+pub struct HttpConfig {
+    /// How many may connect.
+    pub admission: AdmissionLimits,
+    /// How many sessions may wait for their client to come back.
+    pub parked: AdmissionLimits,
+    /// Whose pages may connect, besides our own.
+    pub allowed_origins: Vec<AllowedOrigin>,
+    /// The name by which clients reach us, where their requests may have another.
+    pub public_host: Option<Authority>,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// By whom tokens have to be signed. None: nobody is asked for any.
+    pub verifier: Option<Verifier>,
+    /// The folder on the host that is ours.
+    pub base_path: BasePath,
+    /// Who ends TLS: without a proxy that does, a request in plain text is not served.
+    pub tls_end: TlsEnd,
 }
 
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
+    let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
     let status = status::routes(parts.tasks.stop().clone());
-    Router::new()
-        .route("/ws", get(upgrade::answer))
-        .route("/ice", get(upgrade::answer_ice))
+    let routes = Router::new()
+        .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
+        .route("/ice", get(upgrade::answer_ice).options(upgrade::answer_ice_preflight))
         .merge(status)
         .fallback(page::answer)
-        .layer(middleware::from_fn(only_tls))
-        .layer(middleware::map_response(with_headers))
-        .with_state(Shared(Arc::new(parts)))
+        .with_state(Shared(Arc::new(parts)));
+    let routes = beneath(&base_path, routes);
+    let routes = match tls_end {
+        TlsEnd::Here => routes.layer(middleware::from_fn(only_tls)),
+        TlsEnd::Proxy => routes,
+    };
+    routes.layer(middleware::map_response(with_headers))
+}
+
+/// The routes in a folder of the host; the rest of it is not ours.
+fn beneath(base: &BasePath, routes: Router) -> Router {
+    if *base == BasePath::default() {
+        return routes;
+    }
+    let page = base.to_string();
+    let to_page = move |uri: Uri| async move {
+        let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+        // Without the host: a proxy may know us by another name than the client does.
+        (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("{page}{query}"))])
+    };
+    Router::new()
+        .route(base.as_str(), any(to_page))
+        .nest(&base.to_string(), routes)
+        .fallback(|| async { (StatusCode::NOT_FOUND, page::NOTHING_HERE) })
 }
 
 async fn with_headers(mut response: Response) -> Response {
@@ -99,17 +177,12 @@ async fn only_tls(request: Request, next: Next) -> Response {
 
 fn to_https(request: &Request) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    match host(request.headers()) {
+    let host = request.headers().get(header::HOST).and_then(|host| authority(host.to_str().ok()?));
+    match host {
         Some(host) => {
             let location = format!("https://{host}{path}");
             (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)], "Here is https only.\n").into_response()
         }
         None => (StatusCode::BAD_REQUEST, "Here is https only, and the request has no valid Host.\n").into_response(),
     }
-}
-
-/// The host and port by which the client reached us, if it says so in the form of one (RFC 9110, 7.2).
-fn host(headers: &HeaderMap) -> Option<Authority> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    host.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
 }

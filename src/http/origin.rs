@@ -6,6 +6,8 @@ use std::str::FromStr;
 use axum::http::Uri;
 use axum::http::uri::Authority;
 
+use crate::accept::Transport;
+
 /// An origin that is let in besides our own: `https://example.org`, with a port if it isn't the default, or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigin {
@@ -39,24 +41,39 @@ impl fmt::Display for AllowedOrigin {
 
 /// The list of origins that may come in.
 #[derive(Debug)]
-pub(crate) struct Origins(Vec<AllowedOrigin>);
+pub(super) struct Origins(Vec<AllowedOrigin>);
 
 impl Origins {
-    pub(crate) fn new(allowed: Vec<AllowedOrigin>) -> Self {
+    /// Those that are allowed, and the pages of our public host.
+    pub(super) fn new(mut allowed: Vec<AllowedOrigin>, public_host: Option<&Authority>) -> Self {
+        allowed.extend(public_host.and_then(|host| origin("https", host)).map(AllowedOrigin::One));
         Self(allowed)
     }
 
-    /// Whether a page of this origin may open a socket on this host: its own pages may, and those allowed.
-    /// Without an origin it is no browser, and may.
-    pub(super) fn admit(&self, origin: Option<&str>, host: Option<&Authority>) -> bool {
-        let Some(origin) = origin else { return true };
+    /// Whether a page of this origin may ask this of the host that its request names: the host's own pages may, and
+    /// those allowed. Without an origin it is no browser, and may.
+    pub(super) fn admit(&self, page: Option<&str>, host: Option<&Authority>, transport: Transport) -> bool {
+        let Some(page) = page else { return true };
         if self.0.contains(&AllowedOrigin::Any) {
             return true;
         }
-        let Some(origin) = canonical(origin) else { return false };
-        let own = host.and_then(|host| canonical(&format!("https://{host}")));
-        own.as_ref() == Some(&origin) || self.0.contains(&AllowedOrigin::One(origin))
+        let Some(page) = canonical(page) else { return false };
+        let is_own = |scheme: &&str| host.and_then(|host| origin(scheme, host)).as_ref() == Some(&page);
+        schemes(transport).iter().any(is_own) || self.0.contains(&AllowedOrigin::One(page))
     }
+}
+
+/// What our own pages begin with. Behind a proxy that ends TLS, or on a developer's own machine, a request in plain text may
+/// be from a page of either scheme.
+fn schemes(transport: Transport) -> &'static [&'static str] {
+    match transport {
+        Transport::Tls => &["https"],
+        Transport::Plain => &["https", "http"],
+    }
+}
+
+fn origin(scheme: &str, host: &Authority) -> Option<String> {
+    canonical(&format!("{scheme}://{host}"))
 }
 
 /// `scheme://host[:port]` in lower case and without a default port, or `None` if it is something else.
@@ -95,7 +112,27 @@ mod tests {
 
     fn admits(allowed: &[&str], origin: Option<&str>, host: &str) -> bool {
         let allowed = allowed.iter().map(|text| text.parse().unwrap()).collect();
-        Origins::new(allowed).admit(origin, host.parse().ok().as_ref())
+        Origins::new(allowed, None).admit(origin, host.parse().ok().as_ref(), Transport::Tls)
+    }
+
+    #[test]
+    fn the_public_host_is_our_own_whatever_name_a_request_has() {
+        let public = "calls.example".parse().unwrap();
+        let origins = Origins::new(Vec::new(), Some(&public));
+        let admits = |origin| origins.admit(Some(origin), Some(&"10.0.0.1:8443".parse().unwrap()), Transport::Tls);
+        assert!(admits("https://calls.example") && admits("https://10.0.0.1:8443"));
+        assert!(!admits("http://calls.example") && !admits("https://calls.example:8443"));
+    }
+
+    #[test]
+    fn in_plain_text_our_own_pages_have_either_scheme() {
+        let host = "localhost:8080".parse().unwrap();
+        let admits = |origin, transport| Origins::new(Vec::new(), None).admit(Some(origin), Some(&host), transport);
+        assert!(
+            admits("http://localhost:8080", Transport::Plain) && admits("https://localhost:8080", Transport::Plain)
+        );
+        assert!(!admits("http://localhost:8080", Transport::Tls));
+        assert!(!admits("http://localhost", Transport::Plain));
     }
 
     #[test]

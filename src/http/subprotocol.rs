@@ -3,6 +3,7 @@
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::{HeaderMap, HeaderValue};
 
+use super::credentials::Token;
 use crate::hub::ResumeOffer;
 
 /// The protocol's name. It is the only one that is ever selected: the others are secrets, and never echoed.
@@ -13,11 +14,13 @@ const RESUME: &str = "entremise.resume.";
 
 /// What was offered.
 #[derive(Debug)]
-pub(super) enum Offer {
+pub(super) enum Offer<'a> {
     /// Nothing: a complete client, without resume.
     Plain,
     /// [`V1`].
     V1 {
+        /// The credentials that came with it.
+        bearer: Option<Token<'a>>,
         /// The earlier session to go on with. A malformed wish is none.
         resume: Option<ResumeOffer>,
     },
@@ -27,27 +30,35 @@ pub(super) enum Offer {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadOffer;
 
-impl Offer {
-    pub(super) fn read(headers: &HeaderMap) -> Result<Self, BadOffer> {
-        let (mut v1, mut bearers, mut resumes, mut offered) = (0, 0, 0, false);
-        let mut resume = None;
+impl<'a> Offer<'a> {
+    pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, BadOffer> {
+        let (mut v1, mut bearers, mut wishes, mut offered) = (0, Vec::new(), Vec::new(), false);
         for name in names(headers) {
             offered = true;
-            match name? {
-                V1 => v1 += 1,
-                name if name.starts_with(BEARER) => bearers += 1,
-                name => {
-                    if let Some(wish) = name.strip_prefix(RESUME) {
-                        resumes += 1;
-                        resume = resume_offer(wish);
-                    }
-                }
+            let name = name?;
+            if name == V1 {
+                v1 += 1;
+            } else if let Some(token) = name.strip_prefix(BEARER) {
+                bearers.push(Token(token));
+            } else if let Some(wish) = name.strip_prefix(RESUME) {
+                wishes.push(wish);
             }
         }
-        match (v1, bearers, resumes) {
-            (0, 0, 0) if !offered => Ok(Self::Plain),
-            (1, 0 | 1, 0 | 1) => Ok(Self::V1 { resume }),
+        match (v1, &bearers[..], &wishes[..]) {
+            (0, [], []) if !offered => Ok(Self::Plain),
+            (1, [] | [_], [] | [_]) => {
+                let resume = wishes.first().and_then(|wish| resume_offer(wish));
+                Ok(Self::V1 { bearer: bearers.first().copied(), resume })
+            }
             _ => Err(BadOffer),
+        }
+    }
+
+    /// The credentials that came with it.
+    pub(super) fn bearer(&self) -> Option<Token<'a>> {
+        match self {
+            Self::Plain => None,
+            Self::V1 { bearer, .. } => *bearer,
         }
     }
 
@@ -55,7 +66,7 @@ impl Offer {
     pub(super) fn resume(&self) -> Option<&ResumeOffer> {
         match self {
             Self::Plain => None,
-            Self::V1 { resume } => resume.as_ref(),
+            Self::V1 { resume, .. } => resume.as_ref(),
         }
     }
 
@@ -90,16 +101,16 @@ mod tests {
 
     const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+    fn headers(lists: &[&str]) -> HeaderMap {
+        lists.iter().map(|list| (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(list).unwrap())).collect()
+    }
+
     /// What is made of these: `plain`, `v1`, the number received in a resume, or `bad`.
     fn read(lists: &[&str]) -> String {
-        let mut headers = HeaderMap::new();
-        for list in lists {
-            headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(list).unwrap());
-        }
-        match Offer::read(&headers) {
+        match Offer::read(&headers(lists)) {
             Ok(Offer::Plain) => "plain".into(),
-            Ok(Offer::V1 { resume: None }) => "v1".into(),
-            Ok(Offer::V1 { resume: Some(ResumeOffer { token, received }) }) => {
+            Ok(Offer::V1 { resume: None, .. }) => "v1".into(),
+            Ok(Offer::V1 { resume: Some(ResumeOffer { token, received }), .. }) => {
                 assert_eq!(token.to_string(), TOKEN);
                 received.to_string()
             }
@@ -117,6 +128,18 @@ mod tests {
         assert_eq!(read(&["entremise.v1"]), "v1");
         assert_eq!(read(&["chat, entremise.v1"]), "v1");
         assert_eq!(read(&["chat", "entremise.v1,entremise.resume.x.0,entremise.bearer.a.b.c"]), "v1");
+    }
+
+    #[test]
+    fn a_bearer_token_is_all_that_follows_the_second_dot() {
+        for (offered, token) in [
+            ("entremise.v1", None),
+            ("entremise.v1, entremise.bearer.a.b.c", Some("a.b.c")),
+            ("entremise.bearer.x ,entremise.v1", Some("x")),
+            ("entremise.v1, entremise.bearer.", Some("")),
+        ] {
+            assert_eq!(Offer::read(&headers(&[offered])).unwrap().bearer(), token.map(Token), "{offered}");
+        }
     }
 
     #[test]

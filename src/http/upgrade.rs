@@ -1,23 +1,28 @@
 //! `GET /ws`: every check before the 101, in the order that the protocol gives them.
 //!
-//! A browser hides a refused upgrade from its page, so a plain GET runs the same checks and says what came out.
+//! A browser hides a refused upgrade from its page, so a plain GET runs the same checks and says what came out. What
+//! `GET /ice` hands out is under these checks too.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tracing::debug;
+use tracing::{debug, trace};
 
-use super::subprotocol::Offer;
-use super::{Shared, host};
+use super::caller::Caller;
+use super::credentials::{Contradiction, Token, token};
+use super::subprotocol::{BadOffer, Offer};
+use super::{Shared, cors};
 use crate::admission::{Overload, Slot};
+use crate::auth::{Denied, Grant};
 use crate::connection::{self, Connection, Origin, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
@@ -32,9 +37,18 @@ enum Refusal {
     UpgradeRequired,
     Draining,
     OriginNotAllowed,
+    NoCredentials,
+    Denied(Denied),
     TooManyConnections,
+    ConnectingTooFast(Duration),
     ServerFull,
 }
+
+/// An hour: whoever is told more has been told never.
+const MAX_RETRY_AFTER: u64 = 3600;
+
+/// An answer is for one moment and one client.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,36 +56,38 @@ struct Explanation {
     code: &'static str,
     message: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u32>,
+    retry_after: Option<u64>,
 }
 
 /// Answers `GET /ws`.
 pub(super) async fn answer(
     State(shared): State<Shared>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    caller: Caller,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    trace!(client = %caller.address, "asks for a WebSocket");
     let answer = if is_handshake(&headers) {
-        shared.accept(client.ip(), &headers, upgrade)
+        shared.accept(&caller, &headers, upgrade)
     } else {
-        Err(shared
-            .admissible(&headers)
-            .and_then(|()| shared.has_room(client.ip()))
-            .err()
-            .unwrap_or(Refusal::UpgradeRequired))
+        Err(shared.check(&caller, &headers).err().unwrap_or(Refusal::UpgradeRequired))
     };
     answer.unwrap_or_else(|refusal| {
         debug!(?refusal, "no WebSocket");
         shared.0.terms.metrics.refused(refusal.explanation().code);
-        refusal.into_response()
+        cors::open_to_all(refusal.into_response())
     })
+}
+
+/// Answers `OPTIONS /ws`: a page may ask with credentials why it gets no WebSocket.
+pub(super) async fn answer_preflight() -> Response {
+    cors::open_to_all(cors::preflight())
 }
 
 impl Shared {
     fn accept(
         &self,
-        client: IpAddr,
+        caller: &Caller,
         headers: &HeaderMap,
         upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     ) -> Result<Response, Refusal> {
@@ -79,37 +95,60 @@ impl Shared {
         if !has_valid_key(headers) {
             return Err(Refusal::BadHandshake);
         }
-        let offer = Offer::read(headers).map_err(|_| Refusal::BadHandshake)?;
-        self.admissible(headers)?;
-        let slot = self.slot(client, offer.resume())?;
+        let offer = Offer::read(headers)?;
+        let grant = self.admit(caller, headers, token(headers, offer.bearer())?)?;
+        let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
         if let Some(selected) = offer.selected() {
             upgrade.set_selected_protocol(selected);
         }
-        Ok(self.serve(upgrade, Client { address: client, offer, slot, ice: self.ice_offer(headers) }))
+        let lifetime = match offer {
+            Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
+            _ => Lifetime::Connection,
+        };
+        let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
+        Ok(self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice }))
     }
 
     /// A place among the connections. Who resumes takes its old connection's.
-    fn slot(&self, client: IpAddr, resume: Option<&ResumeOffer>) -> Result<Slot, Refusal> {
-        if resume.is_some_and(|offer| self.0.hub.can_resume(offer)) {
+    fn slot(&self, client: IpAddr, resume: Option<&ResumeOffer>, grant: Option<&Grant>) -> Result<Slot, Overload> {
+        if resume.is_some_and(|offer| self.0.hub.can_resume(offer, grant)) {
             return Ok(self.0.admission.enter_regardless(client));
         }
-        self.0.admission.enter(client).map_err(Refusal::of_overload)
+        self.0.admission.enter(client, Instant::now())
     }
 
-    fn admissible(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// All that a WebSocket has to pass once it is one. Takes nothing.
+    fn check(&self, caller: &Caller, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.admit(caller, headers, token(headers, None)?)?;
+        Ok(self.0.admission.check(caller.address, Instant::now())?)
+    }
+
+    /// Who is let in, whatever the limits say. Order: the protocol's.
+    fn admit(&self, caller: &Caller, headers: &HeaderMap, token: Option<Token<'_>>) -> Result<Option<Grant>, Refusal> {
         if self.0.tasks.stop().is_cancelled() {
             return Err(Refusal::Draining);
         }
-        let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-        if self.0.origins.admit(origin, host(headers).as_ref()) { Ok(()) } else { Err(Refusal::OriginNotAllowed) }
+        if !self.is_allowed(caller, headers) {
+            return Err(Refusal::OriginNotAllowed);
+        }
+        let Some(verifier) = &self.0.verifier else { return Ok(None) };
+        let Token(token) = token.ok_or(Refusal::NoCredentials)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        verifier.verify(token, now).map(Some).map_err(Refusal::Denied)
     }
 
-    fn ice_offer(&self, headers: &HeaderMap) -> IceOffer {
-        IceOffer { config: Arc::clone(&self.0.ice), reached: host(headers) }
+    fn is_allowed(&self, caller: &Caller, headers: &HeaderMap) -> bool {
+        let page = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+        self.0.origins.admit(page, caller.host.as_ref(), caller.transport)
     }
 
-    fn has_room(&self, client: IpAddr) -> Result<(), Refusal> {
-        self.0.admission.check(client).map_err(Refusal::of_overload)
+    /// The origin that may read what is not for all.
+    fn reader<'a>(&self, caller: &Caller, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        headers.get(header::ORIGIN).filter(|_| self.is_allowed(caller, headers))
+    }
+
+    fn ice_offer(&self, caller: &Caller) -> IceOffer {
+        IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), tls_end: caller.tls_end }
     }
 
     /// Answers 101. What follows is spawned by axum, so the drain's token is taken here: from now on the connection
@@ -120,11 +159,13 @@ impl Shared {
         let shared = self.clone();
         let limits = self.0.terms.limits;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
-            let Client { address, offer, slot, ice } = client;
+            let Client { address, lifetime, resume, grant, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
             let _bug = BugReport(&shared.0.terms.metrics);
-            let (session, origin) = shared.session(&offer);
-            let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms));
+            let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
+            // What it came to resume has gone in the meantime, and there is no room for one more: as if it were lost.
+            let Ok((session, origin, slot)) = shared.session(lifetime, resume, grant, slot) else { return };
+            let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms), expires);
             let end = connection.talk(shared.0.tasks.stop()).await;
             if end.parks() {
                 shared.park(connection.session(), address);
@@ -136,27 +177,30 @@ impl Shared {
         })
     }
 
-    fn session(&self, offer: &Offer) -> (Session, Origin) {
-        let lifetime = match offer {
-            Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
-            _ => Lifetime::Connection,
-        };
+    fn session(
+        &self,
+        lifetime: Lifetime,
+        resume: Option<ResumeOffer>,
+        grant: Option<Grant>,
+        slot: Slot,
+    ) -> Result<(Session, Origin, Slot), Overload> {
         let metrics = &self.0.terms.metrics;
-        let resumed = offer.resume().map(|offer| self.0.hub.resume(offer));
+        let resumed = resume.map(|offer| self.0.hub.resume(&offer, grant.as_ref()));
         if let Some(resumed) = &resumed {
             metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
         }
-        match resumed.flatten() {
-            Some(session) => (session, Origin::Resumed),
-            None => (self.0.hub.open(lifetime), Origin::New),
+        if let Some(session) = resumed.flatten() {
+            return Ok((session, Origin::Resumed, slot));
         }
+        let slot = slot.into_regular(Instant::now())?;
+        Ok((self.0.hub.open(lifetime, grant), Origin::New, slot))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
     /// kept already, it ends.
     fn park(&self, session: &Session, client: IpAddr) {
         let Some(window) = self.0.terms.limits.resume_window else { return };
-        let Ok(place) = self.0.parked.enter(client) else { return };
+        let Ok(place) = self.0.parked.enter(client, Instant::now()) else { return };
         let Some(parked) = session.park() else { return };
         let stop = self.0.tasks.stop().clone();
         self.0.tasks.spawn(async move {
@@ -184,30 +228,39 @@ impl Drop for BugReport<'_> {
 /// A client that is let in.
 struct Client {
     address: IpAddr,
-    offer: Offer,
+    lifetime: Lifetime,
+    resume: Option<ResumeOffer>,
+    grant: Option<Grant>,
     slot: Slot,
     ice: IceOffer,
 }
 
+/// A time in seconds since 1970 by the clock that timers go by; `None` where that is farther than it goes.
+fn deadline(seconds: u64) -> Option<Instant> {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    Instant::now().checked_add(time.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
 /// Answers `GET /ice`: the ICE servers for applications that bring their own signaling, under the same checks.
-pub(super) async fn answer_ice(
-    State(shared): State<Shared>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = shared.admissible(&headers).and_then(|()| shared.has_room(client.ip())) {
-        return refusal.into_response();
-    }
-    let ice_servers = shared.ice_offer(&headers).list(PeerId::random());
-    let mut response = Json(IceAnswer { ice_servers }).into_response();
-    let answer = response.headers_mut();
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer.insert(header::VARY, HeaderValue::from_static("origin"));
-    // It has been admitted, so its page may read the answer.
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
-    response
+pub(super) async fn answer_ice(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
+    let response = match shared.check(&caller, &headers) {
+        Ok(()) => {
+            let ice_servers = shared.ice_offer(&caller).list(PeerId::random());
+            ([(header::CACHE_CONTROL, NO_STORE)], Json(IceAnswer { ice_servers })).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    };
+    cors::open_to(response, shared.reader(&caller, &headers))
+}
+
+/// Answers `OPTIONS /ice`: the pages that may connect may ask with credentials.
+pub(super) async fn answer_ice_preflight(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
+    let response = if shared.is_allowed(&caller, &headers) {
+        cors::preflight()
+    } else {
+        Refusal::OriginNotAllowed.into_response()
+    };
+    cors::open_to(response, shared.reader(&caller, &headers))
 }
 
 #[derive(Serialize)]
@@ -236,20 +289,14 @@ impl Refusal {
         }
     }
 
-    fn of_overload(overload: Overload) -> Self {
-        match overload {
-            Overload::Address => Self::TooManyConnections,
-            Overload::All => Self::ServerFull,
-        }
-    }
-
     fn status(self) -> StatusCode {
         match self {
             Self::BadHandshake => StatusCode::BAD_REQUEST,
             Self::WrongVersion | Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Draining | Self::ServerFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
-            Self::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoCredentials | Self::Denied(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyConnections | Self::ConnectingTooFast(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -261,11 +308,41 @@ impl Refusal {
             // By then another process has the port.
             Self::Draining => ("draining", "the server restarts", Some(5)),
             Self::OriginNotAllowed => ("origin-not-allowed", "pages of this origin may not connect here", None),
+            Self::NoCredentials => ("unauthorized", "this needs credentials: a bearer token", None),
+            Self::Denied(Denied::Expired) => ("unauthorized", "the credentials have expired", None),
+            Self::Denied(_) => ("unauthorized", "the credentials are not valid here and now", None),
+            Self::ConnectingTooFast(wait) => {
+                // Never told to come back too early, nor never.
+                let seconds = wait.as_secs().saturating_add(1).min(MAX_RETRY_AFTER);
+                ("too-many-connections", "too many new connections from your address", Some(seconds))
+            }
             // Somebody has to leave first, which nobody can predict.
             Self::TooManyConnections => ("too-many-connections", "too many connections from your address", Some(10)),
             Self::ServerFull => ("server-full", "the server is full", Some(10)),
         };
         Explanation { code, message, retry_after }
+    }
+}
+
+impl From<BadOffer> for Refusal {
+    fn from(BadOffer: BadOffer) -> Self {
+        Self::BadHandshake
+    }
+}
+
+impl From<Contradiction> for Refusal {
+    fn from(Contradiction: Contradiction) -> Self {
+        Self::BadHandshake
+    }
+}
+
+impl From<Overload> for Refusal {
+    fn from(overload: Overload) -> Self {
+        match overload {
+            Overload::Address => Self::TooManyConnections,
+            Overload::Rate(wait) => Self::ConnectingTooFast(wait),
+            Overload::All => Self::ServerFull,
+        }
     }
 }
 
@@ -275,10 +352,12 @@ impl IntoResponse for Refusal {
         let retry_after = explanation.retry_after;
         let mut response = (self.status(), Json(explanation)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.status() == StatusCode::UPGRADE_REQUIRED {
             // RFC 9110, 15.5.22, and RFC 6455, 4.4.

@@ -1,5 +1,6 @@
 //! A hub and a few connections without sockets, whose clients say anything. No part of the server.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
-use crate::protocol::{ErrorCode, ErrorNotice, IceServer, PeerId, decode};
+use crate::auth::Grant;
+use crate::protocol::{ErrorCode, ErrorNotice, IceServer, PeerId, RoomName, decode};
 
 const SEATS: usize = 3;
 
@@ -47,6 +49,14 @@ struct World {
     tokens: Vec<ResumeToken>,
 }
 
+/// None, or for one of two people, with all rooms or one.
+fn grant(byte: u8) -> Option<Grant> {
+    let subject = ["alice", "bob"][usize::from(byte >> 1 & 1)].into();
+    let room = RoomName::new(&(byte >> 3 & 3).to_string());
+    let rooms = room.filter(|_| byte & 4 != 0).map(|room| Arc::new(HashSet::from([room])));
+    (byte & 1 != 0).then_some(Grant { subject, rooms, expires: u64::MAX })
+}
+
 /// A connection.
 struct Seat {
     session: Session,
@@ -64,7 +74,7 @@ impl World {
             tokens: Vec::new(),
         };
         for by in 0..SEATS {
-            world.open(by, Lifetime::Resumable);
+            world.open(by, Lifetime::Resumable, None);
         }
         world
     }
@@ -78,7 +88,10 @@ impl World {
             4 => self.refuse(by, bytes),
             5 => self.park(by),
             6 => self.resume(by, bytes),
-            7 => self.open(by, if bytes.is_empty() { Lifetime::Resumable } else { Lifetime::Connection }),
+            7 => {
+                let lifetime = if bytes.len() < 2 { Lifetime::Resumable } else { Lifetime::Connection };
+                self.open(by, lifetime, bytes.first().and_then(|byte| grant(*byte)));
+            }
             _ => self.seats[by] = None,
         }
     }
@@ -90,8 +103,8 @@ impl World {
         self.seats[by] = Some(Seat { session, received });
     }
 
-    fn open(&mut self, by: usize, lifetime: Lifetime) {
-        let session = self.hub.open(lifetime);
+    fn open(&mut self, by: usize, lifetime: Lifetime, grant: Option<Grant>) {
+        let session = self.hub.open(lifetime, grant);
         self.ids.push(session.id());
         self.seat(by, session, 0);
     }
@@ -158,12 +171,13 @@ impl World {
 
     /// With a token of any text, or with one that was issued at some time.
     fn resume(&mut self, by: usize, bytes: &[u8]) {
-        let [which, received, text @ ..] = bytes else { return };
+        let [which, received, allowed, text @ ..] = bytes else { return };
+        let grant = grant(*allowed);
         let token = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
         let token = token.unwrap_or_else(|| self.tokens[usize::from(*which) % self.tokens.len()]);
         let offer = ResumeOffer { token, received: (*received).into() };
-        let can_resume = self.hub.can_resume(&offer);
-        let resumed = self.hub.resume(&offer);
+        let can_resume = self.hub.can_resume(&offer, grant.as_ref());
+        let resumed = self.hub.resume(&offer, grant.as_ref());
         assert_eq!(resumed.is_some(), can_resume);
         if let Some(session) = resumed {
             assert!(self.ids.contains(&session.id()), "a token is no way into nowhere");

@@ -405,10 +405,10 @@ impl World {
 
     fn admit(&mut self, line: usize) {
         let Line { end: End::Waiting(offer), .. } = self.lines[&line] else { return };
-        let resumed = offer.as_ref().and_then(|offer| self.hub.resume(offer));
+        let resumed = offer.as_ref().and_then(|offer| self.hub.resume(offer, None));
         self.assert_resumes(line, offer.as_ref(), resumed.is_some());
         let is_resumed = resumed.is_some();
-        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable));
+        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable, None));
         let (token, accepted) = session.issue_token().expect("it can be resumed");
         let id = session.id();
         let record = self.records.iter().position(|record| record.id == id).unwrap_or_else(|| {
@@ -589,8 +589,9 @@ impl World {
     fn assert_few_tokens(&self) {
         for known in self.clients.iter().filter_map(|client| client.session.as_ref()) {
             let Record { tokens, spent, .. } = &self.records[known.record];
-            let is_valid =
-                |token: &&ResumeToken| self.hub.can_resume(&ResumeOffer { token: **token, received: known.received });
+            let is_valid = |token: &&ResumeToken| {
+                self.hub.can_resume(&ResumeOffer { token: **token, received: known.received }, None)
+            };
             let valid: HashSet<_> = tokens.iter().filter(is_valid).map(ToString::to_string).collect();
             assert!(valid.len() <= 2, "two at most");
             assert_eq!(spent.iter().filter(is_valid).count(), 0, "a spent token");
@@ -750,7 +751,7 @@ fn threads_that_do_everything_at_once_neither_lock_up_nor_leave_anything() {
         });
     }
     for _ in 0..THREADS {
-        ended.recv_timeout(std::time::Duration::from_secs(60)).expect("every thread comes to its end");
+        ended.recv_timeout(std::time::Duration::from_mins(1)).expect("every thread comes to its end");
     }
     // Nobody has a session any more: threads let go of what they hold before they say that they are done.
     assert_eq!((hub.peers(), hub.rooms(), hub.queued_bytes(), hub.handles.len()), (0, 0, 0, 0));
@@ -779,8 +780,8 @@ impl Stress {
     fn live(&mut self) {
         let which = self.random(THREADS);
         let offer = self.offers.lock()[which];
-        let resumed = offer.and_then(|offer| self.hub.resume(&offer));
-        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable));
+        let resumed = offer.and_then(|offer| self.hub.resume(&offer, None));
+        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable, None));
         let Some((token, _)) = session.issue_token() else { return };
         self.ids.lock()[self.thread] = session.id();
         let mut received = offer.map_or(0, |offer| offer.received);
@@ -806,7 +807,9 @@ impl Stress {
         self.offers.lock()[which] = Some(ResumeOffer { token, received });
         match self.random(4) {
             0 => drop(session),
-            1 => drop(session.park().map(|parked| self.hub.resume(&ResumeOffer { token, received }).or(Some(parked)))),
+            1 => drop(
+                session.park().map(|parked| self.hub.resume(&ResumeOffer { token, received }, None).or(Some(parked))),
+            ),
             _ => drop(session.park()),
         }
     }

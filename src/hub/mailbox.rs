@@ -244,8 +244,8 @@ pub(super) fn mailbox(limits: MailboxLimits, budget: Arc<Budget>) -> (Mailbox, O
 impl Mailbox {
     /// Room for a message of this weight, at once or not at all: nobody waits for somebody else's queue.
     pub(super) fn reserve(&self, weight: usize) -> Result<Slot<'_>, Refused> {
-        // Recursive: it fails only while the mailbox is being closed, not because somebody waits to close it.
-        let open = self.is_open.try_read_recursive().filter(|open| **open).ok_or(Refused::Closed)?;
+        // It fails while somebody waits to close the mailbox too: or those who keep coming could keep it open.
+        let open = self.is_open.try_read().filter(|open| **open).ok_or(Refused::Closed)?;
         let charge = Charge::take(&self.load, weight).ok_or(Refused::Full)?;
         // The load admits no more than the channel holds.
         let permit = self.sender.try_reserve().map_err(|_| Refused::Closed)?;
@@ -317,6 +317,7 @@ impl Outbox {
 mod tests {
     use std::task::Waker;
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::protocol::{Kind, PeerId};
@@ -437,6 +438,21 @@ mod tests {
         assert_eq!(put(&mailbox, message(1)), Err(Refused::Closed));
         assert!(outbox.try_take().is_some());
         assert!(outbox.try_take().is_none());
+    }
+
+    #[test]
+    fn whoever_keeps_coming_does_not_keep_a_mailbox_open() {
+        let (mailbox, mut outbox) = mailbox(limits(10, 10_000), budget(10_000));
+        thread::scope(|scope| {
+            let slot = mailbox.reserve(10).unwrap();
+            scope.spawn(|| mailbox.close());
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while mailbox.reserve(10).is_ok() {
+                assert!(Instant::now() < deadline, "it is still open");
+            }
+            slot.fill(message(1));
+        });
+        assert!(mailbox.is_closed() && outbox.try_take().is_some());
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub use peer::Unseated;
 pub use session::Session;
 pub use token::ResumeToken;
 
+use crate::auth::Grant;
 use crate::protocol::{PeerId, RoomName, ServerMessage};
 use mailbox::{Budget, Queued};
 use peer::Peer;
@@ -131,29 +132,31 @@ impl Hub {
         self.is_closing.load(Ordering::Relaxed)
     }
 
-    /// A new peer: from now on it can be addressed.
+    /// A new peer, with what its credentials allow where there are any: from now on it can be addressed.
     #[must_use]
-    pub fn open(self: &Arc<Self>, lifetime: Lifetime) -> Session {
+    pub fn open(self: &Arc<Self>, lifetime: Lifetime, grant: Option<Grant>) -> Session {
         let (mailbox, outbox) = mailbox::mailbox(self.limits.mailbox, Arc::clone(&self.budget));
-        let (peer, hold) = Peer::new(PeerId::random(), mailbox, outbox, lifetime);
+        let (peer, hold) = Peer::new(PeerId::random(), mailbox, outbox, lifetime, grant);
         self.peers.insert(peer.id, Arc::clone(&peer));
         Session::new(Arc::clone(self), peer, hold)
     }
 
-    /// Takes an earlier session up again, from the connection that may still hold it. `None`: there is nothing to take
-    /// up, or no right to it.
+    /// Takes an earlier session up again, from the connection that may still hold it; it leaves the rooms that the new
+    /// credentials do not allow. `None`: there is nothing to take up, or no right to it, or somebody else asks.
     #[must_use]
-    pub fn resume(self: &Arc<Self>, offer: &ResumeOffer) -> Option<Session> {
+    pub fn resume(self: &Arc<Self>, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Session> {
         let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer))?;
-        let hold = peer.take_over(&offer.token, offer.received)?;
-        Some(Session::new(Arc::clone(self), peer, hold))
+        let hold = peer.take_over(offer, grant)?;
+        let session = Session::new(Arc::clone(self), peer, hold);
+        session.leave_forbidden_rooms();
+        Some(session)
     }
 
     /// Whether [`resume`](Self::resume) would succeed now. Changes nothing.
     #[must_use]
-    pub fn can_resume(&self, offer: &ResumeOffer) -> bool {
+    pub fn can_resume(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
         let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer));
-        peer.is_some_and(|peer| peer.can_take_over(&offer.token, offer.received))
+        peer.is_some_and(|peer| peer.can_take_over(offer, grant))
     }
 
     /// How many peers are here, those whose connection is lost at the moment included.

@@ -11,9 +11,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::mailbox::{Mailbox, Outbox, Queued};
-use super::token::{ResumeToken, Tokens};
+use super::token::Tokens;
 use super::window::Window;
-use super::{Frame, Lifetime};
+use super::{Frame, Lifetime, ResumeOffer};
+use crate::auth::Grant;
 use crate::protocol::{PeerId, RoomName};
 
 /// What others see of a session: its address and its mailbox.
@@ -41,6 +42,8 @@ pub(super) struct State {
     window: Window<Arc<Queued>>,
     /// None: nobody can take this session up again.
     tokens: Option<Tokens>,
+    /// What its credentials allow, where they are asked for.
+    grant: Option<Grant>,
     /// Frames of the client that were processed, over all connections.
     pub(super) accepted: u64,
     /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
@@ -58,7 +61,13 @@ pub enum Unseated {
 
 impl Peer {
     /// A new peer, and the first hold on it.
-    pub(super) fn new(id: PeerId, mailbox: Mailbox, outbox: Outbox, lifetime: Lifetime) -> (Arc<Self>, Hold) {
+    pub(super) fn new(
+        id: PeerId,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        lifetime: Lifetime,
+        grant: Option<Grant>,
+    ) -> (Arc<Self>, Hold) {
         let hold = Hold(0);
         let state = State {
             hold,
@@ -66,6 +75,7 @@ impl Peer {
             outbox,
             window: Window::new(),
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
+            grant,
             accepted: 0,
             rooms: HashSet::new(),
         };
@@ -79,26 +89,29 @@ impl Peer {
         (state.hold == hold && !state.has_ended).then_some(state)
     }
 
-    /// Takes the session from whoever holds it, for a connection whose client has got `received` frames; `None` where
-    /// the token or the number is not valid.
-    pub(super) fn take_over(&self, token: &ResumeToken, received: u64) -> Option<Hold> {
+    /// Takes the session from whoever holds it, for a connection of the same subject; `None` where it is another's, or
+    /// the token or the number of frames is not valid.
+    pub(super) fn take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Hold> {
         let mut state = self.state.lock();
-        if !self.is_resumable(&state, token, received) {
+        if !self.is_resumable(&state, offer, grant) {
             return None;
         }
-        state.tokens.as_mut()?.spend(token);
-        state.window.rewind(received);
+        state.tokens.as_mut()?.spend(&offer.token);
+        state.window.rewind(offer.received);
+        state.grant = grant.cloned();
         Some(self.pass_on(&mut state, false))
     }
 
     /// Whether [`take_over`](Self::take_over) would succeed now. Takes and spends nothing.
-    pub(super) fn can_take_over(&self, token: &ResumeToken, received: u64) -> bool {
-        self.is_resumable(&self.state.lock(), token, received)
+    pub(super) fn can_take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+        self.is_resumable(&self.state.lock(), offer, grant)
     }
 
-    fn is_resumable(&self, state: &State, token: &ResumeToken, received: u64) -> bool {
-        let is_valid = state.tokens.as_ref().is_some_and(|tokens| tokens.accepts(token));
-        is_valid && !state.has_ended && !self.mailbox.is_closed() && state.window.reaches(received)
+    fn is_resumable(&self, state: &State, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+        let subject = |grant: &Grant| Arc::clone(&grant.subject);
+        let is_valid = state.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&offer.token))
+            && state.grant.as_ref().map(subject) == grant.map(subject);
+        is_valid && !state.has_ended && !self.mailbox.is_closed() && state.window.reaches(offer.received)
     }
 
     /// From a connection to whoever keeps the session while there is none; `None` if nobody could take it up again.
@@ -163,6 +176,11 @@ impl State {
         if self.tokens.is_none() {
             self.window.settle();
         }
+    }
+
+    /// Whether its credentials, if they are asked for, let it into this room.
+    pub(super) fn may_enter(&self, room: &RoomName) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.allows(room))
     }
 
     /// Whether the client would say something new by acknowledging this many.

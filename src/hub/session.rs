@@ -269,6 +269,9 @@ impl Session {
         reference: Option<Reference>,
         place: Place,
     ) -> Result<(), ErrorCode> {
+        if !state.may_enter(&name) {
+            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::RoomNotAllowed, reference).room(name)));
+        }
         let is_member = state.rooms.contains(&name);
         if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| state.rooms.len() >= limit.get()) {
             return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::TooManyRooms, reference).room(name)));
@@ -300,6 +303,17 @@ impl Session {
         }
         self.depart(&name, Some((place, Notice::Left { room: name.clone(), reference })));
         Ok(())
+    }
+
+    /// Leaves the rooms that its credentials do not allow, and is told so.
+    pub(super) fn leave_forbidden_rooms(&self) {
+        let Some(mut state) = self.held() else { return };
+        let forbidden: Vec<RoomName> = state.rooms.iter().filter(|room| !state.may_enter(room)).cloned().collect();
+        for name in forbidden {
+            state.rooms.remove(&name);
+            self.depart(&name, None);
+            self.hub.tell(&self.peer, ServerMessage::Notice(Notice::Left { room: name, reference: None }));
+        }
     }
 
     /// Takes this peer out of a room, answers it, tells the others, and takes the room away if it was the last.

@@ -14,6 +14,7 @@ use axum::http::uri::Authority;
 
 pub use url::{IceUrl, IceUrlKind, NotAnIceUrl};
 
+use crate::net::TlsEnd;
 use crate::protocol::{IceServer, PeerId};
 use credential::{Credential, TurnSecret};
 
@@ -37,13 +38,14 @@ pub struct IceConfig {
 pub(crate) struct IceOffer {
     pub(crate) config: Arc<IceConfig>,
     pub(crate) reached: Option<Authority>,
+    pub(crate) tls_end: TlsEnd,
 }
 
 impl IceOffer {
     /// The list as of now.
     pub(crate) fn list(&self, id: PeerId) -> Vec<IceServer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.config.list(&id.to_string(), self.reached.as_ref(), now)
+        self.config.list(&id.to_string(), self.reached.as_ref(), self.tls_end, now)
     }
 }
 
@@ -74,11 +76,11 @@ pub struct Embedded {
 impl IceConfig {
     /// The list for a client called `name` that reached us at `reached`. `now` is in seconds since 1970.
     #[must_use]
-    pub fn list(&self, name: &str, reached: Option<&Authority>, now: u64) -> Vec<IceServer> {
+    pub fn list(&self, name: &str, reached: Option<&Authority>, tls_end: TlsEnd, now: u64) -> Vec<IceServer> {
         let mut servers = Vec::new();
         if let Some(reached) = self.public_host.as_ref().or(reached) {
             servers.extend(self.embedded.stun(reached));
-            servers.extend(self.embedded.turn(reached, name, now + self.ttl));
+            servers.extend(self.embedded.turn(reached, tls_end, name, now + self.ttl));
         }
         servers.extend(self.elsewhere(IceUrlKind::Stun, None));
         let credential = match &self.access {
@@ -102,14 +104,15 @@ impl Embedded {
         entry(self.udp_port.map(url).into_iter().collect(), None)
     }
 
-    /// In the order in which a browser should prefer them, if it cared.
-    fn turn(&self, reached: &Authority, name: &str, expiry: u64) -> Option<IceServer> {
+    /// In the order in which a browser should prefer them, if it cared. Where TLS ends with a proxy, so does what is
+    /// said inside it: the page's own port is no way to us.
+    fn turn(&self, reached: &Authority, tls_end: TlsEnd, name: &str, expiry: u64) -> Option<IceServer> {
         let secret = self.secret.as_ref()?;
         let host = reached.host();
         let udp = self.udp_port.map(|port| format!("turn:{host}:{port}?transport=udp"));
         let tcp = self.tcp_port.map(|port| format!("turn:{host}:{port}?transport=tcp"));
-        let page_port = reached.port_u16().unwrap_or(443);
-        let tls = [Some(page_port), self.tls_port].into_iter().flatten();
+        let page_port = (tls_end == TlsEnd::Here).then(|| reached.port_u16().unwrap_or(443));
+        let tls = [page_port, self.tls_port].into_iter().flatten();
         let tls = tls.map(|port| format!("turns:{host}:{port}?transport=tcp"));
         let urls = [udp, tcp].into_iter().flatten().chain(tls).collect();
         entry(urls, Some(Credential::mint(secret, name, expiry)))
@@ -137,7 +140,7 @@ mod tests {
 
     fn urls(config: &IceConfig, reached: &str) -> Vec<String> {
         let reached = reached.parse().ok();
-        config.list("alice", reached.as_ref(), 1000).into_iter().flat_map(|server| server.urls).collect()
+        config.list("alice", reached.as_ref(), TlsEnd::Here, 1000).into_iter().flat_map(|server| server.urls).collect()
     }
 
     #[test]
@@ -158,6 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_port_is_not_offered_where_a_proxy_ends_tls() {
+        let mut config = config();
+        let urls = |config: &IceConfig| {
+            let servers = config.list("alice", "calls.example".parse().ok().as_ref(), TlsEnd::Proxy, 1000);
+            servers[1].urls.join(" ")
+        };
+        let plain = "turn:calls.example:3478?transport=udp turn:calls.example:3478?transport=tcp";
+        assert_eq!(urls(&config), plain);
+        config.embedded.tls_port = Some(5349);
+        assert_eq!(urls(&config), format!("{plain} turns:calls.example:5349?transport=tcp"));
+    }
+
+    #[test]
     fn a_public_host_is_offered_whatever_the_client_used() {
         let config = IceConfig { public_host: "turn.example:443".parse().ok(), ..config() };
         assert_eq!(urls(&config, "10.0.0.1:8443")[0], "stun:turn.example:3478");
@@ -174,7 +190,7 @@ mod tests {
 
     #[test]
     fn credentials_are_for_the_peer_and_expire() {
-        let servers = config().list("alice", "example.org".parse().ok().as_ref(), 1000);
+        let servers = config().list("alice", "example.org".parse().ok().as_ref(), TlsEnd::Here, 1000);
         assert_eq!(servers[0].username, None);
         let expected = Credential::mint(&TurnSecret::new(b"north"), "alice", 4600);
         assert_eq!(
@@ -189,7 +205,7 @@ mod tests {
         let credential = Credential { username: "user".into(), password: "word".into() };
         let config =
             IceConfig { servers, access: Access::Fixed(credential), embedded: Embedded::default(), ..config() };
-        let list = config.list("alice", None, 1000);
+        let list = config.list("alice", None, TlsEnd::Here, 1000);
         assert_eq!((list[0].urls[0].as_str(), &list[0].username), ("stun:stun.example", &None));
         assert_eq!(list[1].urls, ["turn:turn.example?transport=tcp"]);
         assert_eq!((list[1].username.as_deref(), list[1].credential.as_deref()), (Some("user"), Some("word")));

@@ -21,6 +21,8 @@ pub enum ErrorCode {
     RoomFull,
     /// The sender is in as many rooms as it may be.
     TooManyRooms,
+    /// The sender's credentials are not for this room.
+    RoomNotAllowed,
 }
 
 impl ErrorCode {
@@ -36,6 +38,7 @@ impl ErrorCode {
             Self::NotInRoom => "not-in-room",
             Self::RoomFull => "room-full",
             Self::TooManyRooms => "too-many-rooms",
+            Self::RoomNotAllowed => "room-not-allowed",
         }
     }
 
@@ -53,6 +56,7 @@ impl ErrorCode {
             Self::NotInRoom => "you are not in this room",
             Self::RoomFull => "the room is full",
             Self::TooManyRooms => "you are in too many rooms",
+            Self::RoomNotAllowed => "your credentials are not for this room",
         }
     }
 
@@ -72,9 +76,9 @@ impl Serialize for ErrorCode {
 /// How a connection ended, whoever ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The client said that it is through: it closed with 1000, without a code, or with one of its own.
+    /// The client said that it is through: it closed with 1000 or without a code.
     ClientClosed,
-    /// The client closed with 1001: its page went away, and may come back.
+    /// The client closed with another code, such as 1001: its page went away, and may come back.
     ClientAway,
     /// The connection broke without one.
     Lost,
@@ -94,6 +98,8 @@ pub enum End {
     TooSlow,
     /// Nothing heard for two heartbeats.
     Silent,
+    /// The client's credentials have expired.
+    Expired,
     /// A newer connection has the session.
     TakenOver,
     /// This server stops for good.
@@ -114,6 +120,7 @@ impl End {
             Self::Restarting => Some((1012, "the server restarts: connect again")),
             Self::TooSlow => Some((4001, "too slow: what was sent to you was not read in time")),
             Self::Silent => Some((4002, "no sign of life for two heartbeats")),
+            Self::Expired => Some((4003, "the credentials have expired: connect again with new ones")),
             Self::ShuttingDown => Some((1001, "the server shuts down for good")),
             Self::TakenOver => Some((4000, "a newer connection has taken this session over")),
         }
@@ -134,6 +141,7 @@ impl End {
             Self::Restarting => "restarting",
             Self::TooSlow => "too-slow",
             Self::Silent => "silent",
+            Self::Expired => "expired",
             Self::TakenOver => "taken-over",
             Self::ShuttingDown => "shutting-down",
         }
@@ -143,7 +151,7 @@ impl End {
     /// no longer this connection's, whose end means nothing to it.
     #[must_use]
     pub fn parks(self) -> bool {
-        matches!(self, Self::ClientAway | Self::Lost | Self::TooSlow | Self::Silent)
+        matches!(self, Self::ClientAway | Self::Lost | Self::TooSlow | Self::Silent | Self::Expired)
     }
 }
 
@@ -162,6 +170,7 @@ mod tests {
             (End::Restarting, 1012),
             (End::TooSlow, 4001),
             (End::Silent, 4002),
+            (End::Expired, 4003),
             (End::TakenOver, 4000),
             (End::ShuttingDown, 1001),
         ];

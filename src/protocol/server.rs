@@ -421,6 +421,7 @@ mod tests {
                     ErrorCode::NotInRoom,
                     ErrorCode::RoomFull,
                     ErrorCode::TooManyRooms,
+                    ErrorCode::RoomNotAllowed,
                 ]
                 .into_iter()
                 .find(|code| serde_json::to_value(code).unwrap() == value["code"])

@@ -32,15 +32,14 @@ use turn_types::AddressFamily;
 
 pub(crate) use counters::Counters;
 pub use counters::TurnCount;
-pub use filter::{Cidr, NotACidr};
 pub use quota::TurnLimits;
 
 use crate::ice::credential::TurnSecret;
-use crate::net;
+use crate::net::{self, Cidr};
 use crate::tasks::Tasks;
 use filter::PeerFilter;
 use nonce::Nonces;
-use quota::Quota;
+use quota::{Quota, even};
 use relay::{RelayPorts, Sharing};
 use rules::{Outcome, Rules};
 use stream::StreamClient;
@@ -79,14 +78,12 @@ impl Turn {
     pub(crate) fn new(config: TurnConfig, tasks: Tasks) -> Arc<Self> {
         let addresses = net::own_addresses();
         let own = addresses.iter().chain(&config.external).copied().collect();
-        #[expect(clippy::cast_precision_loss, reason = "a rate")]
-        let bytes_per_second = config.limits.bytes_per_second.map(|limit: NonZeroUsize| limit.get() as f64);
         let rules = Rules {
             secrets: config.secrets,
             nonces: Nonces::new(),
             filter: PeerFilter::new(config.allowed_peers, own, config.relay_ports.clone()),
             quota: Quota::new(config.limits),
-            bytes_per_second,
+            bytes_per_second: config.limits.bytes_per_second.map(even),
         };
         let ports = RelayPorts { range: config.relay_ports, external: config.external };
         let TurnConfig { limits, handshake_timeout, .. } = config;

@@ -1,16 +1,14 @@
 //! How many allocations there may be, how much one may carry, and how often a source is told that it needs
-//! credentials. Counting; time is an argument.
+//! credentials. Counting.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use dashmap::{DashMap, Entry};
 
+use crate::meter::Flow;
 use crate::net::network;
 
 /// What is allowed. `None` is no limit.
@@ -26,6 +24,12 @@ pub struct TurnLimits {
     pub bytes_per_second: Option<NonZeroUsize>,
     /// Answers per second to one address (IPv6: one /64) that it isn't authorized.
     pub refusals_per_second: NonZeroUsize,
+}
+
+/// A second's worth of so many may come at once.
+#[expect(clippy::cast_precision_loss, reason = "a rate")]
+pub(super) fn even(per_second: NonZeroUsize) -> Flow {
+    Flow::even(per_second.get() as f64)
 }
 
 /// Who has allocations. Cheap to clone; all clones are one.
@@ -100,67 +104,8 @@ fn subtract_one<K: Eq + std::hash::Hash>(counts: &DashMap<K, usize>, key: K) {
     }
 }
 
-/// A token bucket in bytes, or in answers, that holds one second's worth.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Meter {
-    available: f64,
-    updated: Instant,
-}
-
-impl Meter {
-    /// Full.
-    pub(super) fn new(per_second: f64, now: Instant) -> Self {
-        Self { available: per_second, updated: now }
-    }
-
-    /// Spends `amount` if there is as much.
-    #[expect(clippy::cast_precision_loss, reason = "a datagram's length, or one")]
-    pub(super) fn spend(&mut self, amount: usize, per_second: f64, now: Instant) -> bool {
-        let amount = amount as f64;
-        let elapsed = now.saturating_duration_since(self.updated).as_secs_f64();
-        self.available = (self.available + elapsed * per_second).min(per_second);
-        self.updated = now;
-        let enough = self.available >= amount;
-        if enough {
-            self.available -= amount;
-        }
-        enough
-    }
-}
-
-/// Counts refusals by source in a table of fixed size: spoofed sources share its places, and cannot make it grow.
-#[derive(Debug)]
-pub(super) struct Refusals {
-    places: Box<[Meter]>,
-    per_second: f64,
-    // Keyed, so that nobody can choose addresses that share somebody's place.
-    hasher: RandomState,
-}
-
-impl Refusals {
-    /// 4,096 places of 24 bytes: about 100 KB for each listening socket.
-    const PLACES: usize = 4096;
-
-    #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    pub(super) fn new(per_second: NonZeroUsize, now: Instant) -> Self {
-        let per_second = per_second.get() as f64;
-        let places = vec![Meter::new(per_second, now); Self::PLACES].into_boxed_slice();
-        Self { places, per_second, hasher: RandomState::new() }
-    }
-
-    /// Whether one more refusal may be sent to this address.
-    pub(super) fn allow(&mut self, address: IpAddr, now: Instant) -> bool {
-        let hash = self.hasher.hash_one(network(address));
-        #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as the high ones")]
-        let place = hash as usize % Self::PLACES;
-        self.places[place].spend(1, self.per_second, now)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn quota(all: usize, user: usize, address: usize) -> Quota {
@@ -203,16 +148,5 @@ mod tests {
         assert_eq!((quota.0.by_user.len(), quota.0.by_network.len(), quota.allocations()), (1, 1, 1));
         drop(share);
         assert_eq!((quota.0.by_user.len(), quota.0.by_network.len(), quota.allocations()), (0, 0, 0));
-    }
-
-    #[test]
-    fn refusals_to_one_source_are_bounded_and_others_do_not_suffer() {
-        let start = Instant::now();
-        let mut refusals = Refusals::new(NonZeroUsize::new(10).unwrap(), start);
-        let allowed =
-            |refusals: &mut Refusals, ip: &str, now| (0..50).filter(|_| refusals.allow(address(ip), now)).count();
-        assert_eq!(allowed(&mut refusals, "192.0.2.1", start), 10);
-        assert_eq!(allowed(&mut refusals, "192.0.2.1", start + Duration::from_millis(500)), 5);
-        assert_eq!(allowed(&mut refusals, "192.0.2.2", start), 10);
     }
 }

@@ -11,10 +11,10 @@ use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::quota::Meter;
 use super::routes::Routes;
 use super::rules::data_indication;
 use super::{Turn, TurnCount};
+use crate::meter::{Flow, Meter};
 
 /// The largest datagram.
 pub(super) const DATAGRAM_BYTES: usize = 65536;
@@ -116,7 +116,7 @@ impl AsRef<[u8]> for Wrapped<'_> {
 pub(super) fn drain(
     relay: &UdpSocket,
     routes: &ArcSwap<Routes>,
-    meter: &mut Option<(Meter, f64)>,
+    meter: &mut Option<(Meter, Flow)>,
     mut deliver: impl FnMut(Wrapped<'_>),
 ) {
     thread_local! {
@@ -131,7 +131,7 @@ pub(super) fn drain(
                 // What an earlier datagram met (ICMP): it says nothing of the next.
                 Err(_) => continue,
             };
-            let may_carry = |(meter, limit): &mut (Meter, f64)| meter.spend(length, *limit, now);
+            let may_carry = |(meter, limit): &mut (Meter, Flow)| meter.spend(length, *limit, now);
             if meter.as_mut().is_none_or(may_carry)
                 && let Some(wrapped) = wrap(&routes.load(), peer, buffer, length, now)
             {

@@ -26,9 +26,10 @@ use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SE
 
 use super::filter::PeerFilter;
 use super::nonce::Nonces;
-use super::quota::{Meter, Quota, Share};
+use super::quota::{Quota, Share};
 use super::routes::{NoRoute, Routes};
 use crate::ice::credential::{TurnSecret, expiry};
+use crate::meter::{Flow, Meter};
 
 /// Both what we call ourselves to clients and a part of every key.
 pub(super) const REALM: &str = "entremise";
@@ -84,7 +85,7 @@ pub(super) struct Rules {
     pub(super) filter: PeerFilter,
     pub(super) quota: Quota,
     /// None: no limit.
-    pub(super) bytes_per_second: Option<f64>,
+    pub(super) bytes_per_second: Option<Flow>,
 }
 
 /// A client's allocation. Dropping it ends it.
@@ -289,7 +290,7 @@ impl Rules {
             transaction: message.transaction_id(),
             relayed,
             routes,
-            meter: Meter::new(self.bytes_per_second.unwrap_or_default(), now.instant),
+            meter: Meter::new(self.bytes_per_second.unwrap_or(Flow::even(0.0)), now.instant),
             born: now.instant,
             expires: now.instant + lifetime(message),
             _share: share,
@@ -1230,7 +1231,7 @@ mod tests {
     #[test]
     fn an_allocation_carries_so_many_bytes_per_second_and_no_more() {
         let mut world = World::new();
-        world.rules.bytes_per_second = Some(100.0);
+        world.rules.bytes_per_second = Some(Flow::even(100.0));
         assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 0);
         assert_eq!(bind(&mut world, 0x4000, PEER), 0);
         let carried = |world: &mut World| (0..100).filter(|_| carries(world, 0x4000)).count();

@@ -11,11 +11,11 @@ use tokio::net::UdpSocket;
 use turn_types::AddressFamily;
 
 use super::framing::{self, Front};
-use super::quota::Meter;
 use super::relay::{self, Wrapped};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
 use super::{Turn, TurnCount, families};
+use crate::meter::{Flow, Meter};
 
 /// What is read at once: most messages are a packet of media.
 const READ_BYTES: usize = 4096;
@@ -30,7 +30,7 @@ pub(super) struct StreamClient<S> {
     client: SocketAddr,
     local: IpAddr,
     allocation: Option<Allocation<UdpSocket>>,
-    inbound: Option<(Meter, f64)>,
+    inbound: Option<(Meter, Flow)>,
     received: Vec<u8>,
     pending: Vec<u8>,
 }

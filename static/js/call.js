@@ -58,6 +58,8 @@ const RINGING_DEADLINE = 60_000;
 const CONNECTING_DEADLINE = 45_000;
 /** In milliseconds: how long the polite side waits for the other's offer before it seeks the path anew itself. */
 const TURN = 3000;
+/** In milliseconds: browsers ask over a path that lives every 2.5 s (Chromium) to 6 s (RFC 7675, section 5.1), whatever else it carries. */
+const SILENCE = 6500;
 
 export class Call {
   /** @readonly */
@@ -83,7 +85,7 @@ export class Call {
   #isParked = false;
   /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
   #timer;
-  /** While the polite side lets the other go first. @type {Timer | undefined} */
+  /** While this side waits before it seeks the path anew. @type {Timer | undefined} */
   #turn;
 
   /**
@@ -147,11 +149,17 @@ export class Call {
   }
 
   /**
-   * The signaling was cut, and is back: the network may have changed, and the path may be dead without a sign. To seek it anew costs
-   * nothing if it lives, and in Firefox (seen in 153) it is too late once the browser has noticed by itself.
+   * The signaling was cut, and is back: the network may have changed, and the path may be dead without a sign. In Firefox (seen in 153)
+   * it is too late to seek another once the browser has noticed by itself. One that lives is left alone: to seek it anew costs Firefox
+   * the picture at times.
    */
-  refresh() {
-    if (this.#state === 'connected') this.#restartInTurn();
+  async refresh() {
+    const leg = this.#leg;
+    if (this.#state !== 'connected' || !leg) return;
+    const before = await leg.received();
+    if (this.#state !== 'connected') return;
+    this.#options.world.clearTimeout(this.#turn);
+    this.#turn = this.#options.world.setTimeout(() => void this.#restartIfSilent(leg, before), SILENCE);
   }
 
   /** The peer's session has ended, and what was said to it last may not have arrived. While media flow they need no signaling. */
@@ -251,6 +259,11 @@ export class Call {
     if (state !== 'failed') return;
     this.#become('connecting');
     this.#restartInTurn();
+  }
+
+  /** @param {Leg} leg @param {number} before what had come when the signaling came back */
+  async #restartIfSilent(leg, before) {
+    if (this.#state === 'connected' && (await leg.received()) === before) this.#restartInTurn();
   }
 
   /**

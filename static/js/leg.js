@@ -8,7 +8,7 @@
 import { CHANNEL, ChatChannel } from './chat-channel.js';
 import { addressOf, candidateOf, descriptionOf, offersData } from './description.js';
 import { MOST_KEPT, Negotiation } from './negotiation.js';
-import { pathOf } from './path.js';
+import { pathOf, receivedOf } from './path.js';
 import { isRelayed } from './relay.js';
 
 /**
@@ -84,6 +84,11 @@ export class Leg {
     this.#negotiation.take(words);
   }
 
+  /** Grows as long as anything comes from the other side. @returns {Promise<number>} */
+  async received() {
+    return receivedOf((await this.#stats()).values());
+  }
+
   /** New candidates for the same call, after a change of network. @param {RTCConfiguration} configuration */
   restart(configuration) {
     this.#connection.setConfiguration(configuration);
@@ -137,11 +142,15 @@ export class Leg {
 
   async #readPath() {
     if (this.#connection.connectionState !== 'connected') return;
-    const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.#connection.getStats()));
-    const path = pathOf(report.values(), this.#told);
+    const path = pathOf((await this.#stats()).values(), this.#told);
     if (!path || this.#closed || JSON.stringify(path) === JSON.stringify(this.#path)) return;
     this.#path = path;
     this.#owner.emit({ type: 'path', path });
+  }
+
+  /** @returns {Promise<Map<string, any>>} */
+  async #stats() {
+    return /** @type {any} */ (await this.#connection.getStats());
   }
 }
 

@@ -56,7 +56,7 @@ export class Line {
       signaling.on('candidate', (message) => this.#hear(message)),
       signaling.on('bye', (message) => this.#hear(message)),
       signaling.on('error', (error) => this.#hearOfLoss(error)),
-      signaling.on('resumed', () => this.#call?.refresh()),
+      signaling.on('resumed', () => void this.#call?.refresh()),
     ];
   }
 

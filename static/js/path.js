@@ -26,6 +26,18 @@ export function pathOf(stats, told = new Map()) {
   return { kind: kindOf([ours, theirs]), local: ours, remote: theirs, protocol: String(local['protocol']), relayProtocol: relayProtocolOf(local) };
 }
 
+/**
+ * What has come from the other side so far, over any path, as a sum that grows with every packet of media and every answer to ICE's own
+ * questions: the same sum a while later means that nothing comes.
+ *
+ * @param {Iterable<Stat>} stats
+ */
+export function receivedOf(stats) {
+  const counts = ['bytesReceived', 'requestsReceived', 'responsesReceived'];
+  const pairs = [...stats].filter(({ type }) => type === 'candidate-pair');
+  return pairs.flatMap((pair) => counts.map((count) => Number(pair[count] ?? 0))).reduce((sum, count) => sum + count, 0);
+}
+
 /** @param {Map<string, Stat>} byId */
 function selectedPair(byId) {
   const stats = [...byId.values()];

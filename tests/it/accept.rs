@@ -17,7 +17,7 @@ use crate::within;
 const SOON: &str = "--handshake-timeout=1.5";
 
 /// The server ends the connection, and says nothing (but for a TLS alert, which reading would report).
-async fn assert_ended(stream: &mut (impl AsyncRead + Unpin)) {
+pub(crate) async fn assert_ended(stream: &mut (impl AsyncRead + Unpin)) {
     let mut rest = Vec::new();
     // Ended or reset: gone either way.
     let _ = within("the server to end the connection", stream.read_to_end(&mut rest)).await;

@@ -45,7 +45,7 @@ async fn a_plain_get_takes_no_slot() {
 async fn only_get_is_allowed() {
     let server = Server::start(&[]);
     let answer = server.request("POST", "/ws", &["Content-Length: 0"]).await;
-    assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD"));
+    assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD,OPTIONS"));
 }
 
 #[tokio::test]
@@ -224,6 +224,104 @@ async fn refusals_come_in_their_order() {
     let answer = exchange(&mut elsewhere, &server.head("GET", "/ws", &HANDSHAKE)).await;
     assert_refused(&answer, 503, "server-full");
     client.fence().await;
+}
+
+#[tokio::test]
+async fn pages_of_the_public_host_are_our_own_whatever_name_a_request_has() {
+    let server = Server::start(&["--public-host=calls.example"]);
+    let (mut client, _) = server.connect_with(&[("origin", "https://calls.example")]).await;
+    client.fence().await;
+    for other in ["https://calls.example:8443", "http://calls.example", "https://other.example"] {
+        let origin = format!("Origin: {other}");
+        assert_refused(&handshake(&server, &[&origin]).await, 403, "origin-not-allowed");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_may_connect_may_read_ice_and_others_may_not() {
+    let server = Server::start(&["--allow-origin=https://app.example"]);
+    let own = format!("https://{}", server.address);
+    for origin in ["https://app.example", &own] {
+        let answer = server.request("GET", "/ice", &[&format!("Origin: {origin}")]).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
+        assert_eq!((answer.header("vary"), answer.header("cache-control")), ("origin", "no-store"));
+    }
+    let answer = server.request("GET", "/ice", &[EVIL]).await;
+    assert_eq!((answer.status, &*answer.code()), (403, "origin-not-allowed"));
+    assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), ("", "origin"));
+    let answer = server.get("/ice").await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""), "no page asks");
+}
+
+#[tokio::test]
+async fn a_page_that_may_read_ice_may_read_why_there_is_none() {
+    let server = Server::start(&["--allow-origin=*", "--max-connections=1"]);
+    let _client = server.connect().await;
+    let answer = server.request("GET", "/ice", &[EVIL]).await;
+    assert_eq!((answer.status, &*answer.code()), (503, "server-full"));
+    assert_eq!(answer.header("access-control-allow-origin"), "https://evil.example");
+}
+
+#[tokio::test]
+async fn a_browser_may_ask_beforehand_whether_a_page_may_send_credentials() {
+    const ASKS: [&str; 2] = ["Access-Control-Request-Method: GET", "Access-Control-Request-Headers: authorization"];
+    let server = Server::start(&["--allow-origin=https://app.example"]);
+    let ask = async |path: &str, origin: &str| {
+        let origin = format!("Origin: {origin}");
+        let headers = [&ASKS[..], &[&origin]].concat();
+        server.request("OPTIONS", path, &headers).await
+    };
+    for (path, origin, allowed) in [
+        ("/ice", "https://app.example", "https://app.example"),
+        ("/ws", "https://app.example", "*"),
+        ("/ws", "https://evil.example", "*"),
+    ] {
+        let answer = ask(path, origin).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, allowed), "{path} {origin}");
+        assert_eq!(answer.header("access-control-allow-headers"), "authorization", "{path} {origin}");
+        assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD", "{path} {origin}");
+    }
+    let answer = ask("/ice", "https://evil.example").await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, ""));
+    assert_eq!(answer.header("access-control-allow-headers"), "");
+}
+
+#[tokio::test]
+async fn newcomers_from_one_address_are_limited_in_their_rate() {
+    let server = Server::start(&["--connections-per-second=0.001", "--connection-burst=2"]);
+    for _ in 0..5 {
+        assert_eq!(server.get("/ws").await.status, 426, "who only asks is no newcomer");
+        assert_refused(&handshake(&server, &[EVIL]).await, 403, "origin-not-allowed");
+    }
+    for _ in 0..2 {
+        server.connect().await.leave(None).await;
+    }
+    let answer = handshake(&server, &[]).await;
+    assert_refused(&answer, 429, "too-many-connections");
+    let seconds: u32 = answer.header("retry-after").parse().expect("seconds");
+    assert!((900..=1001).contains(&seconds), "{seconds}");
+    assert_refused(&server.get("/ws").await, 429, "too-many-connections");
+    let elsewhere = server.tls_from([127, 0, 0, 4]).await;
+    server.upgrade(elsewhere, &[]).await.expect("another address has its own rate").0.fence().await;
+}
+
+#[tokio::test]
+async fn the_rate_of_newcomers_refills_and_zero_is_none() {
+    let server = Server::start(&["--connections-per-second=20", "--connection-burst=1"]);
+    server.connect().await;
+    assert_has_room(&server).await;
+    let server = Server::start(&["--connections-per-second=0", "--connection-burst=1"]);
+    server.connect_many::<20>().await[19].fence().await;
+}
+
+#[tokio::test]
+async fn who_takes_a_session_up_again_meets_no_limit() {
+    let server = Server::start(&["--max-connections=1", "--connections-per-second=0.001", "--connection-burst=1"]);
+    let (client, _) = server.connect_with(&[("sec-websocket-protocol", "entremise.v1")]).await;
+    assert_refused(&handshake(&server, &[]).await, 429, "too-many-connections");
+    let (mut again, _) = server.connect_with(&[("sec-websocket-protocol", &client.ticket().offer())]).await;
+    assert_eq!(again.id, client.id);
+    again.fence().await;
 }
 
 #[tokio::test]

@@ -47,10 +47,18 @@ fn every_example_of_the_protocol_page_is_a_vector() {
 
 #[test]
 fn the_protocol_page_knows_every_error_and_close_code() {
-    for word in
-        ["bad-message", "peer-unavailable", "peer-busy", "rate-limited", "not-in-room", "room-full", "too-many-rooms"]
-            .into_iter()
-            .chain(["1002", "1003", "1007", "1008", "1009", "1012", "4001", "4002"])
+    for word in [
+        "bad-message",
+        "peer-unavailable",
+        "peer-busy",
+        "rate-limited",
+        "not-in-room",
+        "room-full",
+        "too-many-rooms",
+        "room-not-allowed",
+    ]
+    .into_iter()
+    .chain(["1002", "1003", "1007", "1008", "1009", "1012", "4001", "4002", "4003"])
     {
         assert!(PROTOCOL.contains(&format!("| `{word}` |")) || PROTOCOL.contains(&format!("| {word} |")), "{word}");
     }

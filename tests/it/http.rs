@@ -64,7 +64,7 @@ pub(crate) async fn try_exchange(
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
         let mut answer = parse(&read_head(stream).await?);
-        let has_body = !request.starts_with("HEAD") && !matches!(answer.status, 101 | 304);
+        let has_body = !request.starts_with("HEAD") && !matches!(answer.status, 101 | 204 | 304);
         if has_body {
             let length = answer.header("content-length").parse().expect("a length");
             answer.body.resize(length, 0);

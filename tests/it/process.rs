@@ -59,6 +59,63 @@ async fn a_pair_for_development_is_never_made_where_a_public_host_is_named() {
 }
 
 #[tokio::test]
+async fn a_pair_for_development_is_never_made_where_credentials_are_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
+    let ended = run(command(folder.path(), &["--auth-jwt-secret-file=secret"])).await;
+    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file"]);
+    assert!(!folder.path().join("certs").exists());
+}
+
+#[tokio::test]
+async fn plain_http_needs_no_pair_and_makes_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = command(folder.path(), &["--plain-http", "--listen=127.0.0.1:0", "--base-path=signal"]);
+    let program = Program::serve(command, || Pair::new().root).await;
+    assert!(program.first_line.contains(": open http://127.0.0.1:"), "{}", program.first_line);
+    assert!(program.first_line.ends_with("/signal/\n"), "{}", program.first_line);
+    assert_eq!(exchange(&mut program.tcp().await, &program.head("GET", "/signal/", &[])).await.status, 200);
+    assert!(!folder.path().join("certs").exists());
+}
+
+#[tokio::test]
+async fn plain_http_for_other_machines_has_to_be_said_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run(command(folder.path(), &["--plain-http", "--listen=[::]:0"])).await;
+    assert_one_line(&ended, &["--plain-http on [::]", "--insecure-plain-http-on-any-address"]);
+    let flags = ["--plain-http", "--insecure-plain-http-on-any-address", "--listen=0.0.0.0:0"];
+    let program = Program::serve(command(folder.path(), &flags), || Pair::new().root).await;
+    assert_eq!(exchange(&mut program.tcp().await, &program.head("GET", "/", &[])).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_is_minted_and_printed_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...\n").expect("writable");
+    let flags = ["token", "--secret-file=secret", "--subject=alice", "--rooms=lobby,hall", "--ttl=600"];
+    let ended = run(command(folder.path(), &flags)).await;
+    assert_eq!((ended.status.code(), &*ended.stderr), (Some(0), ""));
+    let token = ended.stdout.strip_suffix('\n').expect("one line");
+    assert!(token.starts_with("eyJ") && !token.contains(char::is_whitespace), "{token}");
+
+    let secret = format!("--auth-jwt-secret-file={}", folder.path().join("secret").display());
+    let program = Program::start(&[&secret]).await;
+    let offered = format!("entremise.v1, entremise.bearer.{token}");
+    let (mut client, _) = program.connect_with(&[("sec-websocket-protocol", &offered)]).await;
+    client.join("hall").await;
+    assert!(client.ask(r#"{"type":"join","room":"vault"}"#).await.contains("room-not-allowed"));
+}
+
+#[tokio::test]
+async fn a_token_is_not_minted_with_a_secret_that_could_be_guessed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("secret"), "north").expect("writable");
+    let ended = run(command(folder.path(), &["token", "--secret-file=secret", "--subject=alice"])).await;
+    assert_one_line(&ended, &["--secret-file secret", "5 bytes", "32"]);
+    assert!(!ended.stderr.contains("north"));
+}
+
+#[tokio::test]
 async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = command(folder.path(), &["--listen=[::]:0"]);

@@ -130,7 +130,7 @@ impl Program {
         let mut first_line = String::new();
         within("the program to say where it is", stdout.read_line(&mut first_line)).await.expect("text");
         let url = first_line.split_whitespace().last().unwrap_or_default();
-        let address = url.strip_prefix("https://").and_then(|rest| rest.strip_suffix('/'));
+        let address = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
         let address = address.map(|address| address.replace("localhost", "127.0.0.1").parse());
         let Some(Ok(address)) = address else { panic!("{first_line}{}", text_of(&log)) };
         Self { child, site: Site::new(address, &root()), stdout, first_line, log, pair: None }

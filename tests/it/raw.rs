@@ -1,6 +1,6 @@
 //! A WebSocket client without manners: any bytes as frames, no pong, and no reading unless it is told to.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -27,8 +27,8 @@ pub(crate) const HANDSHAKE: [&str; 4] = [
 ];
 
 /// A peer that has been welcomed, and behaves as the test says.
-pub(crate) struct Raw {
-    pub(crate) stream: TlsStream<TcpStream>,
+pub(crate) struct Raw<S = TlsStream<TcpStream>> {
+    pub(crate) stream: S,
     pub(crate) welcome: String,
     pub(crate) id: String,
 }
@@ -72,9 +72,11 @@ impl Raw {
         stream.write_all(head.as_bytes()).await.expect("the server reads");
         Self::welcomed(stream).await
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     /// On a connection that has sent its handshake.
-    pub(crate) async fn welcomed(mut stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) async fn welcomed(mut stream: S) -> Self {
         let answer = within("the upgrade", read_head(&mut stream)).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         let mut raw = Self { stream, welcome: String::new(), id: String::new() };

@@ -257,7 +257,7 @@ async fn an_end_within_14_days_is_warned_of_at_start_and_at_a_change_and_once_in
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     let cert = format!("--cert {}", server.pair.cert().display());
     assert!(warnings[0].contains(&cert) && warnings[0].contains("expires in 13 days"), "{warnings:?}");
-    let in_13_days = server.served.not_after();
+    let in_13_days = server.served().not_after();
 
     let (sooner, later) = (ending(3), ending(60));
     server.pair.put(&sooner);
@@ -266,7 +266,7 @@ async fn an_end_within_14_days_is_warned_of_at_start_and_at_a_change_and_once_in
     server.pair.put(&later);
     comes_to_show(&server, &later).await;
     assert_eq!(server.logged(" WARN ").len(), 2, "that one has time");
-    let days = (server.served.not_after() - in_13_days) / (24 * 3600);
+    let days = (server.served().not_after() - in_13_days) / (24 * 3600);
     assert!((46..=47).contains(&days), "{days}");
 }
 

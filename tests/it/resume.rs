@@ -1,5 +1,7 @@
 //! A session that goes on over another connection: what was lost on the way comes again, and nothing comes twice.
 
+use tokio::io::AsyncWriteExt as _;
+
 use crate::client::{Client, PROTOCOL, Ticket, V1, field, message_from, message_to, token_of};
 use crate::park::{WIDE, assert_peer_is_gone};
 use crate::proxy::{Failure, Proxy};
@@ -272,6 +274,22 @@ async fn a_resume_is_never_refused_by_a_limit_and_others_are() {
 }
 
 #[tokio::test]
+async fn a_stuck_connection_that_was_taken_over_soon_gives_its_place_back() {
+    let flags = ["--max-connections=2", "--write-timeout=60", "--mailbox-bytes=10000000"];
+    let server = Server::start(&[&WIDE[..], &flags].concat());
+    let mut alice = server.connect().await;
+    let stalled = server.stalled_v1().await;
+    // More than the system keeps between two sockets.
+    let large = format!("\"{}\"", "x".repeat(60_000));
+    for _ in 0..120 {
+        assert!(alice.ask(message_to(&stalled.id, &large, "1")).await.contains("ack"));
+    }
+    server.resume(&ticket_of(&stalled)).await.leave(Some(1000)).await;
+    within("its place", async { while server.get("/ws").await.status != 426 {} }).await;
+    drop(stalled);
+}
+
+#[tokio::test]
 async fn a_resume_that_is_refused_or_abandoned_changes_nothing() {
     let server = Server::start(&[]);
     let mut bob = server.connect_v1().await;
@@ -296,7 +314,6 @@ async fn a_resume_that_is_refused_or_abandoned_changes_nothing() {
 
 /// A handshake of which the server hears so many bytes, and whose answer nobody reads.
 async fn abandon(site: &Site, offer: &str, bytes: usize) -> impl Sized {
-    use tokio::io::AsyncWriteExt as _;
     let mut tls = site.tls().await;
     let head = site.head("GET", "/ws", &[&HANDSHAKE[..], &[offer]].concat());
     tls.write_all(&head.as_bytes()[..bytes.min(head.len())]).await.expect("the server reads");
@@ -322,7 +339,7 @@ async fn what_was_never_sent_cannot_be_acknowledged_and_who_cannot_resume_acknow
 async fn a_resumed_session_that_is_idle_holds_nothing() {
     let server = Server::start(&[]);
     let mut alice = server.connect().await;
-    let mut bob = server.connect_v1().await;
+    let bob = server.connect_v1().await;
     for number in 0..20 {
         alice.ask(message_to(&bob.id, &number.to_string(), "1")).await;
     }
@@ -332,7 +349,7 @@ async fn a_resumed_session_that_is_idle_holds_nothing() {
     bob.say(r#"{"type":"received","count":20}"#).await;
     let freed = async {
         while server.hub.queued_bytes() > 0 {
-            alice.fence().await;
+            tokio::task::yield_now().await;
         }
     };
     within("the window to be empty", freed).await;
@@ -352,7 +369,6 @@ async fn a_client_may_come_from_another_address_and_is_greeted_like_a_new_one() 
 
 #[tokio::test]
 async fn frames_sent_along_with_a_resume_are_processed_once() {
-    use tokio::io::AsyncWriteExt as _;
     let server = Server::start(&[]);
     let mut alice = server.connect().await;
     let mut bob = server.connect_v1().await;

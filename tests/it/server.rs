@@ -47,14 +47,14 @@ impl Site {
     }
 
     /// From another address of this machine: all of 127.0.0.0/8 is.
+    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
+        self.shake_hands(self.tcp_from(address).await).await
+    }
+
     pub(crate) async fn tcp_from(&self, address: [u8; 4]) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((IpAddr::from(address), 0).into()).expect("a loopback address");
         within("a TCP connection", socket.connect(self.address)).await.expect("the server listens")
-    }
-
-    pub(crate) async fn tls_from(&self, address: [u8; 4]) -> TlsStream<TcpStream> {
-        self.shake_hands(self.tcp_from(address).await).await
     }
 
     /// With a receive buffer so small that a client that doesn't read is soon noticed.
@@ -79,7 +79,8 @@ pub(crate) struct Server {
     pub(crate) relays: Relays,
     /// Where its metrics are, if it has any.
     pub(crate) metrics: Option<SocketAddr>,
-    pub(crate) served: Arc<ServedPair>,
+    /// Its certificate, if it has one.
+    served: Option<Arc<ServedPair>>,
     pub(crate) openings: Openings,
     /// The files that it was started with.
     pub(crate) pair: Pair,
@@ -127,6 +128,11 @@ impl Server {
         let site = Site::new(address, &pair.root);
         let (stop, thread) = (Some(stop), Some(thread));
         Self { site, hub, relays, metrics, served, openings, pair, name, stop, thread }
+    }
+
+    /// The certificate that is served.
+    pub(crate) fn served(&self) -> &ServedPair {
+        self.served.as_ref().expect("it serves TLS")
     }
 
     /// Tells it to stop; the drain begins.

@@ -127,7 +127,7 @@ async fn what_is_now_is_read_when_somebody_asks() {
         becomes(&server, series, expected).await;
     }
     let expiry = metric(&server, "entremise_certificate_expiry_seconds").await;
-    assert_eq!(expiry, server.served.not_after());
+    assert_eq!(expiry, server.served().not_after());
     bob.leave(Some(1000)).await;
     becomes(&server, r#"entremise_connection_ends_total{reason="client-closed"}"#, 1).await;
     becomes(&server, "entremise_connections", 1).await;

@@ -71,7 +71,13 @@ impl Site {
     }
 
     pub(crate) async fn offered(&self) -> Offered {
-        let ice = self.ice().await;
+        Offered::read(&self.ice().await)
+    }
+}
+
+impl Offered {
+    /// What an answer to `GET /ice` says.
+    pub(crate) fn read(ice: &Value) -> Self {
         let turn = ice["iceServers"].as_array().and_then(|servers| servers.last()).expect("a TURN server");
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let at = |transport: &str| {
@@ -82,11 +88,9 @@ impl Site {
             address.expect("an address")
         };
         let credential = Credential { username: text(&turn["username"]), password: text(&turn["credential"]) };
-        Offered { udp: at("udp"), tcp: at("tcp"), credential }
+        Self { udp: at("udp"), tcp: at("tcp"), credential }
     }
-}
 
-impl Offered {
     /// A client over UDP, from any free port.
     pub(crate) async fn client(&self) -> TurnClient {
         let ip: IpAddr = if self.udp.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };

@@ -43,6 +43,11 @@ async function inCall() {
   return peers;
 }
 
+/** What `getStats` tells of a path. @param {number} responsesReceived */
+function packets(responsesReceived) {
+  return new Map(Object.entries({ p: { id: 'p', type: 'candidate-pair', bytesReceived: 1000, responsesReceived } }));
+}
+
 /** Its path fails, and it has had its turn to seek another. @param {{ world: FakeCallWorld }} peer */
 async function fail({ world }) {
   world.connection.become('failed');
@@ -500,15 +505,28 @@ describe('a call whose signaling is cut', () => {
     assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
   });
 
-  it('seeks its path anew when the signaling is back, for the network may have changed; and goes on meanwhile', async () => {
-    const { signaling, a } = await connected();
-    a.endpoint.servers = [turn];
-    a.endpoint.events.emit({ type: 'resumed' });
-    await a.world.pass(3);
+  it('seeks its path anew when the signaling is back, if nothing comes over it any more', async () => {
+    const { signaling, b } = await connected();
+    b.endpoint.servers = [turn];
+    b.world.connection.stats = packets(7);
+    b.endpoint.events.emit({ type: 'resumed' });
+    await settled();
+    await b.world.pass(6.5);
     await signaling.deliver();
-    assert.equal(a.world.connection.restarts, 1);
-    assert.deepEqual(a.world.connection.configuration.iceServers, [turn]);
-    assert.equal(current(a).state, 'connected');
+    assert.equal(b.world.connection.restarts, 1);
+    assert.deepEqual(b.world.connection.configuration.iceServers, [turn]);
+    assert.equal(current(b).state, 'connected');
+  });
+
+  it('leaves a path alone that lives', async () => {
+    const { signaling, b } = await connected();
+    b.world.connection.stats = packets(7);
+    b.endpoint.events.emit({ type: 'resumed' });
+    await settled();
+    b.world.connection.stats = packets(8);
+    await b.world.pass(6.5);
+    await signaling.deliver();
+    assert.equal(b.world.connection.restarts, 0);
   });
 
   it('seeks it once, though the path has failed and the signaling is back', async () => {

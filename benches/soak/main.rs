@@ -1,0 +1,169 @@
+//! A server under fault and attack for a while: `make soak` (10 minutes), `make soak SECONDS=60`.
+//!
+//! Hundreds of peers talk, change rooms, lose their connections in every way and take their sessions up again; others
+//! call, stall, leave with unread messages or send garbage; the certificate is renewed all the time. At the end every
+//! message is accounted for, and the server has what it had at the beginning. Prints what was seen; exits with 1 if
+//! something was lost, came twice or out of order, or stayed behind.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+mod ledger;
+mod peer;
+mod role;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lab::{Program, connector};
+use ledger::{Count, Ledger, Sum};
+use peer::Site;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const TALKERS: usize = 200;
+const CALLERS: usize = 10;
+const STALLERS: usize = 5;
+const LEAVERS: usize = 5;
+const VANDALS: usize = 10;
+
+/// How long memory may take to find its level.
+const WARM_UP: Duration = Duration::from_mins(1);
+
+/// By how much memory may be above it afterwards.
+const GROWTH: f64 = 1.1;
+
+/// What is worth knowing while it runs.
+const SAMPLE: Duration = Duration::from_secs(10);
+
+type Role = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let seconds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(600);
+    let metrics_port = free_port();
+    let metrics = format!("127.0.0.1:{metrics_port}");
+    // Slow readers are given up soon, so that there are many of them; vandals come as fast as they can.
+    let flags = ["--write-timeout", "2", "--metrics-listen", &metrics];
+    let server = Program::start(&flags);
+    let site = Site { port: server.port, connector: connector(), ledger: Arc::new(Ledger::default()) };
+    let before = level(metrics_port).await;
+
+    let stop = CancellationToken::new();
+    let mut roles = JoinSet::new();
+    for role in cast(&site, &server, &stop) {
+        roles.spawn(role);
+    }
+    let memory = watch(&server, Duration::from_secs(seconds)).await;
+    stop.cancel();
+    while roles.join_next().await.is_some() {}
+
+    let after = settled(metrics_port, &before).await;
+    report(&site.ledger, &memory, &before, &after)
+}
+
+/// Everybody.
+fn cast(site: &Site, server: &Program, stop: &CancellationToken) -> Vec<Role> {
+    let mut cast: Vec<Role> = Vec::new();
+    for number in 0..TALKERS / 2 {
+        cast.push(Box::pin(role::talk(site.clone(), number, stop.clone())));
+    }
+    for _ in 0..CALLERS {
+        cast.push(Box::pin(role::call(site.clone(), stop.clone())));
+    }
+    for _ in 0..STALLERS {
+        cast.push(Box::pin(role::stall(site.clone(), stop.clone())));
+    }
+    for _ in 0..LEAVERS {
+        cast.push(Box::pin(role::leave(site.clone(), stop.clone())));
+    }
+    for number in 0..VANDALS {
+        cast.push(Box::pin(role::vandalize(site.clone(), number, stop.clone())));
+    }
+    cast.push(Box::pin(role::renew(site.clone(), server.folder().join("certs"), stop.clone())));
+    cast
+}
+
+/// The server's memory after the warm-up, and then from time to time, in KiB.
+struct Memory {
+    level: usize,
+    later: Vec<usize>,
+}
+
+async fn watch(server: &Program, duration: Duration) -> Memory {
+    let begin = Instant::now();
+    let mut memory = Memory { level: 0, later: Vec::new() };
+    while begin.elapsed() < duration {
+        tokio::time::sleep(SAMPLE.min(duration.saturating_sub(begin.elapsed()))).await;
+        let now = server.resident_kib();
+        println!("{:>5} s  {now} KiB", begin.elapsed().as_secs());
+        if begin.elapsed() <= WARM_UP.min(duration / 2) {
+            memory.level = memory.level.max(now);
+        } else {
+            memory.later.push(now);
+        }
+    }
+    memory
+}
+
+/// What the server holds: sessions, connections, rooms, bytes in queues, tasks.
+type Level = Vec<(&'static str, f64)>;
+
+const HELD: [&str; 6] = ["sessions", "sessions_parked", "connections", "rooms", "queued_bytes", "tasks"];
+
+async fn level(port: u16) -> Level {
+    let text = scrape(port).await;
+    let value = |name: &str| {
+        let prefix = format!("entremise_{name} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
+    };
+    HELD.into_iter().map(|name| (name, value(name))).collect()
+}
+
+async fn scrape(port: u16) -> String {
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("the metrics are there");
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    tcp.write_all(request.as_bytes()).await.expect("it is read");
+    let mut text = String::new();
+    tcp.read_to_string(&mut text).await.expect("an answer");
+    text
+}
+
+/// What the server holds when everybody has gone, sessions that nobody takes up again included.
+async fn settled(port: u16, before: &Level) -> Level {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let now = level(port).await;
+        if now == *before || Instant::now() > deadline {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn report(ledger: &Ledger, memory: &Memory, before: &Level, after: &Level) -> ExitCode {
+    let Sum { sent, arrived, refused, lost } = ledger.sum();
+    println!("messages: {sent} sent, {arrived} arrived, {refused} refused and told, {lost} lost");
+    for what in Count::ALL {
+        println!("{what:?}: {}", ledger.counted(what));
+    }
+    let highest = memory.later.iter().copied().max().unwrap_or(memory.level);
+    #[expect(clippy::cast_precision_loss, reason = "memory in KiB fits")]
+    let growth = highest as f64 / memory.level as f64;
+    println!("memory: {} KiB after the first minute, {highest} KiB at most later ({growth:.2})", memory.level);
+    println!("held before: {before:?}\nheld after:  {after:?}");
+    let bad = Count::BAD.into_iter().any(|what| ledger.counted(what) > 0);
+    let failed = lost > 0 || bad || growth > GROWTH || before != after;
+    println!("{}", if failed { "FAILED" } else { "passed" });
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

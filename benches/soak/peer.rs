@@ -1,0 +1,275 @@
+//! A client that follows the protocol to the letter, and loses its connection all the time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::ledger::{Count, Ledger};
+
+pub(crate) type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// Where the server is, and what is known of it.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) port: u16,
+    pub(crate) connector: TlsConnector,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+impl Site {
+    pub(crate) async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        self.connector.connect(ServerName::try_from("localhost").expect("a name"), tcp).await
+    }
+
+    /// A WebSocket that offers these protocols, or none.
+    pub(crate) async fn open(&self, protocols: &str) -> Result<Socket, Error> {
+        let mut request = format!("wss://localhost:{}/ws", self.port).into_client_request()?;
+        if !protocols.is_empty() {
+            request.headers_mut().insert("sec-websocket-protocol", protocols.parse().expect("a header"));
+        }
+        // Boxed: tungstenite's handshake is 20 KB of future.
+        let (socket, _) = Box::pin(tokio_tungstenite::client_async(request, self.tls().await?)).await?;
+        Ok(socket)
+    }
+}
+
+/// A message that has not been processed for certain.
+struct Sent {
+    number: u64,
+    frame: String,
+}
+
+/// One session, over however many connections.
+pub(crate) struct Peer {
+    site: Site,
+    socket: Socket,
+    pub(crate) id: String,
+    token: String,
+    received: u64,
+    acknowledged: u64,
+    sent: u64,
+    unprocessed: VecDeque<Sent>,
+    /// What was asked and is not answered: the `ref`, and to whom it was said.
+    asked: HashMap<u64, Option<String>>,
+    last_ref: u64,
+    /// The last number that came from each peer of a room.
+    rooms: HashMap<(String, String), u64>,
+    /// Peers whose sessions ended before they acknowledged what we sent.
+    pub(crate) undelivered: Vec<String>,
+}
+
+impl Peer {
+    pub(crate) async fn connect(site: &Site) -> Result<Self, Error> {
+        let mut socket = site.open("entremise.v1").await?;
+        let welcome = text(&mut socket).await?;
+        Ok(Self {
+            site: site.clone(),
+            socket,
+            id: string(&welcome["id"]),
+            token: string(&welcome["resume"]),
+            received: 0,
+            acknowledged: 0,
+            sent: 0,
+            unprocessed: VecDeque::new(),
+            asked: HashMap::new(),
+            last_ref: 0,
+            rooms: HashMap::new(),
+            undelivered: Vec::new(),
+        })
+    }
+
+    /// A numbered message for one peer.
+    pub(crate) async fn message(&mut self, to: &str, bytes: usize) {
+        let number = self.site.ledger.send(&self.id, to);
+        let message = json!({ "n": number, "fill": "x".repeat(bytes) });
+        self.ask(json!({ "type": "message", "to": to, "message": message }), Some(to.to_owned())).await;
+    }
+
+    /// A numbered message for all of a room.
+    pub(crate) async fn room_message(&mut self, room: &str, number: u64) {
+        let message = json!({ "n": number });
+        self.ask(json!({ "type": "message", "room": room, "message": message }), None).await;
+    }
+
+    /// A message that need not arrive.
+    pub(crate) async fn tell(&mut self, to: &str) {
+        self.ask(json!({ "type": "message", "to": to, "message": 0 }), None).await;
+    }
+
+    /// Enters or leaves a room.
+    pub(crate) async fn go(&mut self, kind: &str, room: &str) {
+        self.ask(json!({ "type": kind, "room": room }), None).await;
+    }
+
+    async fn ask(&mut self, mut message: Value, to: Option<String>) {
+        self.last_ref += 1;
+        message["ref"] = self.last_ref.into();
+        self.asked.insert(self.last_ref, to);
+        self.say(message.to_string()).await;
+    }
+
+    async fn say(&mut self, frame: String) {
+        self.sent += 1;
+        self.unprocessed.push_back(Sent { number: self.sent, frame: frame.clone() });
+        // A cut connection is noticed where it is read.
+        let _ = timeout(Duration::from_secs(1), self.socket.send(Message::text(frame))).await;
+    }
+
+    /// Takes in what comes until there is a pause of this length. Whatever cuts the connection, the session goes on.
+    pub(crate) async fn listen(&mut self, pause: Duration) {
+        loop {
+            match timeout(pause, self.socket.next()).await {
+                Err(_) => break,
+                Ok(Some(Ok(Message::Text(frame)))) => self.hear(&frame).await,
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                Ok(_) => self.resume().await,
+            }
+        }
+        self.acknowledge().await;
+    }
+
+    /// Listens until all that was asked is answered, for as long as anybody would wait.
+    pub(crate) async fn settle(&mut self) {
+        let settled = async {
+            while !self.asked.is_empty() {
+                self.listen(Duration::from_millis(100)).await;
+            }
+        };
+        let _ = timeout(Duration::from_mins(1), settled).await;
+    }
+
+    /// Asks for a sign of life.
+    pub(crate) async fn ping(&mut self) {
+        self.ask(json!({ "type": "ping" }), None).await;
+    }
+
+    async fn acknowledge(&mut self) {
+        if self.received > self.acknowledged {
+            self.acknowledged = self.received;
+            self.say(json!({ "type": "received", "count": self.received }).to_string()).await;
+        }
+    }
+
+    async fn hear(&mut self, frame: &str) {
+        self.received += 1;
+        let message: Value = serde_json::from_str(frame).expect("the server speaks JSON");
+        if let Some(answered) = message["ref"].as_u64() {
+            self.answer(answered, &message);
+        } else if message["code"] == "undelivered" {
+            self.undelivered.push(string(&message["to"]));
+        } else if message["type"] == "message" {
+            self.take_in(&message);
+        }
+        if self.received - self.acknowledged >= 8 {
+            self.acknowledge().await;
+        }
+    }
+
+    fn answer(&mut self, answered: u64, answer: &Value) {
+        // Answers come in the order of the questions: whatever was sent before this one has been processed too.
+        let place = self.unprocessed.iter().position(|sent| sent.frame.contains(&format!("\"ref\":{answered},")));
+        self.unprocessed.drain(..place.map_or(0, |place| place + 1));
+        match self.asked.remove(&answered) {
+            Some(Some(to)) if answer["type"] == "error" => self.site.ledger.refuse(&self.id, &to),
+            Some(_) => {}
+            None => self.site.ledger.count(Count::Again),
+        }
+    }
+
+    fn take_in(&mut self, message: &Value) {
+        let (from, number) = (string(&message["from"]), message["message"]["n"].as_u64().expect("a number"));
+        let ledger = &self.site.ledger;
+        let Some(room) = message["room"].as_str() else { return ledger.arrive(&from, &self.id, number) };
+        let last = self.rooms.entry((room.to_owned(), from)).or_default();
+        ledger.count(if number > *last { Count::RoomMessages } else { Count::RoomsOutOfOrder });
+        *last = number;
+    }
+
+    /// Cut by a reset.
+    pub(crate) async fn reset(&mut self) {
+        self.site.ledger.count(Count::Resets);
+        let tcp = self.socket.get_ref().get_ref().0;
+        let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        self.resume().await;
+    }
+
+    /// Cut by a network that says nothing: the old connection half-lives.
+    pub(crate) async fn silence(&mut self) {
+        self.site.ledger.count(Count::Silences);
+        self.resume().await;
+    }
+
+    /// Cut, and cut again before the welcome.
+    pub(crate) async fn lose_welcome(&mut self) {
+        self.site.ledger.count(Count::LostWelcomes);
+        let lost = self.site.open(&self.offer()).await;
+        drop(lost);
+        self.resume().await;
+    }
+
+    fn offer(&self) -> String {
+        format!("entremise.v1, entremise.resume.{}.{}", self.token, self.received)
+    }
+
+    /// Takes the session up again, however often it takes.
+    pub(crate) async fn resume(&mut self) {
+        loop {
+            let opened = async {
+                let mut socket = self.site.open(&self.offer()).await?;
+                let welcome = text(&mut socket).await?;
+                Ok::<_, Error>((socket, welcome))
+            };
+            match timeout(Duration::from_secs(10), opened).await {
+                Ok(Ok((socket, welcome))) => return self.go_on(socket, &welcome).await,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    async fn go_on(&mut self, socket: Socket, welcome: &Value) {
+        self.socket = socket;
+        self.token = string(&welcome["resume"]);
+        if welcome["resumed"] != true {
+            self.site.ledger.count(Count::SessionsLost);
+            return;
+        }
+        self.site.ledger.count(Count::Resumes);
+        let accepted = welcome["accepted"].as_u64().expect("it is resumed");
+        self.unprocessed.retain(|sent| sent.number > accepted);
+        for sent in &self.unprocessed {
+            let _ = timeout(Duration::from_secs(1), self.socket.send(Message::text(sent.frame.clone()))).await;
+        }
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn close(mut self) {
+        let _ = timeout(Duration::from_secs(2), self.socket.close(None)).await;
+    }
+}
+
+/// The next text frame.
+pub(crate) async fn text(socket: &mut Socket) -> Result<Value, Error> {
+    loop {
+        match socket.next().await.ok_or(Error::ConnectionClosed)?? {
+            Message::Text(text) => return Ok(serde_json::from_str(&text).expect("the server speaks JSON")),
+            Message::Close(_) => return Err(Error::ConnectionClosed),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn string(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}

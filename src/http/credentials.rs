@@ -1,0 +1,81 @@
+//! Where a client's token is: in `Authorization: Bearer`, or, since browsers can't send that with a WebSocket, among
+//! the offered subprotocols. Never in the URL, which ends up in logs. Pure.
+
+use std::fmt;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+
+/// A token as the client sent it: anything. Never shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token<'a>(pub(super) &'a str);
+
+impl fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// Credentials that differ from each other: 400.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contradiction;
+
+/// The request's one token, if it has any.
+pub(super) fn token<'a>(
+    headers: &'a HeaderMap,
+    offered: Option<Token<'a>>,
+) -> Result<Option<Token<'a>>, Contradiction> {
+    let lines = headers.get_all(AUTHORIZATION).iter().filter_map(|line| bearer(line.to_str().ok()?));
+    let mut tokens = lines.chain(offered);
+    let token = tokens.next();
+    if tokens.all(|other| Some(other) == token) { Ok(token) } else { Err(Contradiction) }
+}
+
+/// RFC 6750, 2.1; the scheme's case is free (RFC 9110, 11.1). Other schemes are not for us.
+fn bearer(line: &str) -> Option<Token<'_>> {
+    let (scheme, token) = line.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Token(token.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read<'a>(lines: &[&'static str], offered: Option<&'a str>) -> Result<Option<String>, Contradiction> {
+        let lines = lines.iter().map(|line| (AUTHORIZATION, HeaderValue::from_static(line)));
+        let headers: HeaderMap = lines.collect();
+        token(&headers, offered.map(Token::<'a>)).map(|token| token.map(|Token(token)| token.to_owned()))
+    }
+
+    #[test]
+    fn a_token_comes_by_either_way() {
+        let token = Ok(Some("a.b.c".to_owned()));
+        assert_eq!(read(&["Bearer a.b.c"], None), token);
+        assert_eq!(read(&["bearer   a.b.c "], None), token);
+        assert_eq!(read(&[], Some("a.b.c")), token);
+        assert_eq!(read(&["Bearer a.b.c"], Some("a.b.c")), token);
+        assert_eq!(read(&["Basic eDp5", "Bearer a.b.c"], Some("a.b.c")), token);
+    }
+
+    #[test]
+    fn what_is_no_bearer_is_no_token() {
+        assert_eq!(read(&[], None), Ok(None));
+        for line in ["", "Bearer", "Basic eDp5", "Bearera.b.c"] {
+            assert_eq!(read(&[line], None), Ok(None), "{line}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_differ_contradict_each_other() {
+        assert_eq!(read(&["Bearer a"], Some("b")), Err(Contradiction));
+        assert_eq!(read(&["Bearer a", "Bearer b"], None), Err(Contradiction));
+        assert_eq!(read(&["Bearer a", "Bearer a"], Some("a")), Ok(Some("a".into())));
+    }
+
+    #[test]
+    fn a_token_does_not_show_itself() {
+        assert_eq!(format!("{:?}", Token("secret")), "Token");
+    }
+}
