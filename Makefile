@@ -9,7 +9,7 @@ run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
 
 test: node_modules
-	tests/tools chromium=chromium firefox-esr=firefox-esr
+	tests/tools chromium=chromium firefox-esr=firefox-esr faketime=faketime
 	cargo test
 	$(MAKE) test-nginx
 	npm run --silent check
