@@ -28,9 +28,8 @@ check: node_modules
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo 'Not run here: cargo deny (cargo install cargo-deny).'; fi
 
-SECONDS ?= 60
-
 # What it learns stays in fuzz/corpus; what breaks a rule is in fuzz/artifacts, and becomes a seed once it is mended.
+fuzz: SECONDS = 60
 fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
 	@cargo +nightly --version >/dev/null 2>&1 || { echo 'nightly Rust is missing: rustup toolchain install nightly' >&2; exit 1; }
@@ -51,7 +50,7 @@ test-network: node_modules
 bench:
 	cargo bench --bench idle_peers
 
-SECONDS = 600
+soak: SECONDS = 600
 soak:
 	cargo bench --bench soak -- $(SECONDS)
 
