@@ -1,7 +1,7 @@
 //! What the server counts. Every label is one of ours: none grows with what strangers send.
 //!
 //! Whoever does something counts it here; what merely is (peers, rooms, queues) is read when a
-//! [`monitor`](crate::monitor) asks.
+//! monitor asks.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -1,13 +1,14 @@
 //! A client that follows the protocol to the letter, and loses its connection all the time.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -28,19 +29,34 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+    pub(crate) async fn tls(&self) -> io::Result<TlsStream<TcpStream>> {
+        self.shake_hands(TcpStream::connect(("127.0.0.1", self.port)).await?).await
+    }
+
+    async fn shake_hands(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(ServerName::try_from("localhost").expect("a name"), tcp).await
     }
 
     /// A WebSocket that offers these protocols, or none.
     pub(crate) async fn open(&self, protocols: &str) -> Result<Socket, Error> {
+        self.upgrade(self.tls().await?, protocols).await
+    }
+
+    /// One whose receive buffer is soon full.
+    pub(crate) async fn open_narrow(&self) -> Result<Socket, Error> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4096)?;
+        let tcp = socket.connect(([127, 0, 0, 1], self.port).into()).await?;
+        self.upgrade(self.shake_hands(tcp).await?, "").await
+    }
+
+    async fn upgrade(&self, tls: TlsStream<TcpStream>, protocols: &str) -> Result<Socket, Error> {
         let mut request = format!("wss://localhost:{}/ws", self.port).into_client_request()?;
         if !protocols.is_empty() {
             request.headers_mut().insert("sec-websocket-protocol", protocols.parse().expect("a header"));
         }
         // Boxed: tungstenite's handshake is 20 KB of future.
-        let (socket, _) = Box::pin(tokio_tungstenite::client_async(request, self.tls().await?)).await?;
+        let (socket, _) = Box::pin(tokio_tungstenite::client_async(request, tls)).await?;
         Ok(socket)
     }
 }

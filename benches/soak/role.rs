@@ -108,7 +108,7 @@ pub(crate) async fn stall(site: Site, stop: CancellationToken) {
 }
 
 async fn stall_once(site: &Site) -> Option<()> {
-    let (mut stalled, mut flooder) = (site.open("").await.ok()?, site.open("").await.ok()?);
+    let (mut stalled, mut flooder) = (site.open_narrow().await.ok()?, site.open("").await.ok()?);
     let id = string(&text(&mut stalled).await.ok()?["id"]);
     text(&mut flooder).await.ok()?;
     let message = json!({ "type": "message", "to": id, "message": "x".repeat(60_000), "ref": 0 }).to_string();
@@ -116,8 +116,8 @@ async fn stall_once(site: &Site) -> Option<()> {
         flooder.send(Message::text(message.clone())).await.ok()?;
         match text(&mut flooder).await.ok()?["code"].as_str() {
             Some("peer-unavailable") => return Some(()),
-            // It is full, or the flooder is too fast.
-            Some(_) => sleep(Duration::from_millis(50)).await,
+            // It is full, or the flooder is too fast: too often, and it would be the one who is dropped.
+            Some(_) => sleep(Duration::from_millis(300)).await,
             None => {}
         }
     }

@@ -54,7 +54,23 @@ impl Budget {
     pub(crate) fn used(&self) -> usize {
         self.used.used()
     }
+
+    fn is_full(&self) -> bool {
+        self.used() >= self.limit
+    }
 }
+
+/// Who must fit into the budget of all mailboxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Budgeted {
+    /// What peers say.
+    Yes,
+    /// What the server has to say, which is small: else a few who hoard would cost everybody else their sessions.
+    No,
+}
+
+/// What a peer may hold although the budget of all is used up, in bytes: enough for whoever reads what it is told.
+const MODEST_BYTES: usize = 16 * 1024;
 
 /// What one mailbox may hold.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +129,7 @@ struct Charge {
 
 impl Charge {
     /// A charge for one message, if there is room for it.
-    fn take(load: &Arc<Load>, bytes: usize) -> Option<Self> {
+    fn take(load: &Arc<Load>, bytes: usize, budgeted: Budgeted) -> Option<Self> {
         let MailboxLimits { messages: most, bytes: most_bytes } = load.limits;
         let messages = most.saturating_sub(load.window.messages.used());
         if !load.queue.messages.try_add(1, messages) {
@@ -123,7 +139,8 @@ impl Charge {
         if !load.queue.bytes.try_add(bytes, most_bytes.saturating_sub(load.window.bytes.used())) {
             return None;
         }
-        if !load.budget.used.try_add(bytes, load.budget.limit) {
+        let most_of_all = if budgeted == Budgeted::Yes { load.budget.limit } else { usize::MAX };
+        if !load.budget.used.try_add(bytes, most_of_all) {
             load.queue.bytes.subtract(bytes);
             return None;
         }
@@ -133,7 +150,9 @@ impl Charge {
 
     /// A charge for an answer whose size isn't known yet.
     fn ahead(load: &Arc<Load>) -> Option<Self> {
-        let has_room = load.queue.bytes.used() < load.limits.bytes;
+        let queued = load.queue.bytes.used();
+        let is_modest = queued + load.window.bytes.used() < MODEST_BYTES;
+        let has_room = queued < load.limits.bytes && (is_modest || !load.budget.is_full());
         (has_room && load.queue.messages.try_add(1, load.limits.messages)).then(|| Self::of_nothing(load))
     }
 
@@ -244,9 +263,18 @@ pub(super) fn mailbox(limits: MailboxLimits, budget: Arc<Budget>) -> (Mailbox, O
 impl Mailbox {
     /// Room for a message of this weight, at once or not at all: nobody waits for somebody else's queue.
     pub(super) fn reserve(&self, weight: usize) -> Result<Slot<'_>, Refused> {
+        self.slot(weight, Budgeted::Yes)
+    }
+
+    /// Room for what the server has to say, even where the budget of all mailboxes is used up.
+    pub(super) fn reserve_notice(&self, weight: usize) -> Result<Slot<'_>, Refused> {
+        self.slot(weight, Budgeted::No)
+    }
+
+    fn slot(&self, weight: usize, budgeted: Budgeted) -> Result<Slot<'_>, Refused> {
         // It fails while somebody waits to close the mailbox too: or those who keep coming could keep it open.
         let open = self.is_open.try_read().filter(|open| **open).ok_or(Refused::Closed)?;
-        let charge = Charge::take(&self.load, weight).ok_or(Refused::Full)?;
+        let charge = Charge::take(&self.load, weight, budgeted).ok_or(Refused::Full)?;
         // The load admits no more than the channel holds.
         let permit = self.sender.try_reserve().map_err(|_| Refused::Closed)?;
         Ok(Slot { permit, charge, _open: open })
@@ -398,6 +426,33 @@ mod tests {
         assert_eq!(put(&other, message(2000)), Err(Refused::Full));
         drop(outbox.try_take());
         assert_eq!(put(&other, message(2000)), Ok(()));
+    }
+
+    #[test]
+    fn a_budget_that_others_use_up_keeps_no_announcement_from_anybody() {
+        let budget = budget(2500);
+        let (hoarder, _queue) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
+        let (other, _other_queue) = mailbox(limits(2, 1_000_000), Arc::clone(&budget));
+        put(&hoarder, message(2000)).unwrap();
+        assert_eq!(put(&other, message(1000)), Err(Refused::Full));
+        for _ in 0..2 {
+            other.reserve_notice(1000).map(|slot| slot.fill(message(900))).unwrap();
+        }
+        assert_eq!(other.reserve_notice(1).map(drop), Err(Refused::Full), "its own queue is a limit all the same");
+    }
+
+    #[test]
+    fn over_the_budget_only_the_modest_are_answered() {
+        let budget = budget(2500);
+        let (mailbox, mut outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
+        let answer = |bytes| mailbox.answer(mailbox.place().unwrap(), message(bytes));
+        answer(3000);
+        answer(MODEST_BYTES);
+        assert!(mailbox.place().is_none(), "it holds much, and all together do");
+        let window = [outbox.try_take().unwrap(), outbox.try_take().unwrap()];
+        assert!(mailbox.place().is_none(), "what is not acknowledged is held too");
+        drop(window);
+        assert!(mailbox.place().is_some());
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Hub {
 
     /// Tells somebody, or ends it: nobody is silently wrong about who is here, or about what arrived.
     fn tell(&self, peer: &Peer, message: ServerMessage) {
-        match peer.mailbox.reserve(message.weight()) {
+        match peer.mailbox.reserve_notice(message.weight()) {
             Ok(slot) => slot.fill(message),
             Err(mailbox::Refused::Full) => self.evict(peer),
             // It is on its way out.
