@@ -338,3 +338,27 @@ async fn a_connection_that_is_cut_at_any_byte_ends_its_session_and_nothing_else(
     }
     other.fence().await;
 }
+
+#[tokio::test]
+async fn fragments_without_end_are_no_sign_of_life() {
+    let server = Server::start(&["--heartbeat=1"]);
+    let mut watcher = server.connect().await;
+    let mut raw = server.raw().await;
+    watcher.join("hall").await;
+    raw.ask(r#"{"type":"join","room":"hall"}"#).await;
+    watcher.hear().await;
+    raw.send(TEXT, b"").await;
+    let fragments = masked(CONTINUATION, b"").repeat(100);
+    // They count against no rate, since they make no message: so they have to come to an end.
+    let flood = async {
+        while raw.stream.write_all(&fragments).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        std::future::pending().await
+    };
+    let left = format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, raw.id);
+    tokio::select! {
+        () = watcher.hears(left) => {}
+        () = flood => {}
+    }
+}
