@@ -354,7 +354,7 @@ async fn fragments_without_end_are_no_sign_of_life() {
         while raw.stream.write_all(&fragments).await.is_ok() {
             tokio::task::yield_now().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let left = format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, raw.id);
     tokio::select! {
