@@ -17,7 +17,6 @@ pub struct Metrics {
     refusals: Family<Reason, Counter>,
     ends: Family<Reason, Counter>,
     resumes: Family<Reason, Counter>,
-    panics: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,7 +41,6 @@ impl Metrics {
             refusals: Family::default(),
             ends: Family::default(),
             resumes: Family::default(),
-            panics: Counter::default(),
         }
     }
 
@@ -73,18 +71,12 @@ impl Metrics {
 
     /// Shows all of it to whoever asks.
     pub(crate) fn register(self, registry: &mut Registry) {
-        let Self { messages, relay_seconds, refusals, ends, resumes, panics } = self;
+        let Self { messages, relay_seconds, refusals, ends, resumes } = self;
         registry.register("messages", "Messages of clients, by kind and result", messages);
         registry.register("relay_seconds", "Time that relayed messages waited in their queue", relay_seconds);
         registry.register("refusals", "Requests for a WebSocket that were refused, by reason", refusals);
         registry.register("connection_ends", "Connections that ended, by reason", ends);
         registry.register("resumes", "Clients that asked for an earlier session, by result", resumes);
-        registry.register("panics", "Connections that ended by a bug of the server", panics);
-    }
-
-    /// A task of ours panicked.
-    pub(crate) fn panicked(&self) {
-        self.panics.inc();
     }
 }
 

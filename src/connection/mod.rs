@@ -135,7 +135,6 @@ impl Connection {
             end = self.converse(stop) => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
-        self.terms.metrics.ended(end.as_str());
         end
     }
 

@@ -4,6 +4,7 @@
 //! `GET /ice` hands out is under these checks too.
 
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use serde::Serialize;
 use tracing::{debug, trace};
 
@@ -26,8 +28,7 @@ use crate::auth::{Denied, Grant};
 use crate::connection::{self, Connection, Origin, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
-use crate::metrics::Metrics;
-use crate::protocol::{IceServer, PeerId};
+use crate::protocol::{End, IceServer, PeerId};
 
 /// Why there is no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,12 +162,15 @@ impl Shared {
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let Client { address, lifetime, resume, grant, slot, ice } = client;
             let socket = Socket::new(websocket, limits.write_timeout);
-            let _bug = BugReport(&shared.0.terms.metrics);
             let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
             // What it came to resume has gone in the meantime, and there is no room for one more: as if it were lost.
             let Ok((session, origin, slot)) = shared.session(lifetime, resume, grant, slot) else { return };
             let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms), expires);
-            let end = connection.talk(shared.0.tasks.stop()).await;
+            // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
+            // the session's, which ends too.
+            let talk = AssertUnwindSafe(connection.talk(shared.0.tasks.stop()));
+            let end = talk.catch_unwind().await.unwrap_or(End::Bug);
+            shared.0.terms.metrics.ended(end.as_str());
             if end.parks() {
                 shared.park(connection.session(), address);
             }
@@ -211,17 +215,6 @@ impl Shared {
             }
             drop((parked, place));
         });
-    }
-}
-
-/// Counts a panic of the task that it is in: the connection ends, and nobody else's.
-struct BugReport<'a>(&'a Metrics);
-
-impl Drop for BugReport<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.panicked();
-        }
     }
 }
 

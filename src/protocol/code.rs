@@ -104,6 +104,8 @@ pub enum End {
     TakenOver,
     /// This server stops for good.
     ShuttingDown,
+    /// A bug of this server.
+    Bug,
 }
 
 impl End {
@@ -122,6 +124,7 @@ impl End {
             Self::Silent => Some((4002, "no sign of life for two heartbeats")),
             Self::Expired => Some((4003, "the credentials have expired: connect again with new ones")),
             Self::ShuttingDown => Some((1001, "the server shuts down for good")),
+            Self::Bug => Some((1011, "a bug of the server, which has been counted")),
             Self::TakenOver => Some((4000, "a newer connection has taken this session over")),
         }
     }
@@ -143,6 +146,7 @@ impl End {
             Self::Silent => "silent",
             Self::Expired => "expired",
             Self::TakenOver => "taken-over",
+            Self::Bug => "bug",
             Self::ShuttingDown => "shutting-down",
         }
     }
@@ -173,6 +177,7 @@ mod tests {
             (End::Expired, 4003),
             (End::TakenOver, 4000),
             (End::ShuttingDown, 1001),
+            (End::Bug, 1011),
         ];
         for (end, expected) in ours {
             let (code, reason) = end.close().unwrap();

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use entremise::cli::Cli;
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 const README: &str = include_str!("../../README.md");
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
+const SECURITY: &str = include_str!("../../docs/security.md");
 
 /// The README's table, as the command line says it.
 fn flags() -> String {
@@ -38,7 +41,7 @@ fn every_example_of_the_protocol_page_is_a_vector() {
         .map(|vector| vector["frame"].as_str().expect("every vector has a frame").to_owned())
         .collect();
     let boxes = PROTOCOL.split("```json\n").skip(1).map(|rest| rest.split("```").next().expect("a box ends"));
-    let examples: Vec<&str> = boxes.flat_map(str::lines).collect();
+    let examples: Vec<&str> = boxes.flat_map(str::lines).map(str::trim_start).filter(|line| !line.is_empty()).collect();
     assert!(examples.len() > 15);
     for example in examples {
         assert!(frames.contains(example), "not a vector: {example}");
@@ -51,6 +54,7 @@ fn the_protocol_page_knows_every_error_and_close_code() {
         "bad-message",
         "peer-unavailable",
         "peer-busy",
+        "undelivered",
         "rate-limited",
         "not-in-room",
         "room-full",
@@ -58,8 +62,34 @@ fn the_protocol_page_knows_every_error_and_close_code() {
         "room-not-allowed",
     ]
     .into_iter()
-    .chain(["1002", "1003", "1007", "1008", "1009", "1012", "4001", "4002", "4003"])
+    .chain(["1000", "1001", "1002", "1003", "1007", "1008", "1009", "1011", "1012", "4000", "4001", "4002", "4003"])
     {
-        assert!(PROTOCOL.contains(&format!("| `{word}` |")) || PROTOCOL.contains(&format!("| {word} |")), "{word}");
+        assert!(PROTOCOL.contains(&format!("| `{word}` |")) || PROTOCOL.contains(&format!("| {word}")), "{word}");
+    }
+}
+
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let mut sources = String::new();
+    for folder in ["src", "tests"] {
+        read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut sources);
+    }
+    let words = SECURITY.split('`').skip(1).step_by(2);
+    let names: Vec<_> = words.filter(|word| word.matches('_').count() >= 3 && !word.contains(' ')).collect();
+    assert!(names.len() > 50);
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}()")), "no such test: {name}");
+    }
+}
+
+/// The Rust files of a folder, one after the other.
+fn read_all(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder of the project") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).expect("text"));
+        }
     }
 }

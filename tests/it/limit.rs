@@ -40,6 +40,20 @@ async fn a_burst_passes_and_what_is_over_the_rate_is_refused_and_not_delivered()
 }
 
 #[tokio::test]
+async fn bytes_have_a_rate_of_their_own() {
+    let server = Server::start(&["--bytes-per-second=100", "--max-message-bytes=800", "--refused-messages=0"]);
+    let [mut alice, mut bob] = server.connect_many().await;
+    let message = format!("\"{}\"", "x".repeat(500));
+    alice.say(message_to(&bob.id, &message, "1")).await;
+    alice.hears(r#"{"type":"ack","ref":1}"#).await;
+    let answer = alice.ask(message_to(&bob.id, &message, "2")).await;
+    assert!(is_limited(&answer), "eight seconds' worth is all there is at once: {answer}");
+    bob.hears(message_from(&alice.id, &message)).await;
+    bob.fence().await;
+    assert_eq!(alice.ask(PING).await, ACK, "what is refused costs nothing");
+}
+
+#[tokio::test]
 async fn the_rate_refills() {
     let server = Server::start(&["--messages-per-second=10", "--message-burst=2", "--refused-messages=0"]);
     let mut client = server.connect().await;

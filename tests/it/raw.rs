@@ -43,13 +43,6 @@ impl Site {
         Raw::open(self, self.tls().await, &[&offering(offered)]).await
     }
 
-    /// What comes back for a handshake.
-    pub(crate) async fn raw_answer(&self) -> String {
-        let mut stream = self.tls().await;
-        stream.write_all(self.head("GET", "/ws", &HANDSHAKE).as_bytes()).await.expect("the server reads");
-        within("the upgrade", read_head(&mut stream)).await.expect("an answer")
-    }
-
     /// One that won't read, and whose receive buffer is soon full.
     pub(crate) async fn stalled(&self) -> Raw {
         Raw::open(self, self.narrow_tls().await, &[]).await

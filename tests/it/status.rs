@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 use std::time::Duration;
 
+use entremise::config::Config;
 use entremise::tasks::Drained;
 use tokio::net::TcpStream;
 
@@ -178,13 +179,20 @@ async fn no_series_grows_with_what_strangers_send() {
 
 #[tokio::test]
 async fn a_panic_ends_its_connection_only_and_is_counted() {
-    // An interval beyond what a clock can count: no flag takes it.
-    let server = Server::start_changed(Pair::new(), &[METRICS], |config| config.connection.heartbeat = Duration::MAX);
-    let answer = server.raw_answer().await;
-    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    becomes(&server, "entremise_panics_total", 1).await;
-    becomes(&server, "entremise_connections", 0).await;
-    assert_eq!(server.get("/").await.status, 200, "the others are served");
+    // A time beyond what a clock can count, which no flag takes: it is added up when a window is full.
+    let flags = [METRICS, "--mailbox-messages=2"];
+    let change = |config: &mut Config| config.connection.write_timeout = Duration::MAX / 2;
+    let server = Server::start_changed(Pair::new(), &flags, change);
+    let mut alice = server.connect().await;
+    let mut bob = server.connect_v1().await;
+    bob.fence().await;
+    bob.fence().await;
+    assert_eq!(bob.closed().await, (1011, "a bug of the server, which has been counted".into()));
+    becomes(&server, r#"entremise_connection_ends_total{reason="bug"}"#, 1).await;
+    let answer = alice.ask(message_to(&bob.id, "1", "1")).await;
+    assert!(answer.contains(r#""code":"peer-unavailable""#), "{answer}");
+    assert!(!server.try_resume(&bob.ticket()).await.is_resumed());
+    alice.fence().await;
     server.forgive_panics();
 }
 
