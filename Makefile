@@ -1,15 +1,15 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make test-nginx (part of make test), make check, make test-network (root), make bench, make soak (10 minutes),
-# make bench-turn (beside coturn)
+# See also: make test-nginx (part of make test), make check, make fuzz (SECONDS=60 for each target), make test-network
+# (root), make bench, make soak (10 minutes), make bench-turn (beside coturn)
 
-.PHONY: run test check test-nginx test-network bench soak bench-turn
+.PHONY: run test check fuzz test-nginx test-network bench soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
 
 test: node_modules
-	tests/tools chromium=chromium firefox-esr=firefox-esr
+	tests/tools chromium=chromium firefox-esr=firefox-esr faketime=faketime
 	cargo test
 	$(MAKE) test-nginx
 	npm run --silent check
@@ -28,6 +28,16 @@ check: node_modules
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo 'Not run here: cargo deny (cargo install cargo-deny).'; fi
 
+# What it learns stays in fuzz/corpus; what breaks a rule is in fuzz/artifacts, and becomes a seed once it is mended.
+fuzz: SECONDS = 60
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo 'nightly Rust is missing: rustup toolchain install nightly' >&2; exit 1; }
+	@cd fuzz && cargo +nightly fuzz build && for target in $$(cargo +nightly fuzz list); do \
+		mkdir -p corpus/$$target && \
+		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
+
 test-nginx:
 	tests/unpack target/nginx nginx
 	cargo test --test it -- --ignored nginx::
@@ -40,7 +50,7 @@ test-network: node_modules
 bench:
 	cargo bench --bench idle_peers
 
-SECONDS = 600
+soak: SECONDS = 600
 soak:
 	cargo bench --bench soak -- $(SECONDS)
 

@@ -38,9 +38,6 @@ pub mod server;
 pub mod tasks;
 pub mod tls;
 
-/// What `fuzz/` stands on.
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
-pub mod fuzzing {
-    pub use crate::turn::fuzzing::{play_stranger, play_user};
-}
+pub mod fuzzing;

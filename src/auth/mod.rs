@@ -5,6 +5,8 @@
 //! business, what a [`Grant`] allows the session's.
 
 mod claims;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key;
 
 use std::collections::HashSet;

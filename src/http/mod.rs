@@ -8,6 +8,8 @@ mod base_path;
 mod caller;
 mod cors;
 mod credentials;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod origin;
 mod page;
 pub(crate) mod status;

@@ -81,20 +81,29 @@ fn canonical(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("://")?;
     let uri: Uri = text.parse().ok()?;
     let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-    if rest != authority.as_str() || authority.as_str().contains('@') || authority.host().is_empty() {
+    let host = authority.host();
+    if rest != authority.as_str() || host.is_empty() {
         return None;
     }
-    let host = authority.host().to_ascii_lowercase();
     let default = match scheme {
         "https" => Some(443),
         "http" => Some(80),
         _ => None,
     };
-    match authority.port_u16() {
-        Some(port) if Some(port) != default => Some(format!("{scheme}://{host}:{port}")),
-        None if authority.as_str().ends_with(':') => None,
-        _ => Some(format!("{scheme}://{host}")),
+    // Behind the host stands a port or nothing: `Authority` would let anything stand there, and before it a user.
+    let port = match authority.as_str().strip_prefix(host)? {
+        "" => default,
+        port => Some(number(port.strip_prefix(':')?)?),
+    };
+    let host = host.to_ascii_lowercase();
+    match port.filter(|_| port != default) {
+        Some(port) => Some(format!("{scheme}://{host}:{port}")),
+        None => Some(format!("{scheme}://{host}")),
     }
+}
+
+fn number(port: &str) -> Option<u16> {
+    if port.bytes().all(|byte| byte.is_ascii_digit()) { port.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -140,6 +149,9 @@ mod tests {
             "http://example.org:8443",
             "https://evil.example:8443",
             "https://example.org:8443.evil.example",
+            "https://example.org:8443x",
+            "https://example.org:+8443",
+            "https://example.org:73979",
             "https://example.org:8443@evil.example",
             "https://evil.example/https://example.org:8443",
             "null",
@@ -149,6 +161,10 @@ mod tests {
             assert!(!admits(&[], Some(origin), "example.org:8443"), "{origin}");
         }
         assert!(!admits(&[], Some("https://example.org"), "not a host"));
+        // What is no port is not the default one.
+        for origin in ["https://[::1]evil", "https://[::1]:", "https://[::1]:x", "https://[::1]:65536"] {
+            assert!(!admits(&[], Some(origin), "[::1]"), "{origin}");
+        }
     }
 
     #[test]

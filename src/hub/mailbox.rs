@@ -424,6 +424,7 @@ mod tests {
         let (other, _other_outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
         assert_eq!(put(&one, message(2000)), Ok(()));
         assert_eq!(put(&other, message(2000)), Err(Refused::Full));
+        assert_eq!((other.load.queue.messages.used(), other.load.queue.bytes.used()), (0, 0), "it took nothing");
         drop(outbox.try_take());
         assert_eq!(put(&other, message(2000)), Ok(()));
     }

@@ -6,6 +6,8 @@
 //! Order of locks: a peer's state, a room's shard, a peer's shard, each before the next. No code takes them the other
 //! way round, and none takes two of a kind.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod interleaving;
 mod mailbox;

@@ -78,15 +78,16 @@ impl IceConfig {
     #[must_use]
     pub fn list(&self, name: &str, reached: Option<&Authority>, tls_end: TlsEnd, now: u64) -> Vec<IceServer> {
         let mut servers = Vec::new();
+        let expiry = now.saturating_add(self.ttl);
         if let Some(reached) = self.public_host.as_ref().or(reached) {
             servers.extend(self.embedded.stun(reached));
-            servers.extend(self.embedded.turn(reached, tls_end, name, now + self.ttl));
+            servers.extend(self.embedded.turn(reached, tls_end, name, expiry));
         }
         servers.extend(self.elsewhere(IceUrlKind::Stun, None));
         let credential = match &self.access {
             Access::None => None,
             Access::Fixed(credential) => Some(credential.clone()),
-            Access::Minted(secret) => Some(Credential::mint(secret, name, now + self.ttl)),
+            Access::Minted(secret) => Some(Credential::mint(secret, name, expiry)),
         };
         servers.extend(self.elsewhere(IceUrlKind::Turn, credential));
         servers
@@ -186,6 +187,15 @@ mod tests {
         assert_eq!(urls(&config, "example.org"), ["stun:example.org:3478"]);
         config.embedded.udp_port = None;
         assert!(urls(&config, "example.org").is_empty());
+    }
+
+    #[test]
+    fn credentials_are_given_whatever_the_clock_says_and_however_long_they_are_good_for() {
+        let config = IceConfig { ttl: u64::MAX - 1000, ..config() };
+        for (now, expiry) in [(0, u64::MAX - 1000), (1_795_000_000, u64::MAX), (u64::MAX, u64::MAX)] {
+            let servers = config.list("alice", "example.org".parse().ok().as_ref(), TlsEnd::Here, now);
+            assert_eq!(servers[1].username, Some(format!("{expiry}:alice")));
+        }
     }
 
     #[test]

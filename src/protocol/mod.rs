@@ -5,6 +5,8 @@
 
 mod client;
 mod code;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod id;
 mod server;
 

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 use tracing::warn;
 
-use super::{PairPaths, certificates, parse, read_pem};
+use super::{PairPaths, certificates, parse, pem, read};
 use crate::error::{StartError, TlsProblem};
 
 /// Both subject and issuer of what is made here: how a pair of our own is known again.
@@ -35,7 +35,7 @@ pub(super) fn ensure(paths: &PairPaths) -> Result<(), StartError> {
 }
 
 fn is_ours_and_expired(cert: &Path) -> bool {
-    let Ok(items) = read_pem(cert) else { return false };
+    let Ok(items) = read(cert).and_then(|text| pem(&text)) else { return false };
     let chain = certificates(items);
     let Some(Ok(certificate)) = chain.first().map(parse) else { return false };
     let is_ours = |name: &x509_parser::x509::X509Name<'_>| {

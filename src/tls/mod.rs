@@ -2,6 +2,8 @@
 //! [`watched`](Watch) for what comes after them. Where developers have no pair, `development` makes one.
 
 mod development;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod served;
 mod watch;
 
@@ -12,7 +14,7 @@ use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pemfile::Item;
 use x509_parser::prelude::{FromDer as _, Validity, X509Certificate};
 
@@ -67,15 +69,9 @@ struct Pair {
 }
 
 fn load(paths: &PairPaths) -> Result<Pair, StartError> {
-    let chain = certificates(read_pem(&paths.cert).map_err(|problem| paths.cert_error(problem))?);
-    let leaf = chain.first().ok_or_else(|| paths.cert_error(TlsProblem::NoCertificate))?;
-    let validity = parse(leaf).map_err(|problem| paths.cert_error(problem))?.validity().clone();
-
-    let key = private_key(read_pem(&paths.key).map_err(|problem| paths.key_error(problem))?)
-        .ok_or_else(|| paths.key_error(TlsProblem::NoKey))?;
-    let key = aws_lc_rs::sign::any_supported_type(&key)
-        .map_err(|error| paths.key_error(TlsProblem::BadKey(error.to_string())))?;
-
+    let chain = read(&paths.cert).and_then(|text| chain(&text));
+    let (chain, validity) = chain.map_err(|problem| paths.cert_error(problem))?;
+    let key = read(&paths.key).and_then(|text| signing_key(&text)).map_err(|problem| paths.key_error(problem))?;
     let certified = Arc::new(CertifiedKey::new(chain, key));
     match certified.keys_match() {
         Ok(()) => Ok(Pair { certified, validity }),
@@ -83,17 +79,33 @@ fn load(paths: &PairPaths) -> Result<Pair, StartError> {
     }
 }
 
-/// All PEM blocks of a file: the one place where rustls-pemfile is used.
-fn read_pem(path: &Path) -> Result<Vec<Item>, TlsProblem> {
-    let text = fs::read(path).map_err(|error| match error.kind() {
+fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
+    fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => TlsProblem::Missing,
         _ => TlsProblem::Unreadable(error),
-    })?;
+    })
+}
+
+/// The certificates of a file, at least one, and the time for which the first is good.
+fn chain(text: &[u8]) -> Result<(Vec<CertificateDer<'static>>, Validity), TlsProblem> {
+    let chain = certificates(pem(text)?);
+    let leaf = chain.first().ok_or(TlsProblem::NoCertificate)?;
+    let validity = parse(leaf)?.validity().clone();
+    Ok((chain, validity))
+}
+
+fn signing_key(text: &[u8]) -> Result<Arc<dyn SigningKey>, TlsProblem> {
+    let key = private_key(pem(text)?).ok_or(TlsProblem::NoKey)?;
+    aws_lc_rs::sign::any_supported_type(&key).map_err(|error| TlsProblem::BadKey(error.to_string()))
+}
+
+/// All PEM blocks of a text: the one place where rustls-pemfile is used.
+fn pem(text: &[u8]) -> Result<Vec<Item>, TlsProblem> {
     if text.trim_ascii().is_empty() {
         return Err(TlsProblem::Empty);
     }
     let items: Vec<Item> =
-        rustls_pemfile::read_all(&mut &text[..]).collect::<Result<_, _>>().map_err(TlsProblem::Unreadable)?;
+        rustls_pemfile::read_all(&mut &*text).collect::<Result<_, _>>().map_err(TlsProblem::Unreadable)?;
     // Blocks of other kinds (an encrypted key, say) are skipped, and what is missing then is said by its name.
     let is_pem = text.windows(b"-----BEGIN ".len()).any(|window| window == b"-----BEGIN ");
     if is_pem { Ok(items) } else { Err(TlsProblem::NotPem) }

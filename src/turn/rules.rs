@@ -1120,6 +1120,25 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_clock_that_jumps_costs_a_nonce_and_ends_no_relay() {
+        let mut world = connected();
+        // What is before 1970 is 0.
+        for wall in [START - 1, START + 601, 0, u64::MAX, START] {
+            world.now.wall = wall;
+            assert_eq!(world.ask(REFRESH, &[]).code, 438, "{wall}");
+            world.nonce = world.rules.nonces.make(world.client, wall);
+            assert_eq!(world.ask(REFRESH, &[]).code, 0, "{wall}");
+            assert!(carries(&mut world, 0x4000), "{wall}");
+            // And newcomers come, with what they are given by this clock.
+            let expiry = wall.saturating_add(3600);
+            let mut other =
+                World { credential: Credential::mint(&world.rules.secrets[0], "bob", expiry), ..World::new() };
+            (other.now.wall, other.nonce) = (wall, other.rules.nonces.make(other.client, wall));
+            assert_eq!(other.ask(ALLOCATE, &[&udp()]).code, if wall == u64::MAX { 401 } else { 0 }, "{wall}");
+        }
+    }
+
+    #[test]
     fn a_refresh_has_to_be_signed_by_the_owner() {
         let mut world = allocated();
         world.credential.password = "wrong".into();

@@ -17,14 +17,17 @@ mod turn_client;
 
 mod accept;
 mod admission;
+mod clock;
 mod close;
 mod credentials;
 mod document;
 mod drain;
 mod error;
 mod forwarded;
+mod handshake;
 mod heartbeat;
 mod limit;
+mod memory;
 mod nginx;
 mod page;
 mod park;
@@ -38,6 +41,7 @@ mod status;
 mod tls;
 mod turn;
 mod turn_attack;
+mod websocket;
 mod welcome;
 
 use std::time::Duration;

@@ -121,6 +121,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         within("a frame", frame).await.expect("the connection is open")
     }
 
+    /// The server says this code, with a reason, whatever comes before it.
+    pub(crate) async fn assert_closed(mut self, expected: u16, what: &str) {
+        let (code, reason) = self.closed().await;
+        assert_eq!(code, expected, "{what}: {reason}");
+        assert!(!reason.is_empty(), "{what}: a close has a reason");
+    }
+
     /// Waits for the server's close frame, whatever comes before it.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {

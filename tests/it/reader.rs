@@ -2,7 +2,7 @@
 
 use tokio::io::AsyncWriteExt as _;
 
-use crate::client::{message_from, message_to};
+use crate::client::{message_from, message_to, undelivered};
 use crate::program::Program;
 use crate::raw::{FIN, TEXT, masked};
 use crate::server::Server;
@@ -24,6 +24,7 @@ async fn slow_reader_is_dropped_and_others_do_not_wait() {
         bob.hears(message_from(&alice.id, &number)).await;
     }
     alice.hears(format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, stalled.id)).await;
+    alice.hears(undelivered(&stalled.id)).await;
     let (code, reason) = stalled.closed().await;
     assert_eq!((code, &*reason), (4001, "too slow: what was sent to you was not read in time"));
     drop(stalled);
