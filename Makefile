@@ -1,17 +1,17 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make test-nginx (part of make test), make check, make fuzz (SECONDS=60 for each target), make test-network
+# See also: make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target), make test-network
 # (root), make bench, make soak (10 minutes), make bench-turn (beside coturn)
 
-.PHONY: run test check fuzz test-nginx test-network bench soak bench-turn
+.PHONY: run test check fuzz test-nginx test-clock test-network bench soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
 
 test: node_modules
-	tests/tools chromium=chromium firefox-esr=firefox-esr faketime=faketime
+	tests/tools chromium=chromium firefox-esr=firefox-esr
 	cargo test
-	$(MAKE) test-nginx
+	$(MAKE) test-nginx test-clock
 	npm run --silent check
 	npm test --silent
 	cargo build
@@ -41,6 +41,10 @@ fuzz:
 test-nginx:
 	tests/unpack target/nginx nginx
 	cargo test --test it -- --ignored nginx::
+
+test-clock:
+	tests/tools faketime=faketime
+	cargo test --test it -- --ignored clock::
 
 test-network: node_modules
 	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium
