@@ -23,6 +23,8 @@
 //! | 256 relays for one address | a school or an office behind one address |
 //! | 200 refusals per second | each relay begins with one: a carrier's NAT with 200 callers a second |
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
+//! | handshakes 10 s | a phone on a bad line shakes hands in three; whoever says nothing is gone soon |
+//! | 50 refused messages in 10 s | a client with a mistake makes one for each message, and is still told what it is |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
 use std::net::{SocketAddr, TcpListener};
@@ -39,7 +41,7 @@ use crate::cli::{Cli, TokenOrder};
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
-use crate::hub::{HubLimits, MailboxLimits};
+use crate::hub::{AllowanceLimits, HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
 use crate::meter::Flow;
@@ -157,6 +159,11 @@ impl Config {
         let one_message = max_message_bytes.saturating_add(MESSAGE_OVERHEAD_BYTES);
         at_least("--mailbox-bytes", mailbox.bytes, one_message, "one message of --max-message-bytes")?;
         at_least("--queued-bytes", queued_bytes, mailbox.bytes, "one full mailbox of --mailbox-bytes")?;
+        let allowance = AllowanceLimits {
+            rate: rate(cli.messages_per_second, cli.message_burst),
+            bytes_per_second: NonZeroU32::new(cli.bytes_per_second),
+            refused_messages: NonZeroU32::new(cli.refused_messages),
+        };
         Ok(Self {
             listen: cli.listen,
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
@@ -179,15 +186,14 @@ impl Config {
             http: http_config(cli)?,
             connection: ConnectionLimits {
                 max_message_bytes,
-                rate: rate(cli.messages_per_second, cli.message_burst),
-                bytes_per_second: NonZeroU32::new(cli.bytes_per_second),
-                refused_messages: NonZeroU32::new(cli.refused_messages),
+                allowance,
                 heartbeat: cli.heartbeat,
                 write_timeout: cli.write_timeout,
                 farewell: if cli.is_final { Farewell::Final } else { Farewell::Restart },
                 resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
             },
             hub: HubLimits {
+                allowance,
                 mailbox,
                 queued_bytes,
                 rooms_per_peer: NonZeroUsize::new(cli.rooms_per_peer),
@@ -362,8 +368,8 @@ mod tests {
         ])
         .unwrap();
         assert!(config.http.admission.newcomers.is_none());
-        assert!(config.connection.rate.is_none());
-        assert!(config.connection.refused_messages.is_none());
+        assert!(config.hub.allowance.rate.is_none());
+        assert!(config.hub.allowance.refused_messages.is_none());
         assert!(config.http.admission.all.is_none());
     }
 

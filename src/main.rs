@@ -17,6 +17,13 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Whose lines are never written, whatever the operator's filter says. The codecs warn about each malformed datagram,
+/// so strangers would write the log; tungstenite's trace has each frame, with what peers say and their tokens.
+const UNSPEAKABLE: [&str; 3] = ["stun_types", "turn_types", "tungstenite"];
 
 /// Addresses that are printed at most, after the one of this machine: a server may have hundreds.
 const OTHER_URLS: usize = 4;
@@ -67,19 +74,15 @@ async fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
 fn start_logging(filter: &str, format: LogFormat) -> Result<(), StartError> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|error| StartError::LogFilter { filter: filter.to_owned(), problem: error.to_string() })?;
-    // The codecs warn about each malformed datagram: those lines are for a stranger to write. tungstenite's trace has each
-    // frame, and so resume tokens and credentials.
-    let parsed = ["stun_types=off", "turn_types=off", "tungstenite=off"]
-        .into_iter()
-        .fold(parsed, |filter, quiet| filter.add_directive(quiet.parse().expect("a directive")));
-    let logging = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
     // A line that can't be written (the disk is full, the reader is gone) is lost. To say so on standard error, of all
     // places, would panic.
-    let logging = logging.log_internal_errors(false);
-    match format {
-        LogFormat::Text => logging.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => logging.json().init(),
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let may_be_said = filter_fn(|line| !UNSPEAKABLE.iter().any(|target| line.target().starts_with(target)));
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(may_be_said).with_filter(parsed)).init();
     Ok(())
 }
 
@@ -127,7 +130,7 @@ fn announce(server: &Server, peer_bytes: usize, queued_bytes: usize) {
         let _ = writeln!(out, "on your network: {}", others[..others.len().min(OTHER_URLS)].join(" "));
     }
     let (peer, queued) = (peer_bytes / 1024, queued_bytes / 1024);
-    let _ = writeln!(out, "memory: at most {peer} KiB for one peer, {queued} KiB for all queues together");
+    let _ = writeln!(out, "memory: at most {peer} KiB for one peer, {queued} KiB for what peers say to each other");
 }
 
 /// Has the certificate, if there is one, read again at each signal. Never ready.

@@ -81,7 +81,6 @@ pub(crate) struct Sum {
     pub(crate) sent: u64,
     pub(crate) arrived: u64,
     pub(crate) refused: u64,
-    pub(crate) lost: u64,
 }
 
 impl Ledger {
@@ -125,7 +124,6 @@ impl Ledger {
             sum.sent += flow.sent;
             sum.arrived += flow.arrived;
             sum.refused += flow.refused;
-            sum.lost += flow.sent.saturating_sub(flow.arrived + flow.refused);
         }
         sum
     }

@@ -4,22 +4,20 @@
 //! time passes. What a message means is the [`Session`]'s business, what a frame looks like the protocol's.
 
 mod heartbeat;
-mod rate;
 mod socket;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
-use crate::hub::{Frame, Place, Session, Unseated};
+use crate::hub::{AllowanceLimits, Frame, Place, Session, Unseated};
 use crate::ice::IceOffer;
 use crate::metrics::Metrics;
-use crate::protocol::{End, ErrorCode, ErrorNotice, Rate, Refusal, Request, Resume, Secret, Welcome, decode};
+use crate::protocol::{End, ErrorCode, ErrorNotice, Refusal, Request, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
-use rate::{Patience, TokenBucket};
 use socket::Received;
 pub(crate) use socket::{Socket, bounded};
 
@@ -31,12 +29,8 @@ const BATCH_FRAMES: usize = 64;
 pub struct ConnectionLimits {
     /// The largest message that a client may send, in bytes.
     pub max_message_bytes: usize,
-    /// How many messages a client may send. None: as many as it likes.
-    pub rate: Option<Rate>,
-    /// How many bytes of them, for long. None: as many as it likes.
-    pub bytes_per_second: Option<NonZeroU32>,
-    /// Refused messages within ten seconds that end the connection. None: none do.
-    pub refused_messages: Option<NonZeroU32>,
+    /// What clients are told of what they may say. The session counts it.
+    pub allowance: AllowanceLimits,
     /// The time between two pings; two of them without a sign of life end the connection.
     pub heartbeat: Duration,
     /// The time that one write may take, and that a client has to acknowledge what fills its window.
@@ -81,9 +75,6 @@ pub(crate) struct Connection {
     ice: IceOffer,
     terms: Arc<Terms>,
     heartbeat: Heartbeat,
-    rate: Option<TokenBucket>,
-    bytes: Option<TokenBucket>,
-    patience: Option<Patience>,
     /// When a client whose window is full is given up.
     overdue: Option<Instant>,
     /// When the client's credentials expire.
@@ -107,9 +98,6 @@ impl Connection {
             ice,
             terms,
             heartbeat: Heartbeat::new(limits.heartbeat, now),
-            rate: limits.rate.map(|rate| TokenBucket::of_messages(rate, now)),
-            bytes: limits.bytes_per_second.map(|rate| TokenBucket::of_bytes(rate, now)),
-            patience: limits.refused_messages.map(|limit| Patience::new(limit.get(), now)),
             overdue: None,
             expires,
         }
@@ -125,6 +113,8 @@ impl Connection {
     pub(crate) async fn talk(&mut self, stop: &CancellationToken) -> End {
         let (unseated, expired) = (self.session.unseated(), reached(self.expires));
         let end = tokio::select! {
+            // Order: a connection that is over reads no further.
+            biased;
             // Cancels a write that is stuck: what was not written goes down with the session, or again over the next.
             unseated = unseated => match unseated {
                 Unseated::TakenOver => End::TakenOver,
@@ -182,8 +172,8 @@ impl Connection {
             ice_servers: self.ice.list(self.session.id()),
             heartbeat: self.terms.limits.heartbeat.as_secs_f64(),
             max_message_bytes: self.terms.limits.max_message_bytes,
-            rate: self.terms.limits.rate,
-            bytes_per_second: self.terms.limits.bytes_per_second,
+            rate: self.terms.limits.allowance.rate,
+            bytes_per_second: self.terms.limits.allowance.bytes_per_second,
         };
         self.socket.feed(welcome.encode()).await?;
         if token.is_some() {
@@ -220,15 +210,14 @@ impl Connection {
         let refused = match received? {
             Received::Control => {
                 self.session.confirm();
-                !self.afford(TokenBucket::MESSAGE_UNITS, now)
+                !self.session.afford(None, 0, now)
             }
             Received::Text(text) => {
                 let place = place.take().expect("a frame is read only while its answer has a place");
                 self.obey(&text, place, now).is_err_and(ErrorCode::is_abuse)
             }
         };
-        let lost = refused && self.patience.as_mut().is_some_and(|patience| patience.is_lost(now));
-        if lost { Err(End::Abuse) } else { Ok(()) }
+        if refused && self.session.is_lost(now) { Err(End::Abuse) } else { Ok(()) }
     }
 
     fn obey(&mut self, text: &str, place: Place, now: Instant) -> Result<(), ErrorCode> {
@@ -246,12 +235,9 @@ impl Connection {
         place: Place,
         now: Instant,
     ) -> Result<(), ErrorCode> {
-        let (cost, request) = match decoded {
-            Ok(request) => (self.session.cost(&request.message), Ok(request)),
-            Err(refusal) => (TokenBucket::MESSAGE_UNITS, Err(refusal)),
-        };
-        let affordable = self.afford(cost, now) && self.afford_bytes(bytes, now);
-        match request {
+        let message = decoded.as_ref().ok().map(|request| &request.message);
+        let affordable = self.session.afford(message, bytes, now);
+        match decoded {
             Ok(request) if affordable => {
                 let id = self.session.id();
                 self.session.obey(request, place, || self.ice.list(id))
@@ -259,14 +245,6 @@ impl Connection {
             Ok(request) => Err(self.session.refuse(place, ErrorNotice::about(ErrorCode::RateLimited, request))),
             Err(refusal) => Err(self.session.refuse(place, ErrorNotice::new(ErrorCode::BadMessage, refusal.reference))),
         }
-    }
-
-    fn afford(&mut self, cost: usize, now: Instant) -> bool {
-        self.rate.as_mut().is_none_or(|rate| rate.spend(cost, now))
-    }
-
-    fn afford_bytes(&mut self, count: usize, now: Instant) -> bool {
-        self.bytes.as_mut().is_none_or(|bytes| bytes.spend(count, now))
     }
 
     /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
@@ -297,8 +275,12 @@ impl Connection {
         let can_write = !matches!(end, End::ClientClosed | End::ClientAway | End::Lost | End::TooSlow | End::Silent);
         // Without anything to write, what is stuck from before would get a whole write's time: a connection that was
         // taken over counts beside the one that replaces it, so it has no more than the close's.
-        if can_write && !rest.is_empty() && self.write_all(rest).await.is_err() {
-            return;
+        if can_write && !rest.is_empty() {
+            // One deadline for all of it: who trickles must not keep its place for longer than who stalls.
+            let written = timeout(self.terms.limits.write_timeout, self.write_all(rest)).await;
+            if !matches!(written, Ok(Ok(()))) {
+                return;
+            }
         }
         self.socket.close(end).await;
     }

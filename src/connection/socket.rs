@@ -93,7 +93,7 @@ impl Socket {
     }
 
     /// The closing handshake: says why, if it is ours to say, and waits a moment for the other side's answer.
-    pub(super) async fn close(&mut self, end: End) {
+    pub(crate) async fn close(&mut self, end: End) {
         let handshake = async {
             if let Some((code, reason)) = end.close() {
                 let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };

@@ -161,10 +161,12 @@ impl Shared {
         let limits = self.0.terms.limits;
         connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
             let Client { address, lifetime, resume, grant, slot, ice } = client;
-            let socket = Socket::new(websocket, limits.write_timeout);
+            let mut socket = Socket::new(websocket, limits.write_timeout);
             let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-            // What it came to resume has gone in the meantime, and there is no room for one more: as if it were lost.
-            let Ok((session, origin, slot)) = shared.session(lifetime, resume, grant, slot) else { return };
+            let Ok((session, origin, slot)) = shared.session(lifetime, resume, grant, slot) else {
+                shared.0.terms.metrics.ended(End::Full.as_str());
+                return socket.close(End::Full).await;
+            };
             let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms), expires);
             // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
             // the session's, which ends too.

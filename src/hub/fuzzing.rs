@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
+use super::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
 use crate::auth::Grant;
 use crate::protocol::{ErrorCode, ErrorNotice, IceServer, PeerId, RoomName, decode};
 
@@ -15,6 +16,7 @@ const SEATS: usize = 3;
 
 /// So small that each of them is met.
 const LIMITS: HubLimits = HubLimits {
+    allowance: AllowanceLimits::NONE,
     mailbox: MailboxLimits { messages: 8, bytes: 2000 },
     queued_bytes: 4000,
     rooms_per_peer: NonZeroUsize::new(2),
@@ -115,7 +117,7 @@ impl World {
         let Some(place) = session.place() else { return };
         match decode(frame) {
             Ok(request) => {
-                let _ = session.cost(&request.message);
+                assert!(session.afford(Some(&request.message), 0, Instant::now()), "there is no limit");
                 let _ = session.obey(request, place, Vec::<IceServer>::new);
             }
             Err(refusal) => {

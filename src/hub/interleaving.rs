@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated};
+use super::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated};
 use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, ServerMessage, decode};
 
 const CLIENTS: usize = 3;
@@ -86,6 +87,7 @@ fn limits() -> impl Strategy<Value = HubLimits> {
     let bytes = prop_oneof![Just(700), Just(100_000)];
     (2..10_usize, bytes, prop_oneof![1 => Just(1500), 3 => Just(1_000_000)]).prop_map(
         |(messages, bytes, queued_bytes)| HubLimits {
+            allowance: AllowanceLimits::NONE,
             mailbox: MailboxLimits { messages, bytes },
             queued_bytes,
             rooms_per_peer: None,
@@ -732,6 +734,7 @@ const THREADS: usize = 6;
 fn threads_that_do_everything_at_once_neither_lock_up_nor_leave_anything() {
     const LIVES: usize = 200;
     let hub = Hub::new(HubLimits {
+        allowance: AllowanceLimits::NONE,
         mailbox: MailboxLimits { messages: 8, bytes: 20_000 },
         queued_bytes: 60_000,
         rooms_per_peer: None,
@@ -802,7 +805,7 @@ impl Stress {
             if let Some(frame) = session.try_next() {
                 received = frame.number;
             }
-            assert!(session.cost(&decode(&frame.to_string()).expect("a frame").message) < 1000);
+            assert!(session.afford(Some(&decode(&frame.to_string()).expect("a frame").message), 0, Instant::now()));
         }
         self.offers.lock()[which] = Some(ResumeOffer { token, received });
         match self.random(4) {

@@ -3,9 +3,10 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, a room's shard, a peer's shard, each before the next. No code takes them the other
+//! Order of locks: a peer's state, a room's shard, a shard of peers or of handles, each before the next. No code takes them the other
 //! way round, and none takes two of a kind.
 
+mod allowance;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 #[cfg(test)]
@@ -20,11 +21,12 @@ mod window;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use tracing::debug;
 
+pub use allowance::AllowanceLimits;
 pub use mailbox::{MailboxLimits, Place};
 pub use peer::Unseated;
 pub use session::Session;
@@ -32,6 +34,7 @@ pub use token::ResumeToken;
 
 use crate::auth::Grant;
 use crate::protocol::{PeerId, RoomName, ServerMessage};
+use allowance::Allowance;
 use mailbox::{Budget, Queued};
 use peer::Peer;
 use room::Room;
@@ -40,6 +43,8 @@ use token::Handle;
 /// What the hub allows. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct HubLimits {
+    /// What a client may say.
+    pub allowance: AllowanceLimits,
     /// Each mailbox.
     pub mailbox: MailboxLimits,
     /// All mailboxes together, in bytes.
@@ -136,7 +141,8 @@ impl Hub {
     #[must_use]
     pub fn open(self: &Arc<Self>, lifetime: Lifetime, grant: Option<Grant>) -> Session {
         let (mailbox, outbox) = mailbox::mailbox(self.limits.mailbox, Arc::clone(&self.budget));
-        let (peer, hold) = Peer::new(PeerId::random(), mailbox, outbox, lifetime, grant);
+        let allowance = Allowance::new(self.limits.allowance, Instant::now());
+        let (peer, hold) = Peer::new(PeerId::random(), mailbox, outbox, lifetime, grant, allowance);
         self.peers.insert(peer.id, Arc::clone(&peer));
         Session::new(Arc::clone(self), peer, hold)
     }

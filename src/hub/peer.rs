@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+use super::allowance::Allowance;
 use super::mailbox::{Mailbox, Outbox, Queued};
 use super::token::Tokens;
 use super::window::Window;
@@ -44,6 +45,8 @@ pub(super) struct State {
     tokens: Option<Tokens>,
     /// What its credentials allow, where they are asked for.
     grant: Option<Grant>,
+    /// What the client may still say: over all connections, or each new one would bring a new burst.
+    pub(super) allowance: Allowance,
     /// Frames of the client that were processed, over all connections.
     pub(super) accepted: u64,
     /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
@@ -67,6 +70,7 @@ impl Peer {
         outbox: Outbox,
         lifetime: Lifetime,
         grant: Option<Grant>,
+        allowance: Allowance,
     ) -> (Arc<Self>, Hold) {
         let hold = Hold(0);
         let state = State {
@@ -76,6 +80,7 @@ impl Peer {
             window: Window::new(),
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
             grant,
+            allowance,
             accepted: 0,
             rooms: HashSet::new(),
         };

@@ -7,10 +7,12 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use dashmap::Entry;
 use parking_lot::MutexGuard;
 
+use super::allowance::MESSAGE_UNITS;
 use super::mailbox::Refused;
 use super::peer::{Hold, Peer, State};
 use super::{Frame, Hub, Place, ResumeToken, Room, Unseated};
@@ -111,18 +113,26 @@ impl Session {
         self.peer.held(self.hold)
     }
 
-    /// What a message costs of the rate, in sixteenths of a message.
+    /// Spends what a frame of this many bytes costs, if the client may still say as much; says whether it did. `None` is
+    /// a frame that is no message.
     #[must_use]
-    pub fn cost(&self, message: &ClientMessage<'_>) -> usize {
-        let Some(state) = self.held() else { return 0 };
-        match message {
-            ClientMessage::Broadcast { room, .. } if state.rooms.contains(room) => {
-                16 + self.hub.rooms.get(room).map_or(0, |room| room.len())
-            }
+    pub fn afford(&self, message: Option<&ClientMessage<'_>>, bytes: usize, now: Instant) -> bool {
+        let Some(mut state) = self.held() else { return true };
+        let units = match message {
             // Whoever is told much has to acknowledge much.
-            ClientMessage::Received(count) if state.is_news(*count) => 0,
-            _ => 16,
-        }
+            Some(ClientMessage::Received(count)) if state.is_news(*count) => return true,
+            Some(ClientMessage::Broadcast { room, .. }) if state.rooms.contains(room) => {
+                MESSAGE_UNITS + self.hub.rooms.get(room).map_or(0, |room| room.len())
+            }
+            _ => MESSAGE_UNITS,
+        };
+        state.allowance.spend(units, bytes, now)
+    }
+
+    /// Counts a refused frame; says whether the client has to go for it.
+    #[must_use]
+    pub fn is_lost(&self, now: Instant) -> bool {
+        self.held().is_some_and(|mut state| state.allowance.is_lost(now))
     }
 
     /// Does what the client asks for, and puts the one answer, if any is due, into its place. `ice_servers` says what

@@ -106,6 +106,8 @@ pub enum End {
     ShuttingDown,
     /// A bug of this server.
     Bug,
+    /// The session that was to be taken up again is gone, and there is no room for a new one.
+    Full,
 }
 
 impl End {
@@ -124,6 +126,7 @@ impl End {
             Self::Silent => Some((4002, "no sign of life for two heartbeats")),
             Self::Expired => Some((4003, "the credentials have expired: connect again with new ones")),
             Self::ShuttingDown => Some((1001, "the server shuts down for good")),
+            Self::Full => Some((1013, "too many connections: try again later")),
             Self::Bug => Some((1011, "a bug of the server, which has been counted")),
             Self::TakenOver => Some((4000, "a newer connection has taken this session over")),
         }
@@ -147,6 +150,7 @@ impl End {
             Self::Expired => "expired",
             Self::TakenOver => "taken-over",
             Self::Bug => "bug",
+            Self::Full => "full",
             Self::ShuttingDown => "shutting-down",
         }
     }
@@ -178,6 +182,7 @@ mod tests {
             (End::TakenOver, 4000),
             (End::ShuttingDown, 1001),
             (End::Bug, 1011),
+            (End::Full, 1013),
         ];
         for (end, expected) in ours {
             let (code, reason) = end.close().unwrap();

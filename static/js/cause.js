@@ -14,7 +14,7 @@ import { isRecord } from './protocol.js';
 /** @type {Record<number, Cause>} */
 const closes = {
   1000: { code: 'ended', message: 'the server ended the session', patience: 'spread', endsSession: true },
-  1001: { code: 'shut-down', message: 'the server is shutting down', patience: 'long' },
+  1001: { code: 'shut-down', message: 'the server is shutting down', patience: 'long', endsSession: true },
   1002: { code: 'protocol', message: 'the server saw a breach of the WebSocket protocol', patience: 'long', endsSession: true },
   1003: { code: 'protocol', message: 'the server takes no binary frames', patience: 'long', endsSession: true },
   1007: { code: 'protocol', message: 'the server takes only UTF-8', patience: 'long', endsSession: true },
@@ -22,7 +22,8 @@ const closes = {
   1009: { code: 'message-too-large', message: 'a message was too large for the server', patience: 'long', endsSession: true },
   1011: { code: 'server-error', message: 'the server had an internal error', patience: 'spread', endsSession: true },
   1012: { code: 'restarting', message: 'the server is restarting', patience: 'spread' },
-  4000: { code: 'taken-over', message: 'another connection has taken this session over', patience: 'long', endsSession: true },
+  1013: { code: 'server-full', message: 'the server is full', patience: 'spread', endsSession: true },
+  4000: { code: 'taken-over', message: 'an earlier attempt of ours to connect has taken the session over', patience: 'short' },
   4001: { code: 'too-slow', message: 'this connection was too slow', patience: 'short' },
   4002: { code: 'silent', message: 'the server saw no sign of life', patience: 'short' },
   4003: { code: 'credentials-expired', message: 'the credentials have expired', patience: 'short' },

@@ -25,9 +25,6 @@ const WELCOME_DEADLINE = 15_000;
 const GOODBYE = 1000;
 /** We may be back. A page can't say 1001, so this is a number of our own; the server parks the session after any but 1000. */
 const AWAY = 4100;
-/** The server's word for a session that lives on in another connection. */
-const TAKEN_OVER = 4000;
-
 export class Link {
   #url;
   #world;
@@ -91,11 +88,10 @@ export class Link {
     this.#open();
   }
 
-  /** @param {Cause} [cause] if it is not of our own accord */
-  close(cause) {
+  close() {
     this.#life.abort();
     this.#drop(GOODBYE);
-    this.#enter('closed', cause);
+    this.#enter('closed');
   }
 
   /** The connection is dead, or will be. @param {Cause} cause */
@@ -130,7 +126,7 @@ export class Link {
     if (!socket) return this.#lose(noCredentials);
     const connection = new Connection(socket, {
       onFrame: (message) => this.#owner.onFrame(message),
-      onEnd: ({ code, opened }) => (opened ? this.#end(code) : void this.#learnRefusal(connection, bearer)),
+      onEnd: ({ code, opened }) => (opened ? this.#lose(causeOfClose(code)) : void this.#learnRefusal(connection, bearer)),
     });
     this.#connection = connection;
   }
@@ -142,13 +138,6 @@ export class Link {
     } catch {
       return null;
     }
-  }
-
-  /** @param {number} code */
-  #end(code) {
-    const cause = causeOfClose(code);
-    if (code === TAKEN_OVER) this.close(cause);
-    else this.#lose(cause);
   }
 
   /** @param {Connection} refused @param {string | null} bearer */

@@ -141,6 +141,15 @@ impl Client {
         }
     }
 
+    /// The next text frame, or the close frame that comes instead.
+    pub(crate) async fn hear_or_close(&mut self) -> Result<String, (u16, String)> {
+        match self.receive("a text frame or a close frame").await {
+            Message::Text(text) => Ok(text.to_string()),
+            Message::Close(frame) => Err(said(frame)),
+            other => panic!("expected a text frame: {other:?}"),
+        }
+    }
+
     /// The next frame must be this text, to the byte.
     pub(crate) async fn hears(&mut self, frame: impl AsRef<str>) {
         assert_eq!(self.hear().await, frame.as_ref());

@@ -62,8 +62,9 @@ fn the_protocol_page_knows_every_error_and_close_code() {
         "room-not-allowed",
     ]
     .into_iter()
-    .chain(["1000", "1001", "1002", "1003", "1007", "1008", "1009", "1011", "1012", "4000", "4001", "4002", "4003"])
-    {
+    .chain([
+        "1000", "1001", "1002", "1003", "1007", "1008", "1009", "1011", "1012", "1013", "4000", "4001", "4002", "4003",
+    ]) {
         assert!(PROTOCOL.contains(&format!("| `{word}` |")) || PROTOCOL.contains(&format!("| {word}")), "{word}");
     }
 }

@@ -462,9 +462,12 @@ async fn hostile_traffic_logs_nothing_above_debug() {
     }
 }
 
+/// As much as an operator can ask for: the longer a target is, the more it counts.
+const EVERYTHING: &str = "--log=trace,tungstenite::protocol=trace,tungstenite::protocol::frame=trace,hyper=trace";
+
 #[tokio::test]
 async fn what_peers_say_is_in_no_log() {
-    let program = Program::start(&["--log=trace"]).await;
+    let program = Program::start(&[EVERYTHING]).await;
     let [mut alice, mut bob] = program.connect_many().await;
     alice.join("secret-room").await;
     alice.say(format!(r#"{{"type":"offer","to":"{}","offer":"secret-sdp"}}"#, bob.id)).await;
@@ -481,7 +484,7 @@ async fn what_peers_say_is_in_no_log() {
 
 #[tokio::test]
 async fn no_log_has_a_resume_token() {
-    let program = Program::start(&["--log=trace"]).await;
+    let program = Program::start(&[EVERYTHING]).await;
     let mut tokens = Vec::new();
     let mut client = program.connect_v1().await;
     for _ in 0..3 {

@@ -28,6 +28,30 @@ async fn hear_count(client: &mut Client, from: &str, numbers: impl IntoIterator<
 }
 
 #[tokio::test]
+async fn a_resume_brings_no_new_burst() {
+    let flags = ["--messages-per-second=0.0001", "--message-burst=20", "--refused-messages=6"];
+    let server = Server::start(&flags);
+    let mut client = server.connect_v1().await;
+    let mut answered = 0;
+    let ended = async {
+        loop {
+            // A ping, and the pong to the server's own, which follows the welcome: each costs one.
+            client.say(r#"{"type":"ping","ref":1}"#).await;
+            match client.hear_or_close().await {
+                Ok(answer) => answered += usize::from(!answer.contains("rate-limited")),
+                Err((code, reason)) => return assert_eq!((code, &*reason), (1008, "too many refused frames")),
+            }
+            client = server.try_resume(&client.ticket()).await;
+            if !client.is_resumed() {
+                return;
+            }
+        }
+    };
+    within("the end of the session", ended).await;
+    assert!(answered <= 20, "{answered} answered over all connections together");
+}
+
+#[tokio::test]
 async fn only_v1_is_told_how_to_resume_and_the_server_pings_at_once() {
     let server = Server::start(&["--resume-window=2.5"]);
     let mut v1 = server.raw_offering(V1).await;

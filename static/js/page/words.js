@@ -87,7 +87,7 @@ export const en = {
   'cause-too-slow': 'this connection was too slow',
   'cause-silent': 'it saw no sign of life from here',
   'cause-ended': 'it ended the session',
-  'cause-taken-over': 'this page’s session goes on elsewhere; load the page anew for another',
+  'cause-taken-over': 'an earlier attempt to connect came late and was taken for a newer one',
   'cause-draining': 'it is restarting',
   'cause-server-full': 'it is full',
   'cause-too-many-connections': 'too many connections from your address',

@@ -1,14 +1,71 @@
-//! How much a client may send, and how much nonsense it may send before it has to go. Pure: time is an argument.
+//! How much a client may say, and how much nonsense before it has to go. Pure: time is an argument.
+//!
+//! It is the session's: a client that takes its session up again brings no new burst.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::protocol::Rate;
 
-/// A token bucket, of messages or of bytes. One message costs [`TokenBucket::MESSAGE_UNITS`] units, so that parts of a
-/// message can be charged too; a byte costs one.
+/// What one message costs, in units of a bucket of messages: so that parts of a message can be charged too.
+pub(super) const MESSAGE_UNITS: usize = 16;
+
+/// What a client may say. `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct AllowanceLimits {
+    /// Messages.
+    pub rate: Option<Rate>,
+    /// Bytes of them, for long; eight times that at once.
+    pub bytes_per_second: Option<NonZeroU32>,
+    /// Refused messages within ten seconds, the last of which is the end.
+    pub refused_messages: Option<NonZeroU32>,
+}
+
+impl AllowanceLimits {
+    /// As much as it likes.
+    pub const NONE: Self = Self { rate: None, bytes_per_second: None, refused_messages: None };
+}
+
+/// What a client may still say.
 #[derive(Debug)]
-pub(super) struct TokenBucket {
+pub(super) struct Allowance {
+    messages: Option<TokenBucket>,
+    bytes: Option<TokenBucket>,
+    patience: Option<Patience>,
+}
+
+impl Allowance {
+    pub(super) fn new(limits: AllowanceLimits, now: Instant) -> Self {
+        Self {
+            messages: limits.rate.map(|rate| TokenBucket::of_messages(rate, now)),
+            bytes: limits.bytes_per_second.map(|rate| TokenBucket::of_bytes(rate, now)),
+            patience: limits.refused_messages.map(|limit| Patience::new(limit.get(), now)),
+        }
+    }
+
+    /// Spends what a frame costs: both its units of a message and its bytes, or nothing. Says whether it did.
+    pub(super) fn spend(&mut self, units: usize, bytes: usize, now: Instant) -> bool {
+        let mut costs = [(&mut self.messages, units), (&mut self.bytes, bytes)];
+        let can = costs.iter_mut().all(|(bucket, cost)| bucket.as_mut().is_none_or(|bucket| bucket.holds(*cost, now)));
+        if can {
+            for (bucket, cost) in costs {
+                if let Some(bucket) = bucket {
+                    bucket.take(cost);
+                }
+            }
+        }
+        can
+    }
+
+    /// Counts a refused frame; says whether that was one too many.
+    pub(super) fn is_lost(&mut self, now: Instant) -> bool {
+        self.patience.as_mut().is_some_and(|patience| patience.is_lost(now))
+    }
+}
+
+/// A token bucket, of messages or of bytes. One message costs [`MESSAGE_UNITS`], a byte one.
+#[derive(Debug)]
+struct TokenBucket {
     /// Units.
     available: f64,
     /// Units.
@@ -19,18 +76,15 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// What one message costs.
-    pub(super) const MESSAGE_UNITS: usize = 16;
-
     /// A full bucket of messages.
     #[expect(clippy::cast_precision_loss, reason = "16")]
-    pub(super) fn of_messages(rate: Rate, now: Instant) -> Self {
-        let message = Self::MESSAGE_UNITS as f64;
+    fn of_messages(rate: Rate, now: Instant) -> Self {
+        let message = MESSAGE_UNITS as f64;
         Self::full(f64::from(rate.burst) * message, rate.messages * message, now)
     }
 
     /// A full bucket of bytes: as much as eight seconds' refill, which is what the defaults for messages come to.
-    pub(super) fn of_bytes(per_second: NonZeroU32, now: Instant) -> Self {
+    fn of_bytes(per_second: NonZeroU32, now: Instant) -> Self {
         let refill = f64::from(per_second.get());
         Self::full(8.0 * refill, refill, now)
     }
@@ -39,25 +93,28 @@ impl TokenBucket {
         Self { available: size, size, refill, updated: now }
     }
 
-    /// Spends what a message costs, or nothing if there isn't as much; says whether it did.
-    /// What costs more than the whole bucket may pass when the bucket is full: else it never could.
-    #[expect(clippy::cast_precision_loss, reason = "a cost is 16 and the members of a room, or the bytes of a frame")]
-    pub(super) fn spend(&mut self, cost: usize, now: Instant) -> bool {
-        let cost = (cost as f64).min(self.size);
+    /// Whether there is as much. What costs more than the whole bucket may pass when the bucket is full: else it never
+    /// could.
+    fn holds(&mut self, cost: usize, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.updated).as_secs_f64();
         self.available = (self.available + elapsed * self.refill).min(self.size);
         self.updated = now;
-        let enough = self.available >= cost;
-        if enough {
-            self.available -= cost;
-        }
-        enough
+        self.available >= self.price(cost)
+    }
+
+    fn take(&mut self, cost: usize) {
+        self.available -= self.price(cost);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a cost is 16 and the members of a room, or the bytes of a frame")]
+    fn price(&self, cost: usize) -> f64 {
+        (cost as f64).min(self.size)
     }
 }
 
 /// Counts a client's refused frames within a window that starts with the first.
 #[derive(Debug)]
-pub(super) struct Patience {
+struct Patience {
     limit: u32,
     refused: u32,
     since: Instant,
@@ -67,12 +124,12 @@ impl Patience {
     /// Short enough that a client of good will, which makes a mistake now and then, never meets the limit.
     const WINDOW: Duration = Duration::from_secs(10);
 
-    pub(super) fn new(limit: u32, now: Instant) -> Self {
+    fn new(limit: u32, now: Instant) -> Self {
         Self { limit, refused: 0, since: now }
     }
 
     /// Counts one more refused frame; says whether that was one too many.
-    pub(super) fn is_lost(&mut self, now: Instant) -> bool {
+    fn is_lost(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.since) >= Self::WINDOW {
             self.refused = 0;
         }
@@ -88,7 +145,17 @@ impl Patience {
 mod tests {
     use super::*;
 
-    const MESSAGE: usize = TokenBucket::MESSAGE_UNITS;
+    impl TokenBucket {
+        fn spend(&mut self, cost: usize, now: Instant) -> bool {
+            let can = self.holds(cost, now);
+            if can {
+                self.take(cost);
+            }
+            can
+        }
+    }
+
+    const MESSAGE: usize = MESSAGE_UNITS;
 
     fn bucket(messages: f64, burst: u32, now: Instant) -> TokenBucket {
         TokenBucket::of_messages(Rate { messages, burst }, now)
@@ -156,5 +223,20 @@ mod tests {
         assert!(!patience.is_lost(start + Duration::from_secs(10)), "a new window");
         assert!(!patience.is_lost(start + Duration::from_secs(11)));
         assert!(patience.is_lost(start + Duration::from_secs(12)));
+    }
+
+    #[test]
+    fn a_frame_that_is_refused_for_its_bytes_costs_no_message_either() {
+        let start = Instant::now();
+        let limits = AllowanceLimits {
+            rate: Some(Rate { messages: 0.0, burst: 2 }),
+            bytes_per_second: NonZeroU32::new(100),
+            refused_messages: None,
+        };
+        let mut allowance = Allowance::new(limits, start);
+        assert!(allowance.spend(MESSAGE, 700, start));
+        assert!(!allowance.spend(MESSAGE, 700, start));
+        assert!(allowance.spend(MESSAGE, 100, start), "there was a message left");
+        assert!(!allowance.spend(MESSAGE, 0, start));
     }
 }
