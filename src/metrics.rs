@@ -16,7 +16,7 @@ pub struct Metrics {
     relay_seconds: Histogram,
     refusals: Family<Reason, Counter>,
     ends: Family<Reason, Counter>,
-    resumes: Family<Reason, Counter>,
+    resumes: Family<Outcome, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -28,6 +28,11 @@ struct Message {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    result: &'static str,
 }
 
 impl Metrics {
@@ -66,7 +71,7 @@ impl Metrics {
 
     /// Somebody asked for an earlier session: `resumed`, or `refused` and given a new one.
     pub(crate) fn resumption(&self, result: &'static str) {
-        self.resumes.get_or_create(&Reason { reason: result }).inc();
+        self.resumes.get_or_create(&Outcome { result }).inc();
     }
 
     /// Shows all of it to whoever asks.

@@ -45,6 +45,9 @@ impl Monitor {
         let listener = listen(address).map_err(|source| StartError::MetricsListen { address, source })?;
         let address = listener.local_addr().expect("a socket that listens has an address");
         info!("metrics: http://{address}/metrics");
+        if !address.ip().is_loopback() {
+            warn!("--metrics-listen {address}: whoever reaches this address can read the metrics");
+        }
         Ok(Self { listener, address, exposition })
     }
 

@@ -59,7 +59,9 @@ impl FromStr for Cidr {
         let address: IpAddr = address.parse().map_err(|_| NotACidr)?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| NotACidr)?;
-        if prefix <= bits { Ok(Self { address, prefix }) } else { Err(NotACidr) }
+        // An IPv4 address in IPv6's clothes is compared as what it is, so a block of such would match nothing.
+        let is_plain = address == address.to_canonical();
+        if prefix <= bits && is_plain { Ok(Self { address, prefix }) } else { Err(NotACidr) }
     }
 }
 
@@ -108,7 +110,8 @@ mod tests {
         assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
         let one: Cidr = "2001:db8::1".parse().unwrap();
         assert!(one.contains("2001:db8::1".parse().unwrap()) && !one.contains("2001:db8::2".parse().unwrap()));
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0/8", "x/8", "10.0.0.0/"] {
+        for text in ["::ffff:10.0.0.0/104", "", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0/8", "x/8", "10.0.0.0/"]
+        {
             assert_eq!(text.parse::<Cidr>(), Err(NotACidr), "{text}");
         }
     }

@@ -59,7 +59,7 @@ pub(crate) struct Terms {
 
 /// Where a connection's session comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum Beginning {
     /// It begins with this connection.
     New,
     /// An earlier connection began it.
@@ -71,7 +71,7 @@ pub(crate) enum Origin {
 pub(crate) struct Connection {
     socket: Socket,
     session: Session,
-    origin: Origin,
+    beginning: Beginning,
     ice: IceOffer,
     terms: Arc<Terms>,
     heartbeat: Heartbeat,
@@ -85,7 +85,7 @@ impl Connection {
     pub(crate) fn new(
         socket: Socket,
         session: Session,
-        origin: Origin,
+        beginning: Beginning,
         ice: IceOffer,
         terms: Arc<Terms>,
         expires: Option<Instant>,
@@ -94,7 +94,7 @@ impl Connection {
         Self {
             socket,
             session,
-            origin,
+            beginning,
             ice,
             terms,
             heartbeat: Heartbeat::new(limits.heartbeat, now),
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     async fn welcome(&mut self) -> Result<(), End> {
-        let is_resumed = self.origin == Origin::Resumed;
+        let is_resumed = self.beginning == Beginning::Resumed;
         let (token, accepted) = self.session.issue_token().unzip();
         let resume_window = self.terms.limits.resume_window.unwrap_or_default();
         let welcome = Welcome {

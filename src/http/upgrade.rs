@@ -25,7 +25,7 @@ use super::subprotocol::{BadOffer, Offer};
 use super::{Shared, cors};
 use crate::admission::{Overload, Slot};
 use crate::auth::{Denied, Grant};
-use crate::connection::{self, Connection, Origin, Socket};
+use crate::connection::{self, Beginning, Connection, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
 use crate::protocol::{End, IceServer, PeerId};
@@ -163,11 +163,11 @@ impl Shared {
             let Client { address, lifetime, resume, grant, slot, ice } = client;
             let mut socket = Socket::new(websocket, limits.write_timeout);
             let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-            let Ok((session, origin, slot)) = shared.session(lifetime, resume, grant, slot) else {
+            let Ok((session, beginning, slot)) = shared.session(lifetime, resume, grant, slot) else {
                 shared.0.terms.metrics.ended(End::Full.as_str());
                 return socket.close(End::Full).await;
             };
-            let mut connection = Connection::new(socket, session, origin, ice, Arc::clone(&shared.0.terms), expires);
+            let mut connection = Connection::new(socket, session, beginning, ice, Arc::clone(&shared.0.terms), expires);
             // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
             // the session's, which ends too.
             let talk = AssertUnwindSafe(connection.talk(shared.0.tasks.stop()));
@@ -189,17 +189,17 @@ impl Shared {
         resume: Option<ResumeOffer>,
         grant: Option<Grant>,
         slot: Slot,
-    ) -> Result<(Session, Origin, Slot), Overload> {
+    ) -> Result<(Session, Beginning, Slot), Overload> {
         let metrics = &self.0.terms.metrics;
         let resumed = resume.map(|offer| self.0.hub.resume(&offer, grant.as_ref()));
         if let Some(resumed) = &resumed {
             metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
         }
         if let Some(session) = resumed.flatten() {
-            return Ok((session, Origin::Resumed, slot));
+            return Ok((session, Beginning::Resumed, slot));
         }
         let slot = slot.into_regular(Instant::now())?;
-        Ok((self.0.hub.open(lifetime, grant), Origin::New, slot))
+        Ok((self.0.hub.open(lifetime, grant), Beginning::New, slot))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are

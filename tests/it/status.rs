@@ -145,11 +145,11 @@ async fn parking_and_resuming_are_counted() {
     let token = welcome["resume"].as_str().expect("a token");
     let offer = format!("entremise.v1, entremise.resume.{token}.0");
     let (_back, _) = server.connect_with(&[("sec-websocket-protocol", &offer)]).await;
-    becomes(&server, r#"entremise_resumes_total{reason="resumed"}"#, 1).await;
+    becomes(&server, r#"entremise_resumes_total{result="resumed"}"#, 1).await;
     becomes(&server, "entremise_sessions_parked", 0).await;
     let offer = offer.replace(token, &"A".repeat(43));
     let (_new, _) = server.connect_with(&[("sec-websocket-protocol", &offer)]).await;
-    becomes(&server, r#"entremise_resumes_total{reason="refused"}"#, 1).await;
+    becomes(&server, r#"entremise_resumes_total{result="refused"}"#, 1).await;
 }
 
 #[tokio::test]
