@@ -67,9 +67,8 @@ async fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
 fn start_logging(filter: &str, format: LogFormat) -> Result<(), StartError> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|error| StartError::LogFilter { filter: filter.to_owned(), problem: error.to_string() })?;
-    // The codecs warn about each malformed datagram: those lines are for a stranger to write. tungstenite's trace has each
-    // frame, and so resume tokens and credentials.
-    let parsed = ["stun_types=off", "turn_types=off", "tungstenite=off"]
+    // The codecs warn about each malformed datagram: those lines are for a stranger to write.
+    let parsed = ["stun_types=off", "turn_types=off"]
         .into_iter()
         .fold(parsed, |filter, quiet| filter.add_directive(quiet.parse().expect("a directive")));
     let logging = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
