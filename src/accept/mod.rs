@@ -6,6 +6,7 @@
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
 mod opening;
+mod tls;
 mod unread;
 
 use std::fmt;
@@ -24,13 +25,12 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadB
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower_layer::Layer as _;
 use tracing::debug;
 
 pub use opening::{OpeningCount, OpeningLimits, Openings};
 
+use tls::TlsStream;
 use unread::Unread;
 
 use crate::admission::Slot;
@@ -72,7 +72,7 @@ pub(crate) struct Deadlines {
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     /// None: a proxy ends TLS for us.
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     turn: Arc<Turn>,
     openings: Openings,
     deadlines: Deadlines,
@@ -88,7 +88,7 @@ impl Acceptor {
         tasks: Tasks,
     ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: tls.map(TlsAcceptor::from), turn, openings, deadlines, lingering }
+        Self { tls, turn, openings, deadlines, lingering }
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
@@ -138,9 +138,11 @@ impl Acceptor {
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
                 let handshake = self.openings.handshake();
-                let tls = tls.accept(tcp).await?;
+                let mut unread = Unread::default();
+                let tls = TlsStream::accept(tcp, Arc::clone(tls), &mut unread).await?;
                 handshake.completed();
-                let mut stream = self.stream(Io::Tls(Box::new(tls)), place);
+                let mut stream = self.stream(Io::Tls(tls), place);
+                stream.unread = unread;
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
                     STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, client, local)),
@@ -225,8 +227,7 @@ impl fmt::Debug for Stream {
 }
 
 enum Io {
-    // Boxed: a TLS connection is a kilobyte large, and moved around until it is served.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
     Plain(TcpStream),
     Gone,
 }
@@ -235,7 +236,7 @@ impl Io {
     /// Brings some bytes, or none at the end.
     fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
         match self {
-            Self::Tls(tls) => unread.poll_bring(cx, Pin::new(tls)),
+            Self::Tls(tls) => tls.poll_bring(cx, unread),
             Self::Plain(tcp) => unread.poll_bring(cx, Pin::new(tcp)),
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -245,7 +246,7 @@ impl Io {
 impl Drop for Stream {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.io, Io::Gone) {
-            Io::Tls(tls) => self.lingering.part(tls.into_inner().0),
+            Io::Tls(tls) => self.lingering.part(tls.into_tcp()),
             Io::Plain(tcp) => self.lingering.part(tcp),
             Io::Gone => {}
         }
