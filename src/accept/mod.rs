@@ -334,9 +334,10 @@ impl Lingering {
 /// Says that nothing more comes, then reads until the other side says so too.
 async fn linger(tcp: TcpStream) -> io::Result<()> {
     socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
-    let mut discarded = [0; 1024];
     loop {
         tcp.readable().await?;
+        // Not held while it waits.
+        let mut discarded = [0; 1024];
         match tcp.try_read(&mut discarded) {
             Ok(0) => return Ok(()),
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
