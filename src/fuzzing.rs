@@ -1,6 +1,7 @@
 //! What `fuzz/` stands on: everything that reads what others wrote, without sockets. No part of the server.
 
 pub use crate::auth::fuzzing::play_token;
+pub use crate::connection::framing::fuzzing::play_websocket;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
 pub use crate::protocol::fuzzing::play_frame;
@@ -15,7 +16,7 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 7] = [
+    const TARGETS: [(&str, Play); 8] = [
         ("frame", play_frame),
         ("headers", play_headers),
         ("pem", play_pem),
@@ -23,6 +24,7 @@ mod tests {
         ("token", play_token),
         ("turn_stranger", play_stranger),
         ("turn_user", play_user),
+        ("websocket", play_websocket),
     ];
 
     fn seeds(target: &str) -> Vec<Vec<u8>> {

@@ -22,8 +22,8 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Whose lines are never written, whatever the operator's filter says. The codecs warn about each malformed datagram,
-/// so strangers would write the log; tungstenite's trace has each frame, with what peers say and their tokens.
-const UNSPEAKABLE: [&str; 3] = ["stun_types", "turn_types", "tungstenite"];
+/// so strangers would write the log.
+const UNSPEAKABLE: [&str; 2] = ["stun_types", "turn_types"];
 
 /// Addresses that are printed at most, after the one of this machine: a server may have hundreds.
 const OTHER_URLS: usize = 4;

@@ -6,28 +6,32 @@
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
 mod opening;
+mod tls;
+mod unread;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use rustls::ServerConfig;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower_layer::Layer as _;
 use tracing::debug;
 
 pub use opening::{OpeningCount, OpeningLimits, Openings};
+
+use tls::TlsStream;
+use unread::Unread;
 
 use crate::admission::Slot;
 use crate::tasks::Tasks;
@@ -68,7 +72,7 @@ pub(crate) struct Deadlines {
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     /// None: a proxy ends TLS for us.
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     turn: Arc<Turn>,
     openings: Openings,
     deadlines: Deadlines,
@@ -84,7 +88,7 @@ impl Acceptor {
         tasks: Tasks,
     ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls: tls.map(TlsAcceptor::from), turn, openings, deadlines, lingering }
+        Self { tls, turn, openings, deadlines, lingering }
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
@@ -134,10 +138,12 @@ impl Acceptor {
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
                 let handshake = self.openings.handshake();
-                let mut tls = tls.accept(tcp).await?;
+                let mut unread = Unread::default();
+                let tls = TlsStream::accept(tcp, Arc::clone(tls), &mut unread).await?;
                 handshake.completed();
-                let first = tls.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
-                let stream = self.stream(Io::Tls(Box::new(tls)), place);
+                let mut stream = self.stream(Io::Tls(tls), place);
+                stream.unread = unread;
+                let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
                     STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, client, local)),
                     _ => Ok(Opened::Http(stream, Transport::Tls)),
@@ -154,7 +160,7 @@ impl Acceptor {
 
     fn stream(&self, io: Io, place: Slot) -> Stream {
         let (lingering, write_timeout) = (self.lingering.clone(), self.deadlines.write);
-        Stream { io, opening: Some(place), lingering, write_timeout, stalled: None }
+        Stream { io, unread: Unread::default(), opening: Some(place), lingering, write_timeout, stalled: None }
     }
 }
 
@@ -185,6 +191,8 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
 /// An accepted connection.
 pub(crate) struct Stream {
     io: Io,
+    /// What has come of it and nobody has taken yet.
+    unread: Unread,
     /// Its place among those that have not been answered yet: given back with the first byte of an answer. Not before,
     /// or who sends one byte of a request would have the time of two deadlines and no place.
     opening: Option<Slot>,
@@ -195,6 +203,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// Gives back what was read ahead of need.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        self.unread.put_back(bytes);
+    }
+
     /// Every write has a deadline, those of HTTP too: hyper has none for its answers.
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -207,30 +220,67 @@ impl Stream {
     }
 }
 
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").finish_non_exhaustive()
+    }
+}
+
 enum Io {
-    // Boxed: a TLS connection is a kilobyte large, and moved around until it is served.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
     Plain(TcpStream),
     Gone,
+}
+
+impl Io {
+    /// Brings some bytes, or none at the end.
+    fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(tls) => tls.poll_bring(cx, unread),
+            Self::Plain(tcp) => unread.poll_bring(cx, Pin::new(tcp)),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.io, Io::Gone) {
-            Io::Tls(tls) => self.lingering.part(tls.into_inner().0),
+            Io::Tls(tls) => self.lingering.part(tls.into_tcp()),
             Io::Plain(tcp) => self.lingering.part(tcp),
             Io::Gone => {}
         }
     }
 }
 
+impl AsyncBufRead for Stream {
+    /// Empty only at the end.
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let Self { io, unread, .. } = self.get_mut();
+        if unread.bytes().is_empty() {
+            ready!(io.poll_bring(cx, unread))?;
+        }
+        Poll::Ready(Ok(unread.bytes()))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, count: usize) {
+        self.unread.consume(count);
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
-            Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-            Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        if self.unread.bytes().is_empty()
+            && let Io::Plain(tcp) = &mut self.io
+        {
+            // Straight to where it is wanted: a relay's packets cost no memory.
+            return Pin::new(tcp).poll_read(cx, buf);
         }
+        let unread = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let count = unread.len().min(buf.remaining());
+        buf.put_slice(&unread[..count]);
+        self.consume(count);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -284,9 +334,10 @@ impl Lingering {
 /// Says that nothing more comes, then reads until the other side says so too.
 async fn linger(tcp: TcpStream) -> io::Result<()> {
     socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
-    let mut discarded = [0; 1024];
     loop {
         tcp.readable().await?;
+        // Not held while it waits.
+        let mut discarded = [0; 1024];
         match tcp.try_read(&mut discarded) {
             Ok(0) => return Ok(()),
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),

@@ -3,6 +3,7 @@
 //! The loop below is the whole of it: what comes from the session is written, what comes from the client is done, and
 //! time passes. What a message means is the [`Session`]'s business, what a frame looks like the protocol's.
 
+pub(crate) mod framing;
 mod heartbeat;
 mod socket;
 
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::protocol::{End, ErrorCode, ErrorNotice, Refusal, Request, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
 use socket::Received;
-pub(crate) use socket::{Socket, bounded};
+pub(crate) use socket::Socket;
 
 /// Frames written before the loop looks at the other side again, however fast the queue refills.
 const BATCH_FRAMES: usize = 64;
@@ -175,10 +176,10 @@ impl Connection {
             rate: self.terms.limits.allowance.rate,
             bytes_per_second: self.terms.limits.allowance.bytes_per_second,
         };
-        self.socket.feed(welcome.encode()).await?;
+        self.socket.feed(&welcome.encode()).await?;
         if token.is_some() {
             // What comes back shows that the token has arrived.
-            self.socket.feed_ping().await?;
+            self.socket.feed_ping();
         }
         self.socket.flush().await
     }
@@ -200,7 +201,7 @@ impl Connection {
         if frame.message().sender().is_some() {
             self.terms.metrics.relayed_after(frame.waited().as_secs_f64());
         }
-        self.socket.feed(frame.message().encode()).await
+        self.socket.feed(&frame.message().encode()).await
     }
 
     /// Takes in what came from the client. `place` is left empty when an answer was put into it.

@@ -1,25 +1,30 @@
-//! What a connection does with a WebSocket: the only file that names axum's.
+//! An open WebSocket: the only file that knows both its frames ([`framing`]) and the stream beneath.
 //!
-//! Text in, text out, close codes instead of errors. A leaner WebSocket can take this one's place.
+//! Text in, text out, close codes instead of errors. While nothing is said it holds no buffer: what is read is taken
+//! straight from the stream's record, what is written goes through a buffer that the thread lends.
 
-use std::error::Error as _;
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use futures_util::SinkExt as _;
+use tokio::io::{AsyncBufRead as _, AsyncWrite as _};
+use tokio::task::yield_now;
 use tokio::time::timeout;
-use tungstenite::Error as WsError;
-use tungstenite::error::ProtocolError;
 
+use super::framing::{self, Broken, Decoder, Event};
+use crate::accept::Stream;
 use crate::protocol::End;
 
-/// The read buffer of an idle connection. tungstenite's own default (128 KiB) is ten times what all the rest of an
-/// idle peer takes, and at every read it is filled with zeros; most signaling messages fit in 4 KiB.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-
 /// What is written in one go: one TLS record's worth.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+const WRITE_BYTES: usize = 16 * 1024;
+
+/// The largest buffer that a thread keeps to lend.
+const LENT_BYTES: usize = 64 * 1024;
+
+/// What is read before others have their turn: tokio counts polls, and not what one of them brings.
+const TURN_BYTES: usize = 16 * 1024;
 
 /// How long the other side may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,99 +33,171 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// back says a code of its own, which is all that it may choose besides this.
 const NORMAL_CLOSURE: u16 = 1000;
 
+thread_local! {
+    /// What sockets of this thread write through, while none does.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// An open WebSocket. Every write has a deadline.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    inner: WebSocket,
+    stream: Stream,
+    decoder: Decoder,
+    outgoing: Outgoing,
     write_timeout: Duration,
+    /// Bytes read since others had their turn.
+    read: usize,
+    /// Whether the client has said its last, or something that can't be understood.
+    is_over: bool,
 }
 
 /// A sign of life from the client.
 #[derive(Debug)]
 pub(super) enum Received {
     /// A frame of the protocol.
-    Text(Utf8Bytes),
-    /// A WebSocket ping, which has been answered, or a pong.
+    Text(String),
+    /// A WebSocket ping, whose answer leaves with the next look at the socket, or a pong.
     Control,
 }
 
-/// Sets the bounds before the handshake is answered.
-pub(crate) fn bounded(upgrade: WebSocketUpgrade, max_message_bytes: usize) -> WebSocketUpgrade {
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(max_message_bytes)
-        .max_frame_size(max_message_bytes)
+/// Frames that have not left.
+#[derive(Debug, Default)]
+struct Outgoing {
+    /// Without memory of its own while there is nothing.
+    bytes: Vec<u8>,
+    /// How many of them have.
+    written: usize,
 }
 
 impl Socket {
-    pub(crate) fn new(inner: WebSocket, write_timeout: Duration) -> Self {
-        Self { inner, write_timeout }
+    pub(crate) fn new(stream: Stream, max_message_bytes: usize, write_timeout: Duration) -> Self {
+        let decoder = Decoder::new(max_message_bytes);
+        Self { stream, decoder, outgoing: Outgoing::default(), write_timeout, read: 0, is_over: false }
     }
 
-    /// The client's next frame. Cancel safe: a partial frame stays in the WebSocket's own buffer.
+    /// The client's next frame. Cancel safe: what has come of a frame is the decoder's, and what was read of the
+    /// stream is taken from it in the same step.
     pub(super) async fn receive(&mut self) -> Result<Received, End> {
-        match self.inner.recv().await {
-            Some(Ok(Message::Text(text))) => Ok(Received::Text(text)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Received::Control),
-            Some(Ok(Message::Binary(_))) => Err(End::Binary),
-            Some(Ok(Message::Close(Some(frame)))) if frame.code != NORMAL_CLOSURE => Err(End::ClientAway),
-            Some(Ok(Message::Close(_))) => Err(End::ClientClosed),
-            Some(Err(error)) => Err(broken(&error)),
-            None => Err(End::Lost),
+        match self.event().await? {
+            Event::Text(text) => Ok(Received::Text(text)),
+            Event::Ping(payload) => {
+                framing::put_pong(self.outgoing.buffer(), &payload);
+                Ok(Received::Control)
+            }
+            Event::Pong => Ok(Received::Control),
+            Event::Close(code) => {
+                self.is_over = true;
+                framing::put_close(self.outgoing.buffer(), code, "");
+                let is_through = code.is_none_or(|code| code == NORMAL_CLOSURE);
+                Err(if is_through { End::ClientClosed } else { End::ClientAway })
+            }
         }
     }
 
-    /// Puts a text into the write buffer; only [`flush`](Self::flush) is sure to send it.
-    pub(super) async fn feed(&mut self, text: String) -> Result<(), End> {
-        in_time(self.write_timeout, self.inner.feed(Message::Text(text.into()))).await
+    /// Puts a text behind what is to be sent; only [`flush`](Self::flush) is sure to send it.
+    pub(super) async fn feed(&mut self, text: &str) -> Result<(), End> {
+        framing::put_text(self.outgoing.buffer(), text);
+        if self.outgoing.bytes.len() < WRITE_BYTES { Ok(()) } else { self.flush().await }
     }
 
-    /// Sends what was fed.
+    /// Sends what was fed. Cancel safe: the next goes on where this one was.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        in_time(self.write_timeout, self.inner.flush()).await
+        let written = poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx));
+        timeout(self.write_timeout, written).await.map_err(|_| End::TooSlow)?
     }
 
     /// Asks for a sign of life, with the next [`flush`](Self::flush).
-    pub(super) async fn feed_ping(&mut self) -> Result<(), End> {
-        in_time(self.write_timeout, self.inner.feed(Message::Ping(Bytes::new()))).await
+    pub(super) fn feed_ping(&mut self) {
+        framing::put_ping(self.outgoing.buffer());
     }
 
     /// Asks for a sign of life.
     pub(super) async fn ping(&mut self) -> Result<(), End> {
-        self.feed_ping().await?;
+        self.feed_ping();
         self.flush().await
     }
 
     /// The closing handshake: says why, if it is ours to say, and waits a moment for the other side's answer.
     pub(crate) async fn close(&mut self, end: End) {
+        if let Some((code, reason)) = end.close() {
+            framing::put_close(self.outgoing.buffer(), Some(code), reason);
+        }
         let handshake = async {
-            if let Some((code, reason)) = end.close() {
-                let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-                self.inner.send(Message::Close(Some(frame))).await?;
+            poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx)).await?;
+            while !self.is_over {
+                self.is_over = matches!(self.event().await?, Event::Close(_));
             }
-            while let Some(received) = self.inner.recv().await {
-                received?;
-            }
-            Ok::<(), axum::Error>(())
+            Ok::<(), End>(())
         };
         // Late or broken, it is over either way.
         let _ = timeout(CLOSE_TIMEOUT, handshake).await;
     }
+
+    /// What the client says next. Where answers to pings can't leave, nothing is read that would ask for more.
+    async fn event(&mut self) -> Result<Event, End> {
+        loop {
+            if self.read >= TURN_BYTES {
+                self.read = 0;
+                yield_now().await;
+            }
+            if let Some(event) = poll_fn(|cx| self.poll_event(cx)).await? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Takes what the stream has; `None` where that makes nothing whole.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, End>> {
+        ready!(self.outgoing.poll_leave(&mut self.stream, cx))?;
+        let read = ready!(Pin::new(&mut self.stream).poll_fill_buf(cx)).map_err(|_| End::Lost)?;
+        if read.is_empty() {
+            return Poll::Ready(Err(End::Lost));
+        }
+        let mut rest = read;
+        let decoded = self.decoder.decode(&mut rest);
+        let taken = read.len() - rest.len();
+        Pin::new(&mut self.stream).consume(taken);
+        self.read += taken;
+        self.is_over |= decoded.is_err();
+        Poll::Ready(decoded.map_err(End::from))
+    }
 }
 
-async fn in_time(deadline: Duration, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
-    let written = timeout(deadline, write).await.map_err(|_| End::TooSlow)?;
-    written.map_err(|_| End::Lost)
+impl Outgoing {
+    /// Where frames are put.
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = SPARE.take();
+        }
+        &mut self.bytes
+    }
+
+    /// Ready once all of it has left; the buffer is the thread's again.
+    fn poll_leave(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.written < self.bytes.len() {
+            let written = ready!(Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..]));
+            self.written += written.ok().filter(|&bytes| bytes > 0).ok_or(End::Lost)?;
+        }
+        ready!(Pin::new(stream).poll_flush(cx)).map_err(|_| End::Lost)?;
+        let Self { mut bytes, .. } = std::mem::take(self);
+        if bytes.capacity() <= LENT_BYTES {
+            bytes.clear();
+            SPARE.set(bytes);
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
-/// axum hides which of RFC 6455's rules was broken; the error within still knows.
-fn broken(error: &axum::Error) -> End {
-    match error.source().and_then(|source| source.downcast_ref::<WsError>()) {
-        Some(WsError::Capacity(_)) => End::TooLarge,
-        Some(WsError::Utf8(_)) => End::NotUtf8,
-        Some(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => End::Lost,
-        Some(WsError::Protocol(_)) => End::ProtocolError,
-        _ => End::Lost,
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Rule => Self::ProtocolError,
+            Broken::Binary => Self::Binary,
+            Broken::NotUtf8 => Self::NotUtf8,
+            Broken::TooLarge => Self::TooLarge,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod cors;
 mod credentials;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod handshake;
 mod origin;
 mod page;
 pub(crate) mod status;

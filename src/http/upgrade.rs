@@ -9,23 +9,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
 use serde::Serialize;
 use tracing::{debug, trace};
 
 use super::caller::Caller;
 use super::credentials::{Contradiction, Token, token};
+use super::handshake::BadHandshake;
 use super::subprotocol::{BadOffer, Offer};
-use super::{Shared, cors};
+use super::{Shared, cors, handshake};
+use crate::accept::Stream;
 use crate::admission::{Overload, Slot};
 use crate::auth::{Denied, Grant};
-use crate::connection::{self, Beginning, Connection, Socket};
+use crate::connection::{Beginning, Connection, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
 use crate::ice::IceOffer;
 use crate::protocol::{End, IceServer, PeerId};
@@ -61,17 +65,13 @@ struct Explanation {
 }
 
 /// Answers `GET /ws`.
-pub(super) async fn answer(
-    State(shared): State<Shared>,
-    caller: Caller,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
+pub(super) async fn answer(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {
     trace!(client = %caller.address, "asks for a WebSocket");
-    let answer = if is_handshake(&headers) {
-        shared.accept(&caller, &headers, upgrade)
+    let (mut request, _) = request.into_parts();
+    let answer = if handshake::is_handshake(&request.headers) {
+        shared.accept(&caller, &mut request)
     } else {
-        Err(shared.check(&caller, &headers).err().unwrap_or(Refusal::UpgradeRequired))
+        Err(shared.check(&caller, &request.headers).err().unwrap_or(Refusal::UpgradeRequired))
     };
     answer.unwrap_or_else(|refusal| {
         debug!(?refusal, "no WebSocket");
@@ -86,28 +86,20 @@ pub(super) async fn answer_preflight() -> Response {
 }
 
 impl Shared {
-    fn accept(
-        &self,
-        caller: &Caller,
-        headers: &HeaderMap,
-        upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-    ) -> Result<Response, Refusal> {
-        let mut upgrade = upgrade.map_err(|rejection| Refusal::of_handshake(&rejection))?;
-        if !has_valid_key(headers) {
-            return Err(Refusal::BadHandshake);
-        }
+    fn accept(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
+        let headers = &request.headers;
+        let accept = handshake::accept_key(&request.method, headers)?;
+        let upgrade = request.extensions.remove().ok_or(Refusal::UpgradeRequired)?;
         let offer = Offer::read(headers)?;
         let grant = self.admit(caller, headers, token(headers, offer.bearer())?)?;
         let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
-        if let Some(selected) = offer.selected() {
-            upgrade.set_selected_protocol(selected);
-        }
         let lifetime = match offer {
             Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
         let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
-        Ok(self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice }))
+        self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice });
+        Ok(handshake::switching(accept, offer.selected()))
     }
 
     /// A place among the connections. Who resumes takes its old connection's.
@@ -152,22 +144,25 @@ impl Shared {
         IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), tls_end: caller.tls_end }
     }
 
-    /// Answers 101. What follows is spawned by axum, so the drain's token is taken here: from now on the connection
-    /// is waited for. The session is opened or resumed only once the upgrade is complete
-    /// (`an_abandoned_upgrade_leaves_no_trace`).
-    fn serve(&self, upgrade: WebSocketUpgrade, client: Client) -> Response {
-        let token = self.0.tasks.token();
-        let shared = self.clone();
-        let limits = self.0.terms.limits;
-        connection::bounded(upgrade, limits.max_message_bytes).on_upgrade(move |websocket: WebSocket| async move {
-            let Client { address, lifetime, resume, grant, slot, ice } = client;
-            let mut socket = Socket::new(websocket, limits.write_timeout);
-            let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-            let Ok((session, beginning, slot)) = shared.session(lifetime, resume, grant, slot) else {
-                shared.0.terms.metrics.ended(End::Full.as_str());
-                return socket.close(End::Full).await;
-            };
-            let mut connection = Connection::new(socket, session, beginning, ice, Arc::clone(&shared.0.terms), expires);
+        let mut socket = Socket::new(stream, limits.max_message_bytes, limits.write_timeout);
+        let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
+        let Ok((session, beginning, slot)) = self.session(lifetime, resume, grant, slot) else {
+            self.0.terms.metrics.ended(End::Full.as_str());
+            return socket.close(End::Full).await;
+        };
+        let mut connection = Connection::new(socket, session, beginning, ice, Arc::clone(&self.0.terms), expires);
+        // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
+        // the session's, which ends too.
+        let talk = AssertUnwindSafe(connection.talk(self.0.tasks.stop()));
+        let end = talk.catch_unwind().await.unwrap_or(End::Bug);
+        self.0.terms.metrics.ended(end.as_str());
+        if end.parks() {
+            self.park(connection.session(), address);
+        }
+        connection.part(end).await;
+        // Order: the session and the socket are gone before their place is free.
+        drop(connection);
+        drop(slot);
             // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
             // the session's, which ends too.
             let talk = AssertUnwindSafe(connection.talk(shared.0.tasks.stop()));
@@ -179,8 +174,18 @@ impl Shared {
             connection.part(end).await;
             // Order: the session and the socket are gone before their place is free.
             drop(connection);
-            drop((slot, token));
-        })
+            drop(slot);
+        });
+    }
+
+    /// The session is opened or resumed only here, where the upgrade is complete.
+    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Slot), Overload> {
+        let Client { lifetime, resume, grant, slot, ice, .. } = client;
+        let limits = self.0.terms.limits;
+        let socket = Socket::new(stream, limits.max_message_bytes, limits.write_timeout);
+        let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
+        let (session, origin, slot) = self.session(lifetime, resume, grant, slot)?;
+        Ok((Connection::new(socket, session, origin, ice, Arc::clone(&self.0.terms), expires), slot))
     }
 
     fn session(
@@ -264,26 +269,15 @@ struct IceAnswer {
     ice_servers: Vec<IceServer>,
 }
 
-fn is_handshake(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// RFC 6455, 4.2.1: the key is 16 bytes in base64, which is 22 characters and the padding.
-fn has_valid_key(headers: &HeaderMap) -> bool {
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    key.and_then(|key| key.strip_suffix(b"==")).is_some_and(|key| key.len() == 22 && key.iter().all(is_base64))
+/// The stream beneath an upgrade, with what was read of it already.
+fn stream(upgraded: Upgraded) -> Stream {
+    let parts = downcast::<TokioIo<Stream>>(upgraded).expect("hyper serves what the acceptor has accepted");
+    let mut stream = parts.io.into_inner();
+    stream.put_back(&parts.read_buf);
+    stream
 }
 
 impl Refusal {
-    fn of_handshake(rejection: &WebSocketUpgradeRejection) -> Self {
-        match rejection {
-            WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_) => Self::WrongVersion,
-            WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => Self::UpgradeRequired,
-            _ => Self::BadHandshake,
-        }
-    }
-
     fn status(self) -> StatusCode {
         match self {
             Self::BadHandshake => StatusCode::BAD_REQUEST,
@@ -316,6 +310,15 @@ impl Refusal {
             Self::ServerFull => ("server-full", "the server is full", Some(10)),
         };
         Explanation { code, message, retry_after }
+    }
+}
+
+impl From<BadHandshake> for Refusal {
+    fn from(bad: BadHandshake) -> Self {
+        match bad {
+            BadHandshake::Malformed => Self::BadHandshake,
+            BadHandshake::Version => Self::WrongVersion,
+        }
     }
 }
 
