@@ -37,8 +37,11 @@ test-network: node_modules
 	cargo build
 	npm run --silent test:network
 
-bench:
-	cargo bench --bench idle_peers
+# Beside other servers, in 6 minutes; QUICK=1 takes less than one and shows only that it works. The table and its plot
+# are written into the folder INTO: docs, for those that are committed.
+INTO = $${CARGO_TARGET_DIR:-target}/bench
+bench: benches/rivals/node_modules
+	cargo bench --bench load -- $(if $(QUICK),quick,whole) $(INTO)
 
 SECONDS = 600
 soak:
@@ -52,3 +55,7 @@ bench-turn: node_modules
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch node_modules
+
+benches/rivals/node_modules: benches/rivals/package.json benches/rivals/package-lock.json
+	npm ci --prefix benches/rivals --no-audit --no-fund
+	@touch benches/rivals/node_modules
