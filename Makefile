@@ -1,9 +1,9 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make test-nginx (part of make test), make check, make test-network (root), make bench, make soak (10 minutes),
-# make bench-turn (beside coturn)
+# See also: make test-nginx (part of make test), make check, make test-network (root), make soak (10 minutes),
+# make bench (beside other servers), make bench-turn (beside coturn), make check-cost (what must not grow unnoticed)
 
-.PHONY: run test check test-nginx test-network bench soak bench-turn
+.PHONY: run test check test-nginx test-network bench check-cost soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -51,6 +51,11 @@ bench-turn: node_modules
 	tests/unpack target/coturn coturn
 	cargo build --release
 	ENTREMISE_BIN=$${CARGO_TARGET_DIR:-target}/release/entremise node tests/turn/cost.js
+
+# Counted and not timed, so that a busy machine finds the same.
+check-cost:
+	tests/tools valgrind=valgrind
+	cargo bench --bench cost
 
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund

@@ -2,24 +2,19 @@
 //!
 //! Each step is timed in a hub with few rooms and with many: what grows with them is a mistake.
 
+mod crowd;
+
 use std::hint::black_box;
 
+use crowd::{Crowd, join, message, obey, take};
 use divan::Bencher;
-use entremise::hub::{Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use entremise::hub::Session;
 use entremise::protocol::{ClientMessage, PeerId, Request, RoomName, decode};
 
 const ROOMS: [usize; 2] = [10, 10_000];
 
-/// As large as browsers say them, in bytes.
+/// Bytes, as browsers have them: a candidate, an offer.
 const PAYLOADS: [usize; 2] = [250, 2500];
-
-/// The usual ones.
-const LIMITS: HubLimits = HubLimits {
-    mailbox: MailboxLimits { messages: 512, bytes: 1 << 20 },
-    queued_bytes: 256 << 20,
-    rooms_per_peer: None,
-    peers_per_room: None,
-};
 
 fn main() {
     divan::main();
@@ -77,52 +72,7 @@ fn join_and_leave(bencher: Bencher<'_, '_>, rooms: usize) {
     });
 }
 
-/// Two peers in a hub with so many rooms, each of which has somebody in it.
-struct Crowd {
-    caller: Session,
-    callee: Session,
-    _others: Vec<Session>,
-}
-
-impl Crowd {
-    fn new(rooms: usize) -> Self {
-        let hub = Hub::new(LIMITS);
-        let open = || hub.open(Lifetime::Connection, None);
-        let enter = |number| {
-            let other = open();
-            join(&other, &format!("room {number}"));
-            take(&other);
-            other
-        };
-        Self { caller: open(), callee: open(), _others: (0..rooms).map(enter).collect() }
-    }
-}
-
-/// A candidate's frame to this peer, with so much payload.
-fn message(to: PeerId, bytes: usize) -> String {
-    format!(r#"{{"type":"candidate","to":"{to}","candidate":"{}"}}"#, "x".repeat(bytes))
-}
-
-fn join(session: &Session, room: &str) {
-    obey(session, request(ClientMessage::Join(RoomName::new(room).expect("a name"))));
-}
-
 fn leave(session: &Session, room: &str) {
-    obey(session, request(ClientMessage::Leave(RoomName::new(room).expect("a name"))));
-}
-
-fn request(message: ClientMessage<'_>) -> Request<'_> {
-    Request { reference: None, message }
-}
-
-fn obey(session: &Session, request: Request<'_>) {
-    let place = session.place().expect("its queue is empty");
-    session.obey(request, place, Vec::new).expect("nothing is refused");
-}
-
-/// What its connection would write now.
-fn take(session: &Session) -> Frame {
-    let frame = session.try_next().expect("it was told");
-    session.written();
-    frame
+    let leave = ClientMessage::Leave(RoomName::new(room).expect("a name"));
+    obey(session, Request { reference: None, message: leave });
 }
