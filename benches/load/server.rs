@@ -48,6 +48,16 @@ impl Server {
         self.cpu().saturating_sub(before)
     }
 
+    /// How long its threads have been ready and had no core: proc_pid_schedstat, the second field.
+    pub(crate) fn waited(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("Linux");
+        let waited = threads.filter_map(|thread| {
+            let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            stat.split(' ').nth(1)?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(waited.sum())
+    }
+
     /// Its resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u32 {
         let status = self.proc("status");

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::phase::Figures;
+use crate::phase::{Figures, Noise};
 
 /// One line of the table.
 pub(crate) struct Row {
@@ -117,7 +117,7 @@ pub(crate) fn markdown(columns: &[(&str, Figures)]) -> String {
         let cells: Vec<String> = columns.iter().map(|(_, figures)| row.cell(figures, &columns[0].1)).collect();
         let _ = writeln!(text, "| {} | {} | {} |", row.title, cells.join(" | "), row.verdict(columns));
     }
-    let _ = writeln!(text, "\n{}", conditions());
+    let _ = writeln!(text, "\n{}\n\n{}", conditions(), noise(columns));
     text
 }
 
@@ -189,6 +189,20 @@ fn conditions() -> String {
         load.split(' ').next().unwrap_or_default(),
         crate::RIVALS[0].name(),
         versions.join(", "),
+    )
+}
+
+/// Whether to believe it. A quiet machine has tens of microseconds and a few per cent.
+fn noise(columns: &[(&str, Figures)]) -> String {
+    let of = |(name, figures): &(&str, Figures)| {
+        let Noise { lateness, waited } = figures.noise;
+        format!("{name} {} µs and {:.0} %", readable(micros(lateness)), 100.0 * waited)
+    };
+    let each: Vec<String> = columns.iter().map(of).collect();
+    format!(
+        "Noise (by how much the load was late with messages at p99, and the time that the server waited for its core of \
+         the time that it had it): {}.",
+        each.join(", ")
     )
 }
 

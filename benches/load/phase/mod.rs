@@ -48,6 +48,16 @@ pub(crate) struct Figures {
     pub(crate) p99: Duration,
     /// Of bystanders' latency. None: the server waits, and there is no flood.
     pub(crate) flood: Option<Flood>,
+    pub(crate) noise: Noise,
+}
+
+/// What others on this machine did to the figures.
+pub(crate) struct Noise {
+    /// By how much the load was late with its messages, at p99, when latency was measured.
+    pub(crate) lateness: Duration,
+    /// How long the server's threads waited for their core, for each second that they had it. Those of Node wait for each
+    /// other too.
+    pub(crate) waited: f64,
 }
 
 /// Bystanders' p99.
@@ -67,6 +77,7 @@ pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, 
     let flood = if rival.takes_a_flood() { Some(flood::measure(&server, &mut peers, plan.phase).await) } else { None };
     leave(peers).await;
     let calls = calls::measure(&server, plan.calls).await;
+    let lateness = Duration::from_nanos(paced.lateness.value_at_quantile(0.99));
     let latency = |quantile| Duration::from_nanos(paced.latency.value_at_quantile(quantile));
     Figures {
         kib_fresh,
@@ -79,6 +90,7 @@ pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, 
         p50: latency(0.5),
         p99: latency(0.99),
         flood,
+        noise: Noise { lateness, waited: server.waited().div_duration_f64(server.cpu()) },
     }
 }
 

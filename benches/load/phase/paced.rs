@@ -23,6 +23,8 @@ pub(crate) struct Paced {
     pub(crate) cpu_per_message: Duration,
     /// In nanoseconds.
     pub(crate) latency: Histogram<u64>,
+    /// How late we were with a message, in nanoseconds: what the load's core did for others, or was too slow for.
+    pub(crate) lateness: Histogram<u64>,
 }
 
 /// Peers take turns, and each has as many.
@@ -36,7 +38,7 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, per_second: 
         talking.spawn(async move { (place, talk(peer, ordered, turns).await) });
     }
     let cpu = server.cpu();
-    pace(&orders, turns, per_second).await;
+    let lateness = pace(&orders, turns, per_second).await;
     let spent = server.cpu_since(cpu);
     let mut latency = histogram();
     for (peer, its) in in_order(talking).await {
@@ -44,11 +46,13 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, per_second: 
         latency.add(its).expect("any value fits");
     }
     let count = u32::try_from(latency.len()).expect("seconds of messages");
-    Paced { cpu_per_message: spent / count, latency }
+    Paced { cpu_per_message: spent / count, latency, lateness }
 }
 
-/// Does not sleep between messages: timers are coarser than what is measured, and the core is ours.
-async fn pace(orders: &[mpsc::Sender<u64>], turns: u64, per_second: u64) {
+/// Does not sleep between messages: timers are coarser than what is measured, and the core is ours. How late it was with
+/// each.
+async fn pace(orders: &[mpsc::Sender<u64>], turns: u64, per_second: u64) -> Histogram<u64> {
+    let mut lateness = histogram();
     let begin = now();
     let count = turns * orders.len() as u64;
     for (number, order) in (0..count).zip(orders.iter().cycle()) {
@@ -56,8 +60,10 @@ async fn pace(orders: &[mpsc::Sender<u64>], turns: u64, per_second: u64) {
         while now() < due {
             tokio::task::yield_now().await;
         }
+        lateness.record(now() - due).expect("any value fits");
         order.try_send(due).expect("no peer is that late");
     }
+    lateness
 }
 
 /// Says so much, each as it is ordered, and hears as much.
