@@ -12,6 +12,8 @@ const AXIS: f64 = 190.0;
 /// Room for the longest bar's figure.
 const FIGURE: f64 = 130.0;
 const LINE: f64 = 18.0;
+/// Of the line above all.
+const CAPTION: f64 = 28.0;
 const GAP: f64 = 14.0;
 const BAR: f64 = 12.0;
 
@@ -21,14 +23,16 @@ const COLOURS: [&str; 4] = ["#b8bec6", "#98a1ab", "#77818d", "#1f6feb"];
 /// Servers in the order of the table.
 pub(crate) fn svg(columns: &[(&str, Figures)]) -> String {
     let panel = columns.iter().map(|_| LINE).sum::<f64>() + LINE + GAP;
-    let height = MARGIN + ROWS.iter().map(|_| panel).sum::<f64>();
+    let height = CAPTION + MARGIN + ROWS.iter().map(|_| panel).sum::<f64>();
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"system-ui, sans-serif\" \
          font-size=\"12\" role=\"img\" aria-label=\"entremise beside other signaling servers\">\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n"
     );
+    let caption = format!("One core each: how many times better than the {}. Longer is better.", columns[0].0);
+    text(&mut svg, MARGIN, MARGIN + BAR, "normal", &caption);
     for (place, row) in (0_u32..).zip(&ROWS) {
-        draw(&mut svg, row, columns, MARGIN + panel * f64::from(place));
+        draw(&mut svg, row, columns, MARGIN + CAPTION + panel * f64::from(place));
     }
     svg + "</svg>\n"
 }
@@ -37,7 +41,7 @@ pub(crate) fn svg(columns: &[(&str, Figures)]) -> String {
 fn draw(svg: &mut String, row: &Row, columns: &[(&str, Figures)], top: f64) {
     let times = |figures| row.times_better(figures, &columns[0].1);
     let longest = columns.iter().filter_map(|(_, figures)| times(figures)).fold(f64::MIN_POSITIVE, f64::max);
-    text(svg, MARGIN, top + BAR, "bold", &format!("{} (times better)", row.title));
+    text(svg, MARGIN, top + BAR, "bold", row.title);
     for ((line, colour), (name, figures)) in (1_u32..).zip(COLOURS).zip(columns) {
         let y = top + LINE * f64::from(line);
         text(svg, MARGIN, y + BAR - 2.0, "normal", name);
