@@ -1,9 +1,10 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target), make test-network
-# (root), make bench, make soak (10 minutes), make bench-turn (beside coturn)
+# See also: make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target),
+# make test-network (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
+# make check-cost (what must not grow unnoticed)
 
-.PHONY: run test check fuzz test-nginx test-clock test-network bench soak bench-turn
+.PHONY: run test check fuzz test-nginx test-clock test-network bench check-cost soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -51,8 +52,11 @@ test-network: node_modules
 	cargo build
 	npm run --silent test:network
 
-bench:
-	cargo bench --bench idle_peers
+# Beside other servers, in 6 minutes; QUICK=1 takes less than one and shows only that it works. The table and its plot
+# are written into the folder INTO: docs, for those that are committed.
+INTO = $${CARGO_TARGET_DIR:-target}/bench
+bench: benches/rivals/node_modules
+	cargo bench --bench load -- $(if $(QUICK),quick,whole) $(INTO)
 
 soak: SECONDS = 600
 soak:
@@ -63,6 +67,15 @@ bench-turn: node_modules
 	cargo build --release
 	ENTREMISE_BIN=$${CARGO_TARGET_DIR:-target}/release/entremise node tests/turn/cost.js
 
+# Counted and not timed, so that a busy machine finds the same.
+check-cost:
+	tests/tools valgrind=valgrind
+	cargo bench --bench cost
+
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch node_modules
+
+benches/rivals/node_modules: benches/rivals/package.json benches/rivals/package-lock.json
+	npm ci --prefix benches/rivals --no-audit --no-fund
+	@touch benches/rivals/node_modules

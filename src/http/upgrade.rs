@@ -144,25 +144,23 @@ impl Shared {
         IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), tls_end: caller.tls_end }
     }
 
-        let mut socket = Socket::new(stream, limits.max_message_bytes, limits.write_timeout);
-        let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-        let Ok((session, beginning, slot)) = self.session(lifetime, resume, grant, slot) else {
-            self.0.terms.metrics.ended(End::Full.as_str());
-            return socket.close(End::Full).await;
-        };
-        let mut connection = Connection::new(socket, session, beginning, ice, Arc::clone(&self.0.terms), expires);
-        // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
-        // the session's, which ends too.
-        let talk = AssertUnwindSafe(connection.talk(self.0.tasks.stop()));
-        let end = talk.catch_unwind().await.unwrap_or(End::Bug);
-        self.0.terms.metrics.ended(end.as_str());
-        if end.parks() {
-            self.park(connection.session(), address);
-        }
-        connection.part(end).await;
-        // Order: the session and the socket are gone before their place is free.
-        drop(connection);
-        drop(slot);
+    /// Serves a client once it has read the 101. Spawned before that is sent: from now on the connection is waited for.
+    ///
+    /// There is one such task for each peer, so what it holds is kept small: nothing is an argument of something that
+    /// waits, which would hold it twice, and what is needed only at the beginning is in a box.
+    fn serve(&self, upgrade: OnUpgrade, client: Client) {
+        let (shared, client) = (self.clone(), Box::new(client));
+        self.0.tasks.spawn(async move {
+            // Hung up in the meantime, and there is nothing to undo (`an_abandoned_upgrade_leaves_no_trace`).
+            let Ok(upgraded) = upgrade.await else { return };
+            let address = client.address;
+            let (mut connection, slot) = match shared.connection(stream(upgraded), *client) {
+                Ok(begun) => begun,
+                Err(mut socket) => {
+                    shared.0.terms.metrics.ended(End::Full.as_str());
+                    return socket.close(End::Full).await;
+                }
+            };
             // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
             // the session's, which ends too.
             let talk = AssertUnwindSafe(connection.talk(shared.0.tasks.stop()));
@@ -178,14 +176,20 @@ impl Shared {
         });
     }
 
-    /// The session is opened or resumed only here, where the upgrade is complete.
-    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Slot), Overload> {
+    /// The session is opened or resumed only here, where the upgrade is complete. Gives the socket back where what it
+    /// came to resume has gone in the meantime, and there is no room for one more.
+    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Slot), Box<Socket>> {
         let Client { lifetime, resume, grant, slot, ice, .. } = client;
         let limits = self.0.terms.limits;
         let socket = Socket::new(stream, limits.max_message_bytes, limits.write_timeout);
         let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-        let (session, origin, slot) = self.session(lifetime, resume, grant, slot)?;
-        Ok((Connection::new(socket, session, origin, ice, Arc::clone(&self.0.terms), expires), slot))
+        match self.session(lifetime, resume, grant, slot) {
+            Ok((session, beginning, slot)) => {
+                let terms = Arc::clone(&self.0.terms);
+                Ok((Connection::new(socket, session, beginning, ice, terms, expires), slot))
+            }
+            Err(_) => Err(Box::new(socket)),
+        }
     }
 
     fn session(

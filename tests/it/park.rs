@@ -278,9 +278,14 @@ async fn sessions_over_the_limit_of_parked_ones_end_and_their_senders_are_told()
         let second_id = second.id.clone();
         drop(second);
         alice.hears(undelivered(&second_id)).await;
-        assert!(!server.try_resume(&lost).await.is_resumed());
+        let refused = server.try_resume(&lost).await;
+        assert!(!refused.is_resumed());
+        // Whoever is done says so: else it would be the next to be parked.
+        refused.leave(None).await;
         // The place is free again once the first has come back.
-        server.resume(&kept).await.fence_after(asked).await;
+        let mut first = server.resume(&kept).await;
+        first.fence_after(asked).await;
+        first.leave(None).await;
         let parked = async {
             loop {
                 let third = server.connect_v1().await;

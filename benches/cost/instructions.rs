@@ -1,0 +1,46 @@
+//! Instructions from a client's frame to the addressee's, as valgrind's callgrind counts them.
+
+use std::hint::black_box;
+use std::process::Command;
+
+use entremise::protocol::decode;
+
+use crate::crowd::{Crowd, message, obey, take};
+
+/// As many as a start's and an end's instructions are the same for: only the difference counts.
+const MESSAGES: [u64; 2] = [2000, 12_000];
+
+const ROOMS: usize = 100;
+
+/// Bytes of a candidate.
+const PAYLOAD: usize = 250;
+
+/// What one message costs.
+pub(crate) fn per_message() -> u64 {
+    let [few, many] = MESSAGES.map(count);
+    (many - few) / (MESSAGES[1] - MESSAGES[0])
+}
+
+/// Of this program while it passes so many messages on.
+fn count(messages: u64) -> u64 {
+    let this = std::env::current_exe().expect("this program");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(this)
+        .args(["talk", &messages.to_string()])
+        .output()
+        .expect("valgrind is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let counted = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    counted.unwrap_or_else(|| panic!("callgrind counts: {said}"))
+}
+
+/// What is counted.
+pub(crate) fn talk(messages: u64) {
+    let crowd = Crowd::new(ROOMS);
+    let frame = message(crowd.callee.id(), PAYLOAD);
+    for _ in 0..messages {
+        obey(&crowd.caller, decode(black_box(&frame)).expect("a message"));
+        black_box(take(&crowd.callee).message().encode());
+    }
+}

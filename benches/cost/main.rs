@@ -1,0 +1,60 @@
+//! What must not grow unnoticed: `make check-cost`, or `cargo bench --bench cost`.
+//!
+//! Instructions for a message and bytes for an idle peer are counted, not timed, so that a busy machine finds the same.
+//! Each figure is held against the one that is committed here, with 10 % of room. Whoever makes one better commits the
+//! better one; whoever has to make one worse says why.
+
+#[path = "../crowd/mod.rs"]
+mod crowd;
+mod instructions;
+mod memory;
+#[path = "../lab/trust.rs"]
+mod trust;
+
+use std::alloc::System;
+use std::process::ExitCode;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// To decode a candidate's frame, to deliver it in a hub with 100 rooms, and to encode it.
+const INSTRUCTIONS_PER_MESSAGE: u64 = 5330;
+
+/// On the heap, without what aws-lc has there of its own: a peer over TLS that has said nothing yet.
+const BYTES_FRESH: u64 = 15_628;
+
+/// The same when its first call's signaling has passed.
+const BYTES_AFTER_A_CALL: u64 = 30_224;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("talk"), Some(messages)) => instructions::talk(messages.parse().expect("a count")),
+        (Some("serve"), _) => memory::serve(),
+        _ => return check(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn check() -> ExitCode {
+    let (fresh, after_a_call) = memory::per_peer();
+    let kept = [
+        keeps("instructions per message", instructions::per_message(), INSTRUCTIONS_PER_MESSAGE),
+        keeps("bytes per idle peer, fresh", fresh, BYTES_FRESH),
+        keeps("bytes per idle peer, after a call", after_a_call, BYTES_AFTER_A_CALL),
+    ];
+    if kept.contains(&false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Whether it is at most a tenth more than what is committed.
+fn keeps(what: &str, found: u64, committed: u64) -> bool {
+    let verdict = match found {
+        more if more * 10 > committed * 11 => "FAILED: more than a tenth above",
+        less if less * 10 < committed * 9 => "better: commit it",
+        _ => "kept",
+    };
+    println!("{what}: {found}, committed {committed}: {verdict}");
+    !verdict.starts_with("FAILED")
+}

@@ -1,0 +1,56 @@
+//! A hub without sockets, and peers in it that talk and listen.
+
+use entremise::hub::{AllowanceLimits, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
+
+/// The usual ones.
+const LIMITS: HubLimits = HubLimits {
+    allowance: AllowanceLimits::NONE,
+    mailbox: MailboxLimits { messages: 512, bytes: 1 << 20 },
+    queued_bytes: 256 << 20,
+    rooms_per_peer: None,
+    peers_per_room: None,
+};
+
+/// Two peers in a hub with so many rooms, each of which has somebody in it.
+pub(crate) struct Crowd {
+    pub(crate) caller: Session,
+    pub(crate) callee: Session,
+    _others: Vec<Session>,
+}
+
+impl Crowd {
+    pub(crate) fn new(rooms: usize) -> Self {
+        let hub = Hub::new(LIMITS);
+        let open = || hub.open(Lifetime::Connection, None);
+        let enter = |number| {
+            let other = open();
+            join(&other, &format!("room {number}"));
+            take(&other);
+            other
+        };
+        Self { caller: open(), callee: open(), _others: (0..rooms).map(enter).collect() }
+    }
+}
+
+/// A candidate's frame to this peer, with so much payload.
+pub(crate) fn message(to: PeerId, bytes: usize) -> String {
+    format!(r#"{{"type":"candidate","to":"{to}","candidate":"{}"}}"#, "x".repeat(bytes))
+}
+
+pub(crate) fn join(session: &Session, room: &str) {
+    let join = ClientMessage::Join(RoomName::new(room).expect("a name"));
+    obey(session, Request { reference: None, message: join });
+}
+
+pub(crate) fn obey(session: &Session, request: Request<'_>) {
+    let place = session.place().expect("its queue is empty");
+    session.obey(request, place, Vec::new).expect("nothing is refused");
+}
+
+/// What its connection would write now.
+pub(crate) fn take(session: &Session) -> Frame {
+    let frame = session.try_next().expect("it was told");
+    session.written();
+    frame
+}

@@ -1,0 +1,62 @@
+//! entremise beside what people run today: `make bench`, or `make bench QUICK=1` for a look that takes a minute.
+//!
+//! One after the other, each server gets one core, and this program another. All speak TLS 1.3 with the same ECDSA P-256
+//! certificate, over X25519 and without resumption, so that every handshake is a whole one. Each does the same work, and
+//! every message is verified: that it reaches whom it is for, from whom it comes, and in order. What a server spends is
+//! its CPU time and its resident memory, by /proc.
+//!
+//! Prints a table, and writes it as `bench.md`, with a plot beside it, `bench.svg`, into the folder that is named.
+
+mod affinity;
+mod message;
+mod peer;
+mod phase;
+mod plot;
+mod relay;
+mod rival;
+mod server;
+mod site;
+mod table;
+
+use std::path::PathBuf;
+
+use affinity::Core;
+use phase::{Figures, Plan};
+use rival::{Entremise, PeerServer, Reference, Rival, Tutorial};
+use site::Pair;
+
+/// The first is what the others are compared with.
+const RIVALS: [&dyn Rival; 4] = [&Tutorial, &PeerServer, &Reference, &Entremise];
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    match arguments.next().as_deref() {
+        Some("relay") => relay::serve(&arguments.collect::<Vec<_>>()),
+        Some("quick") => compare(&Plan::QUICK, arguments.next()),
+        Some("whole") | None => compare(&Plan::WHOLE, arguments.next()),
+        Some(other) => panic!("quick or whole, and a folder for what is found; not {other}"),
+    }
+}
+
+fn compare(plan: &Plan, folder: Option<String>) {
+    let pair = Pair::new();
+    let [for_server, for_load] = Core::two();
+    for_load.stay();
+    // On the thread that also starts the servers: a process begins on its starter's core.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let columns: Vec<(&'static str, Figures)> = RIVALS
+        .into_iter()
+        .map(|rival| {
+            eprintln!("{} …", rival.name());
+            (rival.name(), runtime.block_on(phase::measure(rival, &pair, for_server, plan)))
+        })
+        .collect();
+    let markdown = table::markdown(&columns);
+    println!("{markdown}");
+    if let Some(folder) = folder.map(PathBuf::from) {
+        std::fs::create_dir_all(&folder).expect("the folder can be made");
+        std::fs::write(folder.join("bench.md"), markdown).expect("the folder is writable");
+        std::fs::write(folder.join("bench.svg"), plot::svg(&columns)).expect("the folder is writable");
+        println!("Written to {0}/bench.md and {0}/bench.svg.", folder.display());
+    }
+}

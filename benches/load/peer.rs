@@ -1,0 +1,195 @@
+//! A client of any of the servers, with one partner to whom it talks.
+
+use std::future::poll_fn;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use rustls::pki_types::ServerName;
+use tokio::io::BufWriter;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::message::{Kind, Stamp, now};
+use crate::rival::{Frame, Rival};
+use crate::site::Site;
+
+/// How long a message may be on its way, before it is lost.
+pub(crate) const LOST: Duration = Duration::from_mins(1);
+
+/// Thousands of peers are in this process.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Each frame is a TLS record of its own, as browsers send them; what is said at once leaves in one write.
+type Socket = WebSocketStream<TlsStream<BufWriter<TcpStream>>>;
+
+/// A client that is connected.
+pub(crate) struct Peer {
+    rival: &'static dyn Rival,
+    socket: Socket,
+    me: Contact,
+    partner: Option<Contact>,
+    heard: u64,
+}
+
+/// How to reach a peer, and what it has said.
+#[derive(Clone)]
+struct Contact {
+    number: u32,
+    id: Arc<str>,
+    /// Messages to its partner.
+    sent: Arc<AtomicU64>,
+}
+
+impl Peer {
+    /// A small part of what one core can encrypt in a millisecond, so that the flood keeps nobody waiting in this program.
+    const FLOOD: usize = 32;
+
+    /// With this number, of its own on that server. Done when the server has said who it is.
+    pub(crate) async fn connect(site: &Site, number: u32) -> Self {
+        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).await.expect("the server accepts");
+        tcp.set_nodelay(true).expect("a socket");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = site.connector.connect(name, BufWriter::new(tcp)).await.expect("the server speaks TLS 1.3");
+        let url = format!("wss://localhost:{}{}", site.port, site.rival.path(number));
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
+        let opened = tokio_tungstenite::client_async_with_config(url, tls, Some(config)).await;
+        let (mut socket, _) = opened.expect("a WebSocket");
+        let id = greet(site.rival, &mut socket).await.unwrap_or_else(|| number.to_string());
+        let me = Contact { number, id: id.into(), sent: Arc::default() };
+        Self { rival: site.rival, socket, me, partner: None, heard: 0 }
+    }
+
+    /// Makes two of them partners.
+    pub(crate) fn introduce(&mut self, other: &mut Self) {
+        self.partner = Some(other.me.clone());
+        other.partner = Some(self.me.clone());
+    }
+
+    fn partner(&self) -> &Contact {
+        self.partner.as_ref().expect("it was introduced")
+    }
+
+    /// How many messages it has sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.me.sent.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has heard all that its partner has said.
+    pub(crate) fn has_heard_all(&self) -> bool {
+        self.heard == self.partner().sent.load(Ordering::Relaxed)
+    }
+
+    /// Puts a message to the partner, due at this time, into the next write.
+    pub(crate) async fn say(&mut self, kind: Kind, at: u64) {
+        // Counted before the first byte can leave: the partner may ask as soon as it has it.
+        let number = self.me.sent.fetch_add(1, Ordering::Relaxed);
+        let partner = self.partner();
+        let payload = kind.payload(Stamp { from: self.me.number, to: partner.number, number, at });
+        let frame = self.rival.encode(&partner.id, kind, &payload);
+        self.socket.feed(Message::text(frame)).await.expect("the server listens");
+    }
+
+    /// The next message of busy peers.
+    pub(crate) async fn say_next(&mut self) {
+        self.say(Kind::of(self.sent()), now()).await;
+    }
+
+    /// Writes what was said.
+    pub(crate) async fn flush(&mut self) {
+        self.socket.flush().await.expect("the server listens");
+    }
+
+    /// The next message from the partner, verified. Cancel safe.
+    pub(crate) async fn hear(&mut self) -> Stamp {
+        loop {
+            let frame = self.socket.next().await.expect("the connection is open").expect("a frame");
+            let Message::Text(text) = frame else { continue };
+            match self.rival.decode(&text) {
+                Frame::Relayed { from, payload } => return self.verify(from, payload),
+                // It is written by the flush, or by the next one.
+                Frame::Ask(answer) => self.socket.send(Message::text(answer)).await.expect("the server listens"),
+                Frame::Other => {}
+                Frame::Welcome(_) | Frame::Refused => panic!("{} says {text}", self.rival.name()),
+            }
+        }
+    }
+
+    /// The next message, if it is here already.
+    pub(crate) fn try_hear(&mut self) -> Option<Stamp> {
+        self.hear().now_or_never()
+    }
+
+    /// Reads messages until so many have come.
+    pub(crate) async fn hear_many(&mut self, count: u64) {
+        let heard = async {
+            for _ in 0..count {
+                self.hear().await;
+            }
+        };
+        timeout(LOST, heard).await.expect("all that was said arrives");
+    }
+
+    fn verify(&mut self, from: &str, payload: &str) -> Stamp {
+        let stamp = Stamp::read(payload).expect("a payload of ours");
+        let partner = self.partner.as_ref().expect("it was introduced");
+        let expected = Stamp { from: partner.number, to: self.me.number, number: self.heard, at: stamp.at };
+        assert_eq!(stamp, expected, "{}: the next message of its partner, for itself", self.rival.name());
+        assert_eq!(from, &*partner.id, "{}: the sender as the server says it", self.rival.name());
+        self.heard += 1;
+        stamp
+    }
+
+    /// Writes candidates that nobody counts, [`Self::FLOOD`] at once, and looks at nothing that comes meanwhile. Whether
+    /// the connection is still open.
+    pub(crate) async fn flood(&mut self) -> bool {
+        let partner = self.partner();
+        let stamp = Stamp { from: self.me.number, to: partner.number, number: 0, at: 0 };
+        let frame = self.rival.encode(&partner.id, Kind::Candidate, &Kind::Candidate.payload(stamp));
+        for _ in 0..Self::FLOOD {
+            // It is a small part of what the socket's buffer takes.
+            if self.socket.feed(Message::text(frame.clone())).await.is_err() {
+                return false;
+            }
+        }
+        // Reads while it writes: the server may want to be rid of its answers before it takes more.
+        poll_fn(|cx| {
+            while let Poll::Ready(answer) = self.socket.poll_next_unpin(cx) {
+                if !matches!(answer, Some(Ok(_))) {
+                    return Poll::Ready(false);
+                }
+            }
+            self.socket.poll_flush_unpin(cx).map(|written| written.is_ok())
+        })
+        .await
+    }
+
+    /// Says goodbye, and waits for the server's.
+    pub(crate) async fn close(mut self) {
+        let closing = async {
+            let _ = self.socket.close(None).await;
+            while let Some(Ok(_)) = self.socket.next().await {}
+        };
+        timeout(LOST, closing).await.expect("the server says goodbye");
+    }
+}
+
+/// Until the server says who this is. None: who it asked to be.
+async fn greet(rival: &dyn Rival, socket: &mut Socket) -> Option<String> {
+    loop {
+        let frame = socket.next().await.expect("the connection is open").expect("a frame");
+        let Message::Text(text) = frame else { continue };
+        match rival.decode(&text) {
+            Frame::Welcome(id) => return id.map(str::to_owned),
+            Frame::Ask(answer) => socket.send(Message::text(answer)).await.expect("the server listens"),
+            other => panic!("{} greets with {other:?}", rival.name()),
+        }
+    }
+}

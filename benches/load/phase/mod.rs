@@ -1,0 +1,108 @@
+//! What is measured, one phase after the other on one server.
+
+mod busy;
+mod calls;
+mod flood;
+mod idle;
+mod paced;
+
+use std::time::Duration;
+
+use crate::affinity::Core;
+use crate::peer::Peer;
+use crate::rival::Rival;
+use crate::server::Server;
+use crate::site::Pair;
+
+use idle::Crowd;
+
+/// How much of everything.
+pub(crate) struct Plan {
+    /// Of the idle.
+    peers: u32,
+    /// Of the busy, the paced and the bystanders.
+    phase: Duration,
+    calls: u32,
+}
+
+impl Plan {
+    pub(crate) const WHOLE: Self = Self { peers: 1000, phase: Duration::from_secs(6), calls: 1000 };
+    pub(crate) const QUICK: Self = Self { peers: 200, phase: Duration::from_secs(1), calls: 200 };
+}
+
+/// Of the few that are busy.
+const FEW_PAIRS: usize = 50;
+
+/// What was measured.
+pub(crate) struct Figures {
+    pub(crate) kib_fresh: f64,
+    pub(crate) kib_called: f64,
+    /// Per second of the server's CPU time, as are the next three.
+    pub(crate) connects: f64,
+    pub(crate) relayed_few: f64,
+    pub(crate) relayed_many: f64,
+    pub(crate) calls: f64,
+    /// At a steady pace, and its latency.
+    pub(crate) cpu_per_message: Duration,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    /// Of bystanders' latency. None: the server waits, and there is no flood.
+    pub(crate) flood: Option<Flood>,
+    pub(crate) noise: Noise,
+}
+
+/// What others on this machine did to the figures.
+pub(crate) struct Noise {
+    /// By how much the load was late with its messages, at p99, when latency was measured.
+    pub(crate) lateness: Duration,
+    /// How long the server's threads waited for their core, for each second that they had it. Those of Node wait for each
+    /// other too.
+    pub(crate) waited: f64,
+}
+
+/// Bystanders' p99.
+pub(crate) struct Flood {
+    pub(crate) calm: Duration,
+    pub(crate) flooded: Duration,
+}
+
+/// Starts the server on this core and does everything with it.
+pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, plan: &Plan) -> Figures {
+    let server = Server::start(rival, pair, core);
+    let Crowd { mut peers, kib_fresh, kib_called, connects } = idle::measure(&server, plan.peers).await;
+    let relayed_many = busy::measure(&server, &mut peers, plan.phase).await;
+    leave(peers.split_off(2 * FEW_PAIRS)).await;
+    let relayed_few = busy::measure(&server, &mut peers, plan.phase).await;
+    let paced = paced::measure(&server, &mut peers, paced::PER_SECOND, plan.phase).await;
+    let flood = if rival.takes_a_flood() { Some(flood::measure(&server, &mut peers, plan.phase).await) } else { None };
+    leave(peers).await;
+    let calls = calls::measure(&server, plan.calls).await;
+    let lateness = Duration::from_nanos(paced.lateness.value_at_quantile(0.99));
+    let latency = |quantile| Duration::from_nanos(paced.latency.value_at_quantile(quantile));
+    Figures {
+        kib_fresh,
+        kib_called,
+        connects,
+        relayed_few,
+        relayed_many,
+        calls,
+        cpu_per_message: paced.cpu_per_message,
+        p50: latency(0.5),
+        p99: latency(0.99),
+        flood,
+        noise: Noise { lateness, waited: server.waited().div_duration_f64(server.cpu()) },
+    }
+}
+
+async fn leave(peers: Vec<Peer>) {
+    for peer in peers {
+        peer.close().await;
+    }
+}
+
+/// So many per second of CPU time.
+fn per_second(count: u64, cpu: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    let count = count as f64;
+    count / cpu.as_secs_f64()
+}

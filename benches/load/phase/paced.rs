@@ -1,0 +1,91 @@
+//! Latency in an open loop: messages are due at a steady pace, whatever became of those before, and their time runs from
+//! when they are due. So a server that stalls is charged for everything that it keeps waiting.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::busy::in_order;
+use crate::message::{Kind, nanoseconds, now};
+use crate::peer::Peer;
+use crate::server::Server;
+
+/// Of all peers together.
+pub(crate) const PER_SECOND: u64 = 2000;
+
+/// Messages that a peer may be late with.
+const ORDERS: usize = 65_536;
+
+/// What was seen.
+pub(crate) struct Paced {
+    pub(crate) cpu_per_message: Duration,
+    /// In nanoseconds.
+    pub(crate) latency: Histogram<u64>,
+    /// How late we were with a message, in nanoseconds: what the load's core did for others, or was too slow for.
+    pub(crate) lateness: Histogram<u64>,
+}
+
+/// Peers take turns, and each has as many.
+pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, per_second: u64, length: Duration) -> Paced {
+    let turns = nanoseconds(length) * per_second / 1_000_000_000 / peers.len() as u64;
+    let mut talking: JoinSet<(usize, (Peer, Histogram<u64>))> = JoinSet::new();
+    let mut orders = Vec::with_capacity(peers.len());
+    for (place, peer) in peers.drain(..).enumerate() {
+        let (order, ordered) = mpsc::channel(ORDERS);
+        orders.push(order);
+        talking.spawn(async move { (place, talk(peer, ordered, turns).await) });
+    }
+    let cpu = server.cpu();
+    let lateness = pace(&orders, turns, per_second).await;
+    let spent = server.cpu_since(cpu);
+    let mut latency = histogram();
+    for (peer, its) in in_order(talking).await {
+        peers.push(peer);
+        latency.add(its).expect("any value fits");
+    }
+    let count = u32::try_from(latency.len()).expect("seconds of messages");
+    Paced { cpu_per_message: spent / count, latency, lateness }
+}
+
+/// Does not sleep between messages: timers are coarser than what is measured, and the core is ours. How late it was with
+/// each.
+async fn pace(orders: &[mpsc::Sender<u64>], turns: u64, per_second: u64) -> Histogram<u64> {
+    let mut lateness = histogram();
+    let begin = now();
+    let count = turns * orders.len() as u64;
+    for (number, order) in (0..count).zip(orders.iter().cycle()) {
+        let due = begin + number * 1_000_000_000 / per_second;
+        while now() < due {
+            tokio::task::yield_now().await;
+        }
+        lateness.record(now() - due).expect("any value fits");
+        order.try_send(due).expect("no peer is that late");
+    }
+    lateness
+}
+
+/// Says so much, each as it is ordered, and hears as much.
+async fn talk(mut peer: Peer, mut ordered: mpsc::Receiver<u64>, turns: u64) -> (Peer, Histogram<u64>) {
+    let mut latency = histogram();
+    let (mut to_say, mut to_hear) = (turns, turns);
+    while to_say > 0 || to_hear > 0 {
+        tokio::select! {
+            stamp = peer.hear(), if to_hear > 0 => {
+                latency.record(now() - stamp.at).expect("any value fits");
+                to_hear -= 1;
+            }
+            Some(due) = ordered.recv(), if to_say > 0 => {
+                peer.say(Kind::of(peer.sent()), due).await;
+                peer.flush().await;
+                to_say -= 1;
+            }
+        }
+    }
+    (peer, latency)
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new(3).expect("three digits are few")
+}

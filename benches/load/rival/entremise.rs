@@ -1,0 +1,71 @@
+//! Ours, as it is released: every protection is on, with limits that a load generator does not reach.
+
+use std::process::Command;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Frame, Rival};
+use crate::message::Kind;
+use crate::site::Pair;
+
+pub(crate) struct Entremise;
+
+/// All peers come from one address, all the time, and talk like hundreds.
+const FLAGS: [&str; 14] = [
+    "--max-connections=100000",
+    "--max-connections-per-address=100000",
+    "--max-handshakes=100000",
+    "--max-handshakes-per-address=100000",
+    "--connections-per-second=100000",
+    "--connection-burst=100000",
+    "--max-parked=100000",
+    "--max-parked-per-address=100000",
+    "--messages-per-second=1000000",
+    "--message-burst=1000000",
+    "--bytes-per-second=400000000",
+    "--refused-messages=400000000",
+    "--stun-port=0",
+    "--log=error",
+];
+
+impl Rival for Entremise {
+    fn name(&self) -> &'static str {
+        "entremise"
+    }
+
+    fn command(&self, pair: &Pair, port: u16) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entremise"));
+        command.arg(format!("--listen=127.0.0.1:{port}")).args(FLAGS);
+        command.arg("--cert").arg(&pair.cert).arg("--key").arg(&pair.key);
+        command
+    }
+
+    fn path(&self, _: u32) -> String {
+        "/ws".to_owned()
+    }
+
+    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String {
+        let kind = kind.as_str();
+        format!(r#"{{"type":"{kind}","to":"{to}","{kind}":{payload}}}"#)
+    }
+
+    fn decode<'a>(&self, frame: &'a str) -> Frame<'a> {
+        let Ok(said) = serde_json::from_str::<Said<'a>>(frame) else { return Frame::Refused };
+        match (said.kind, said.id, said.from, said.payload) {
+            ("welcome", id @ Some(_), ..) => Frame::Welcome(id),
+            (_, _, Some(from), Some(payload)) => Frame::Relayed { from, payload: payload.get() },
+            _ => Frame::Refused,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    id: Option<&'a str>,
+    from: Option<&'a str>,
+    #[serde(borrow, alias = "offer", alias = "answer", alias = "candidate")]
+    payload: Option<&'a RawValue>,
+}

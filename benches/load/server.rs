@@ -1,0 +1,83 @@
+//! A server's process, and what it spends.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::affinity::Core;
+use crate::rival::Rival;
+use crate::site::{Pair, Site};
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// Stopped when it is dropped.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) site: Site,
+}
+
+impl Server {
+    /// On this core.
+    pub(crate) fn start(rival: &'static dyn Rival, pair: &Pair, core: Core) -> Self {
+        let port = free_port();
+        let mut command = rival.command(pair, port);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let process = core.run(|| command.spawn()).unwrap_or_else(|error| panic!("{} starts: {error}", rival.name()));
+        // Before the wait, so that it is stopped if it never answers.
+        let server = Self { process, site: Site { rival, port, connector: pair.connector() } };
+        let deadline = Instant::now() + START;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(Instant::now() < deadline, "{} listens within {START:?}", rival.name());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    /// The CPU time that it has used, in its own code and in the kernel for it.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        // After the command's name, which may have anything in it: proc_pid_stat(5), fields 14 and 15.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
+        let ticks: u64 = fields.take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(1000 * ticks / rustix::param::clock_ticks_per_second())
+    }
+
+    /// What of it it has used since.
+    pub(crate) fn cpu_since(&self, before: Duration) -> Duration {
+        self.cpu().saturating_sub(before)
+    }
+
+    /// How long its threads have been ready and had no core: proc_pid_schedstat, the second field.
+    pub(crate) fn waited(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("Linux");
+        let waited = threads.filter_map(|thread| {
+            let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            stat.split(' ').nth(1)?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(waited.sum())
+    }
+
+    /// Its resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> u32 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).expect("Linux")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,220 @@
+//! The figures as a table in Markdown, with what they were measured on.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::phase::{Figures, Noise};
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) title: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) value: fn(&Figures) -> Option<f64>,
+    pub(crate) better: Better,
+    /// What ours should reach.
+    goal: Goal,
+}
+
+/// Which way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Better {
+    Less,
+    More,
+}
+
+enum Goal {
+    /// In the row's unit.
+    AtMost(f64),
+    /// As a multiple of the first server's figure, or as a part of it where less is better.
+    Times(f64),
+    /// As a multiple of the first server's p50.
+    OfItsMedian(f64),
+}
+
+pub(crate) const ROWS: [Row; 10] = [
+    Row {
+        title: "Memory of an idle TLS peer, fresh",
+        unit: "KiB",
+        value: |figures| Some(figures.kib_fresh),
+        better: Better::Less,
+        goal: Goal::AtMost(10.0),
+    },
+    Row {
+        title: "… after a call",
+        unit: "KiB",
+        value: |figures| Some(figures.kib_called),
+        better: Better::Less,
+        goal: Goal::AtMost(12.0),
+    },
+    Row {
+        title: "TLS and WebSocket connects per CPU second",
+        unit: "",
+        value: |figures| Some(figures.connects),
+        better: Better::More,
+        goal: Goal::Times(6.0),
+    },
+    Row {
+        title: "Relayed messages per CPU second, 50 busy pairs",
+        unit: "",
+        value: |figures| Some(figures.relayed_few),
+        better: Better::More,
+        goal: Goal::Times(6.0),
+    },
+    Row {
+        title: "… 500 busy pairs",
+        unit: "",
+        value: |figures| Some(figures.relayed_many),
+        better: Better::More,
+        goal: Goal::Times(6.0),
+    },
+    Row {
+        title: "CPU per message at 2,000 messages/s",
+        unit: "µs",
+        value: |figures| Some(micros(figures.cpu_per_message)),
+        better: Better::Less,
+        goal: Goal::Times(2.7),
+    },
+    Row {
+        title: "Latency at 2,000 messages/s, p50",
+        unit: "µs",
+        value: |figures| Some(micros(figures.p50)),
+        better: Better::Less,
+        goal: Goal::OfItsMedian(0.6),
+    },
+    Row {
+        title: "… p99",
+        unit: "µs",
+        value: |figures| Some(micros(figures.p99)),
+        better: Better::Less,
+        goal: Goal::OfItsMedian(2.5),
+    },
+    Row {
+        title: "Whole calls per CPU second",
+        unit: "",
+        value: |figures| Some(figures.calls),
+        better: Better::More,
+        goal: Goal::Times(7.0),
+    },
+    Row {
+        title: "Bystanders' p99 while one peer floods another that does not read, of their p99 in calm",
+        unit: "×",
+        value: |figures| figures.flood.as_ref().map(|flood| flood.flooded.div_duration_f64(flood.calm)),
+        better: Better::Less,
+        goal: Goal::AtMost(2.0),
+    },
+];
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// Servers side by side, the last of them ours.
+pub(crate) fn markdown(columns: &[(&str, Figures)]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut text = format!("| | {} | goal |\n|---|{}---|\n", names.join(" | "), "--:|".repeat(names.len()));
+    for row in &ROWS {
+        let cells: Vec<String> = columns.iter().map(|(_, figures)| row.cell(figures, &columns[0].1)).collect();
+        let _ = writeln!(text, "| {} | {} | {} |", row.title, cells.join(" | "), row.verdict(columns));
+    }
+    let _ = writeln!(text, "\n{}\n\n{}", conditions(), noise(columns));
+    text
+}
+
+impl Row {
+    /// A figure, and how many times better it is than the first server's.
+    fn cell(&self, figures: &Figures, first: &Figures) -> String {
+        let Some(value) = (self.value)(figures) else { return "–".to_owned() };
+        let shown = format!("{} {}", readable(value), self.unit);
+        match self.times_better(figures, first) {
+            Some(times) => format!("{} ({}×)", shown.trim_end(), readable(times)),
+            None => shown.trim_end().to_owned(),
+        }
+    }
+
+    /// Than the first server's. None: one of the two has no figure.
+    pub(crate) fn times_better(&self, figures: &Figures, first: &Figures) -> Option<f64> {
+        let (value, first) = ((self.value)(figures)?, (self.value)(first)?);
+        Some(if self.better == Better::More { value / first } else { first / value })
+    }
+
+    fn verdict(&self, columns: &[(&str, Figures)]) -> String {
+        let [(_, first), .., (_, ours)] = columns else { return String::new() };
+        let Some(value) = (self.value)(ours) else { return String::new() };
+        let (goal, is_met) = match self.goal {
+            Goal::AtMost(most) => (format!("≤ {most} {}", self.unit), value <= most),
+            Goal::Times(least) => (format!("≥ {least}×"), self.times_better(ours, first).is_some_and(|it| it >= least)),
+            Goal::OfItsMedian(most) => (format!("≤ {most} of the first's p50"), value <= most * micros(first.p50)),
+        };
+        format!("{goal}: {}", if is_met { "met" } else { "missed" })
+    }
+}
+
+/// Three digits, thousands apart.
+pub(crate) fn readable(value: f64) -> String {
+    let decimals = match value {
+        small if small < 9.995 => 2,
+        medium if medium < 99.95 => 1,
+        _ => 0,
+    };
+    let text = format!("{value:.decimals$}");
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (place, digit) in whole.char_indices() {
+        if place > 0 && (whole.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + fraction
+}
+
+/// One core for the server, and what else has to be known.
+fn conditions() -> String {
+    let versions = [
+        format!("entremise {}", env!("CARGO_PKG_VERSION")),
+        format!("socket.io {}", package("socket.io")),
+        format!("peer {}", package("peer")),
+        format!("Node {}", said("node", &["--version"])),
+        said("rustc", &["--version"]),
+        format!("Linux {}", said("uname", &["-r"])),
+    ];
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "One core of {} for the server, another for the load, which is {} as seen by the system at the end. TLS 1.3, \
+         ECDSA P-256, X25519, no resumption. In parentheses: how many times better than the {}. {}.",
+        model.trim_start_matches(['\t', ' ', ':']),
+        load.split(' ').next().unwrap_or_default(),
+        crate::RIVALS[0].name(),
+        versions.join(", "),
+    )
+}
+
+/// Whether to believe it. A quiet machine has tens of microseconds and a few per cent.
+fn noise(columns: &[(&str, Figures)]) -> String {
+    let of = |(name, figures): &(&str, Figures)| {
+        let Noise { lateness, waited } = figures.noise;
+        format!("{name} {} µs and {:.0} %", readable(micros(lateness)), 100.0 * waited)
+    };
+    let each: Vec<String> = columns.iter().map(of).collect();
+    format!(
+        "Noise (by how much the load was late with messages at p99, and the time that the server waited for its core of \
+         the time that it had it): {}.",
+        each.join(", ")
+    )
+}
+
+/// The version that is installed in the rivals' folder.
+fn package(name: &str) -> String {
+    let path = format!("{}/benches/rivals/node_modules/{name}/package.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    package["version"].as_str().unwrap_or("of an unknown version").to_owned()
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
