@@ -2,7 +2,7 @@
 //!
 //! | Default | Why |
 //! |---|---|
-//! | 10,000 connections | about 150 MB of idle peers: what a small machine has to spare |
+//! | 10,000 connections | about 75 MB of idle peers: what a small machine has to spare |
 //! | 1,000 connections per address | a school or an office behind one address; a tenth of all for one attacker |
 //! | 1,000 new connections at once, 20 per second | that school comes back when the network does; one page that reloads makes 1 |
 //! | 2,048 unanswered connections | a restart brings everybody back within seconds; one that stops within a handshake of 64 KiB has 76 KB, so 155 MB at worst |
