@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// A stop signal and a count of who still has to heed it. Cheap to clone; all clones are one.
@@ -50,11 +49,6 @@ impl Tasks {
     /// Starts a task that nobody waits for, and that ends when its owner drops it.
     pub fn spawn_apart(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(self.runtime.spawn(task))
-    }
-
-    /// Makes the drain wait for something that somebody else spawns: until the token is dropped.
-    pub fn token(&self) -> TaskTrackerToken {
-        self.tracker.token()
     }
 
     /// Cancelled when it is time to stop.
