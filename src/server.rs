@@ -186,17 +186,18 @@ impl Server {
         let mut http = server.http_builder().http1();
         http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(self.max_header_bytes);
         let serving = server.serve(self.router.into_make_service_with_connect_info::<SocketAddr>());
-        tokio::pin!(serving);
+        // A task, because what `main` waits for itself has a thread of its own, and each new connection would wake it.
+        let mut serving = self.tasks.spawn_apart(serving);
         tokio::select! {
-            ended = &mut serving => return ended.map(|()| Drained::Clean),
+            ended = &mut serving => return ended?.map(|()| Drained::Clean),
             () = stop => {}
         }
         info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
-        self.hub.close();
         // Order: accepting stops before the peers are told, so that none of them can come back to us.
         handle.graceful_shutdown(Some(self.drain_timeout));
+        self.hub.close();
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
-        ended?;
+        ended??;
         match drained {
             Drained::Clean => debug!("everybody left"),
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),

@@ -47,7 +47,10 @@ impl Tasks {
     }
 
     /// Starts a task that nobody waits for, and that ends when its owner drops it.
-    pub fn spawn_apart(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    pub fn spawn_apart<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> AbortOnDropHandle<T> {
         AbortOnDropHandle::new(self.runtime.spawn(task))
     }
 
