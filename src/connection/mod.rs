@@ -7,11 +7,11 @@ pub(crate) mod framing;
 mod heartbeat;
 mod socket;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
 use crate::hub::{AllowanceLimits, Frame, Place, Session, Unseated};
@@ -21,9 +21,6 @@ use crate::protocol::{End, ErrorCode, ErrorNotice, Refusal, Request, Resume, Sec
 use heartbeat::{Beat, Heartbeat};
 use socket::Received;
 pub(crate) use socket::Socket;
-
-/// Frames written before the loop looks at the other side again, however fast the queue refills.
-const BATCH_FRAMES: usize = 64;
 
 /// What a connection allows and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +108,7 @@ impl Connection {
 
     /// Talks until one side has had enough. Borrows itself: a future that moved it would be three times as large, and
     /// there is one for each peer.
-    pub(crate) async fn talk(&mut self, stop: &CancellationToken) -> End {
+    pub(crate) async fn talk(&mut self) -> End {
         let (unseated, expired) = (self.session.unseated(), reached(self.expires));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
@@ -120,37 +117,43 @@ impl Connection {
             unseated = unseated => match unseated {
                 Unseated::TakenOver => End::TakenOver,
                 Unseated::Evicted => End::TooSlow,
+                Unseated::Closing => self.farewell(),
             },
             // Not a beat: whoever is never silent must not outstay its time.
             () = expired => End::Expired,
-            end = self.converse(stop) => end,
+            end = self.converse() => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
         end
     }
 
-    async fn converse(&mut self, stop: &CancellationToken) -> End {
+    async fn converse(&mut self) -> End {
         if let Err(end) = self.welcome().await {
             return end;
         }
         let mut place = None;
+        // One for all rounds: to make it anew would cost a part of each message.
+        let mut alarm = pin!(tokio::time::sleep_until(self.due().into()));
         loop {
             // Invariant: a frame is read only while the queue has a place for its answer
             // (`a_client_that_does_not_read_is_not_read`).
             place = place.or_else(|| self.session.place());
-            let due = self.due();
+            let due = self.due().into();
+            if alarm.deadline() != due {
+                alarm.as_mut().reset(due);
+            }
             // Order: nobody is called silent while there is something unread. Reading ahead of writing starves neither:
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
-                () = stop.cancelled() => Err(self.farewell()),
                 received = self.socket.receive(), if place.is_some() => self.hear(received, &mut place),
                 frame = self.session.next() => self.write(frame).await,
-                () = tokio::time::sleep_until(due.into()) => self.beat().await,
+                () = &mut alarm => self.beat().await,
             };
             if let Err(end) = done {
                 return end;
             }
+            self.socket.give_way().await;
         }
     }
 
@@ -187,8 +190,9 @@ impl Connection {
     /// Writes a message and what is queued behind it: many small frames leave in one record.
     async fn write(&mut self, first: Frame) -> Result<(), End> {
         self.feed(first).await?;
-        for _ in 1..BATCH_FRAMES {
-            let Some(frame) = self.session.try_next() else { break };
+        while !self.socket.is_turn_over()
+            && let Some(frame) = self.session.try_next()
+        {
             self.feed(frame).await?;
         }
         self.socket.flush().await?;

@@ -23,8 +23,14 @@ const WRITE_BYTES: usize = 16 * 1024;
 /// The largest buffer that a thread keeps to lend.
 const LENT_BYTES: usize = 64 * 1024;
 
-/// What is read before others have their turn: tokio counts polls, and not what one of them brings.
+/// What is read and written before others have their turn: tokio counts polls, and not what one of them brings.
 const TURN_BYTES: usize = 16 * 1024;
+
+/// What a frame costs besides its bytes, as so many of them: to be read and obeyed.
+const HEARD_BYTES: usize = 1024;
+
+/// … and to be written.
+const WRITTEN_BYTES: usize = 256;
 
 /// How long the other side may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,8 +51,8 @@ pub(crate) struct Socket {
     decoder: Decoder,
     outgoing: Outgoing,
     write_timeout: Duration,
-    /// Bytes read since others had their turn.
-    read: usize,
+    /// What was done since others had their turn, in bytes.
+    turn: usize,
     /// Whether the client has said its last, or something that can't be understood.
     is_over: bool,
 }
@@ -72,13 +78,15 @@ struct Outgoing {
 impl Socket {
     pub(crate) fn new(stream: Stream, max_message_bytes: usize, write_timeout: Duration) -> Self {
         let decoder = Decoder::new(max_message_bytes);
-        Self { stream, decoder, outgoing: Outgoing::default(), write_timeout, read: 0, is_over: false }
+        Self { stream, decoder, outgoing: Outgoing::default(), write_timeout, turn: 0, is_over: false }
     }
 
     /// The client's next frame. Cancel safe: what has come of a frame is the decoder's, and what was read of the
     /// stream is taken from it in the same step.
     pub(super) async fn receive(&mut self) -> Result<Received, End> {
-        match self.event().await? {
+        let event = self.event().await?;
+        self.turn += HEARD_BYTES;
+        match event {
             Event::Text(text) => Ok(Received::Text(text)),
             Event::Ping(payload) => {
                 framing::put_pong(self.outgoing.buffer(), &payload);
@@ -97,6 +105,7 @@ impl Socket {
     /// Puts a text behind what is to be sent; only [`flush`](Self::flush) is sure to send it.
     pub(super) async fn feed(&mut self, text: &str) -> Result<(), End> {
         framing::put_text(self.outgoing.buffer(), text);
+        self.turn += WRITTEN_BYTES + text.len();
         if self.outgoing.bytes.len() < WRITE_BYTES { Ok(()) } else { self.flush().await }
     }
 
@@ -104,6 +113,19 @@ impl Socket {
     pub(super) async fn flush(&mut self) -> Result<(), End> {
         let written = poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx));
         timeout(self.write_timeout, written).await.map_err(|_| End::TooSlow)?
+    }
+
+    /// Whether it has read and written as much as it may at once.
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.turn >= TURN_BYTES
+    }
+
+    /// Lets others have their turn where this one is over. Cancel safe: then the next does.
+    pub(super) async fn give_way(&mut self) {
+        if self.is_turn_over() {
+            yield_now().await;
+            self.turn = 0;
+        }
     }
 
     /// Asks for a sign of life, with the next [`flush`](Self::flush).
@@ -136,10 +158,7 @@ impl Socket {
     /// What the client says next. Where answers to pings can't leave, nothing is read that would ask for more.
     async fn event(&mut self) -> Result<Event, End> {
         loop {
-            if self.read >= TURN_BYTES {
-                self.read = 0;
-                yield_now().await;
-            }
+            self.give_way().await;
             if let Some(event) = poll_fn(|cx| self.poll_event(cx)).await? {
                 return Ok(event);
             }
@@ -149,7 +168,12 @@ impl Socket {
     /// Takes what the stream has; `None` where that makes nothing whole.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, End>> {
         ready!(self.outgoing.poll_leave(&mut self.stream, cx))?;
-        let read = ready!(Pin::new(&mut self.stream).poll_fill_buf(cx)).map_err(|_| End::Lost)?;
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_fill_buf(cx) else {
+            // Others have their turn anyway, once the rest is written.
+            self.turn = 0;
+            return Poll::Pending;
+        };
+        let read = read.map_err(|_| End::Lost)?;
         if read.is_empty() {
             return Poll::Ready(Err(End::Lost));
         }
@@ -157,7 +181,7 @@ impl Socket {
         let decoded = self.decoder.decode(&mut rest);
         let taken = read.len() - rest.len();
         Pin::new(&mut self.stream).consume(taken);
-        self.read += taken;
+        self.turn += taken;
         self.is_over |= decoded.is_err();
         Poll::Ready(decoded.map_err(End::from))
     }

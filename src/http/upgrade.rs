@@ -19,6 +19,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use serde::Serialize;
+use tokio::time::timeout;
 use tracing::{debug, trace};
 
 use super::caller::Caller;
@@ -163,7 +164,7 @@ impl Shared {
             };
             // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
             // the session's, which ends too.
-            let talk = AssertUnwindSafe(connection.talk(shared.0.tasks.stop()));
+            let talk = AssertUnwindSafe(connection.talk());
             let end = talk.catch_unwind().await.unwrap_or(End::Bug);
             shared.0.terms.metrics.ended(end.as_str());
             if end.parks() {
@@ -217,13 +218,9 @@ impl Shared {
         let Some(window) = self.0.terms.limits.resume_window else { return };
         let Ok(place) = self.0.parked.enter(client, Instant::now()) else { return };
         let Some(parked) = session.park() else { return };
-        let stop = self.0.tasks.stop().clone();
         self.0.tasks.spawn(async move {
-            tokio::select! {
-                _ = parked.unseated() => {}
-                () = tokio::time::sleep(window) => {}
-                () = stop.cancelled() => {}
-            }
+            // Taken over, evicted, closed or too late, it is over either way.
+            let _ = timeout(window, parked.unseated()).await;
             drop((parked, place));
         });
     }

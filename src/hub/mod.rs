@@ -128,13 +128,19 @@ impl Hub {
         })
     }
 
-    /// The process stops: from now on nobody is told that others leave. All leave, and each is told that.
+    /// The process stops: whoever holds a session ends it, and nobody is told that others leave.
     pub fn close(&self) {
-        self.is_closing.store(true, Ordering::Relaxed);
+        // Order: it is set before anybody is told to look. Who comes later looks before it waits.
+        self.is_closing.store(true, Ordering::SeqCst);
+        // Not with a shard's lock: who is told may be here at once to leave.
+        let peers: Vec<Arc<Peer>> = self.peers.iter().map(|peer| Arc::clone(&peer)).collect();
+        for peer in peers {
+            peer.stir();
+        }
     }
 
     fn is_closing(&self) -> bool {
-        self.is_closing.load(Ordering::Relaxed)
+        self.is_closing.load(Ordering::SeqCst)
     }
 
     /// A new peer, with what its credentials allow where there are any: from now on it can be addressed.

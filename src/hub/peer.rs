@@ -14,7 +14,7 @@ use super::allowance::Allowance;
 use super::mailbox::{Mailbox, Outbox, Queued};
 use super::token::Tokens;
 use super::window::Window;
-use super::{Frame, Lifetime, ResumeOffer};
+use super::{Frame, Hub, Lifetime, ResumeOffer};
 use crate::auth::Grant;
 use crate::protocol::{PeerId, RoomName};
 
@@ -60,6 +60,8 @@ pub enum Unseated {
     TakenOver,
     /// Others could no longer tell it the truth: there was no room for an announcement.
     Evicted,
+    /// The process stops.
+    Closing,
 }
 
 impl Peer {
@@ -129,7 +131,7 @@ impl Peer {
     fn pass_on(&self, state: &mut State, parked: bool) -> Hold {
         state.hold.0 += 1;
         self.parked.store(parked, Ordering::Relaxed);
-        self.changed.notify_waiters();
+        self.stir();
         state.hold
     }
 
@@ -141,11 +143,16 @@ impl Peer {
     /// From now on nothing is accepted for it; whoever holds the session ends it.
     pub(super) fn evict(&self) {
         self.mailbox.close();
+        self.stir();
+    }
+
+    /// Has whoever holds the session look again whether it still may.
+    pub(super) fn stir(&self) {
         self.changed.notify_waiters();
     }
 
-    /// Waits until this hold is over.
-    pub(super) async fn unseated(self: Arc<Self>, hold: Hold) -> Unseated {
+    /// Waits until this hold is over, or the hub closes.
+    pub(super) async fn unseated(self: Arc<Self>, hub: Arc<Hub>, hold: Hold) -> Unseated {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -156,6 +163,9 @@ impl Peer {
             }
             if self.mailbox.is_closed() {
                 return Unseated::Evicted;
+            }
+            if hub.is_closing() {
+                return Unseated::Closing;
             }
             changed.await;
         }

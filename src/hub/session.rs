@@ -96,9 +96,9 @@ impl Session {
         self.peer.mailbox.is_window_full()
     }
 
-    /// Waits until this hold is over. Borrows nothing.
+    /// Waits until this hold is over, or the hub closes. Borrows nothing.
     pub fn unseated(&self) -> impl Future<Output = Unseated> + use<> {
-        Arc::clone(&self.peer).unseated(self.hold)
+        Arc::clone(&self.peer).unseated(Arc::clone(&self.hub), self.hold)
     }
 
     /// Hands the session over to the hold that is given back, which waits for a newer connection. `None`: nobody could
