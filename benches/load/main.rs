@@ -5,6 +5,9 @@
 //! every message is verified: that it reaches whom it is for, from whom it comes, and in order. What a server spends is
 //! its CPU time and its resident memory, by /proc.
 //!
+//! All of it in rounds, each with new processes: a machine is seldom as quiet as the minute before, so a figure is the
+//! median of its rounds, and what is compared is compared within a round.
+//!
 //! Prints a table, and writes it as `bench.md`, with a plot beside it, `bench.svg`, into the folder that is named.
 
 mod affinity;
@@ -21,9 +24,10 @@ mod table;
 use std::path::PathBuf;
 
 use affinity::Core;
-use phase::{Figures, Plan};
+use phase::Plan;
 use rival::{Entremise, PeerServer, Reference, Rival, Tutorial};
 use site::Pair;
+use table::Column;
 
 /// The first is what the others are compared with.
 const RIVALS: [&dyn Rival; 4] = [&Tutorial, &PeerServer, &Reference, &Entremise];
@@ -44,13 +48,13 @@ fn compare(plan: &Plan, folder: Option<String>) {
     for_load.stay();
     // On the thread that also starts the servers: a process begins on its starter's core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let columns: Vec<(&'static str, Figures)> = RIVALS
-        .into_iter()
-        .map(|rival| {
-            eprintln!("{} …", rival.name());
-            (rival.name(), runtime.block_on(phase::measure(rival, &pair, for_server, plan)))
-        })
-        .collect();
+    let mut columns = RIVALS.map(|rival| Column { name: rival.name(), rounds: Vec::new() });
+    for round in 1..=plan.rounds {
+        for (rival, column) in RIVALS.into_iter().zip(&mut columns) {
+            eprintln!("round {round} of {}: {} …", plan.rounds, rival.name());
+            column.rounds.push(runtime.block_on(phase::measure(rival, &pair, for_server, plan)));
+        }
+    }
     let markdown = table::markdown(&columns);
     println!("{markdown}");
     if let Some(folder) = folder.map(PathBuf::from) {

@@ -49,8 +49,8 @@ struct Contact {
 }
 
 impl Peer {
-    /// A small part of what one core can encrypt in a millisecond, so that the flood keeps nobody waiting in this program.
-    const FLOOD: usize = 32;
+    /// Tens of microseconds for one core, so that the flood keeps nobody waiting in this program.
+    const FLOOD: usize = 8;
 
     /// With this number, of its own on that server. Done when the server has said who it is.
     pub(crate) async fn connect(site: &Site, number: u32) -> Self {

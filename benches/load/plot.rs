@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::phase::Figures;
-use crate::table::{ROWS, Row, readable};
+use crate::table::{Column, ROWS, Row, readable};
 
 const WIDTH: f64 = 860.0;
 const MARGIN: f64 = 16.0;
@@ -21,7 +20,7 @@ const BAR: f64 = 12.0;
 const COLOURS: [&str; 4] = ["#b8bec6", "#98a1ab", "#77818d", "#1f6feb"];
 
 /// Servers in the order of the table.
-pub(crate) fn svg(columns: &[(&str, Figures)]) -> String {
+pub(crate) fn svg(columns: &[Column]) -> String {
     let panel = columns.iter().map(|_| LINE).sum::<f64>() + LINE + GAP;
     let height = CAPTION + MARGIN + ROWS.iter().map(|_| panel).sum::<f64>();
     let mut svg = format!(
@@ -29,7 +28,7 @@ pub(crate) fn svg(columns: &[(&str, Figures)]) -> String {
          font-size=\"12\" role=\"img\" aria-label=\"entremise beside other signaling servers\">\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n"
     );
-    let caption = format!("One core each: how many times better than the {}. Longer is better.", columns[0].0);
+    let caption = format!("One core each: how many times better than the {}. Longer is better.", columns[0].name);
     text(&mut svg, MARGIN, MARGIN + BAR, "normal", &caption);
     for (place, row) in (0_u32..).zip(&ROWS) {
         draw(&mut svg, row, columns, MARGIN + CAPTION + panel * f64::from(place));
@@ -38,14 +37,14 @@ pub(crate) fn svg(columns: &[(&str, Figures)]) -> String {
 }
 
 /// One row's bars, below its title.
-fn draw(svg: &mut String, row: &Row, columns: &[(&str, Figures)], top: f64) {
-    let times = |figures| row.times_better(figures, &columns[0].1);
-    let longest = columns.iter().filter_map(|(_, figures)| times(figures)).fold(f64::MIN_POSITIVE, f64::max);
+fn draw(svg: &mut String, row: &Row, columns: &[Column], top: f64) {
+    let times = |column| row.times_better(column, &columns[0]);
+    let longest = columns.iter().filter_map(times).fold(f64::MIN_POSITIVE, f64::max);
     text(svg, MARGIN, top + BAR, "bold", row.title);
-    for ((line, colour), (name, figures)) in (1_u32..).zip(COLOURS).zip(columns) {
+    for ((line, colour), column) in (1_u32..).zip(COLOURS).zip(columns) {
         let y = top + LINE * f64::from(line);
-        text(svg, MARGIN, y + BAR - 2.0, "normal", name);
-        let Some(times) = times(figures) else {
+        text(svg, MARGIN, y + BAR - 2.0, "normal", column.name);
+        let Some(times) = times(column) else {
             text(svg, AXIS, y + BAR - 2.0, "normal", "–");
             continue;
         };
@@ -54,7 +53,7 @@ fn draw(svg: &mut String, row: &Row, columns: &[(&str, Figures)], top: f64) {
             svg,
             "<rect x=\"{AXIS}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"2\" fill=\"{colour}\"/>"
         );
-        let value = (row.value)(figures).map(readable).unwrap_or_default();
+        let value = row.value(column).map(readable).unwrap_or_default();
         let figure = format!("{}× ({value} {})", readable(times), row.unit);
         text(svg, AXIS + length + 6.0, y + BAR - 2.0, "normal", &figure.replace(" )", ")"));
     }

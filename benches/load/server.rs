@@ -36,11 +36,7 @@ impl Server {
 
     /// The CPU time that it has used, in its own code and in the kernel for it.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = self.proc("stat");
-        // After the command's name, which may have anything in it: proc_pid_stat(5), fields 14 and 15.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
-        let ticks: u64 = fields.take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
-        Duration::from_millis(1000 * ticks / rustix::param::clock_ticks_per_second())
+        self.of_all_threads(0)
     }
 
     /// What of it it has used since.
@@ -48,14 +44,20 @@ impl Server {
         self.cpu().saturating_sub(before)
     }
 
-    /// How long its threads have been ready and had no core: proc_pid_schedstat, the second field.
+    /// How long its threads have been ready and had no core.
     pub(crate) fn waited(&self) -> Duration {
+        self.of_all_threads(1)
+    }
+
+    /// A field of each thread's schedstat, in nanoseconds: the time on a core, the time without one. No server here ends
+    /// threads, and `stat` has but hundredths of a second.
+    fn of_all_threads(&self, field: usize) -> Duration {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("Linux");
-        let waited = threads.filter_map(|thread| {
+        let times = threads.filter_map(|thread| {
             let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            stat.split(' ').nth(1)?.parse::<u64>().ok()
+            stat.split(' ').nth(field)?.parse::<u64>().ok()
         });
-        Duration::from_nanos(waited.sum())
+        Duration::from_nanos(times.sum())
     }
 
     /// Its resident memory, in KiB.

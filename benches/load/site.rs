@@ -30,10 +30,12 @@ impl Pair {
         Self { cert, key, trust, _folder: folder }
     }
 
-    /// For clients of all servers alike: without the post-quantum key exchange, which Node's OpenSSL does not have.
+    /// For clients of all servers alike: with browsers' first cipher, of TLS 1.3's the one that every browser offers first,
+    /// and without the post-quantum key exchange, which Node's OpenSSL does not have.
     pub(crate) fn connector(&self) -> TlsConnector {
         let kx_groups = vec![aws_lc_rs::kx_group::X25519];
-        let provider = CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() };
+        let cipher_suites = vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256];
+        let provider = CryptoProvider { cipher_suites, kx_groups, ..aws_lc_rs::default_provider() };
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider has its suites")

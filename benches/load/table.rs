@@ -6,11 +6,18 @@ use std::time::Duration;
 
 use crate::phase::{Figures, Noise};
 
+/// A server, and what was measured of it.
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    /// One after the other, as many for each server.
+    pub(crate) rounds: Vec<Figures>,
+}
+
 /// One line of the table.
 pub(crate) struct Row {
     pub(crate) title: &'static str,
     pub(crate) unit: &'static str,
-    pub(crate) value: fn(&Figures) -> Option<f64>,
+    figure: fn(&Figures) -> Option<f64>,
     pub(crate) better: Better,
     /// What ours should reach.
     goal: Goal,
@@ -36,70 +43,70 @@ pub(crate) const ROWS: [Row; 10] = [
     Row {
         title: "Memory of an idle TLS peer, fresh",
         unit: "KiB",
-        value: |figures| Some(figures.kib_fresh),
+        figure: |figures| Some(figures.kib_fresh),
         better: Better::Less,
         goal: Goal::AtMost(10.0),
     },
     Row {
         title: "… after a call",
         unit: "KiB",
-        value: |figures| Some(figures.kib_called),
+        figure: |figures| Some(figures.kib_called),
         better: Better::Less,
         goal: Goal::AtMost(12.0),
     },
     Row {
         title: "TLS and WebSocket connects per CPU second",
         unit: "",
-        value: |figures| Some(figures.connects),
+        figure: |figures| Some(figures.connects),
         better: Better::More,
         goal: Goal::Times(6.0),
     },
     Row {
         title: "Relayed messages per CPU second, 50 busy pairs",
         unit: "",
-        value: |figures| Some(figures.relayed_few),
+        figure: |figures| Some(figures.relayed_few),
         better: Better::More,
         goal: Goal::Times(6.0),
     },
     Row {
         title: "… 500 busy pairs",
         unit: "",
-        value: |figures| Some(figures.relayed_many),
+        figure: |figures| Some(figures.relayed_many),
         better: Better::More,
         goal: Goal::Times(6.0),
     },
     Row {
         title: "CPU per message at 2,000 messages/s",
         unit: "µs",
-        value: |figures| Some(micros(figures.cpu_per_message)),
+        figure: |figures| Some(micros(figures.cpu_per_message)),
         better: Better::Less,
         goal: Goal::Times(2.7),
     },
     Row {
         title: "Latency at 2,000 messages/s, p50",
         unit: "µs",
-        value: |figures| Some(micros(figures.p50)),
+        figure: |figures| Some(micros(figures.p50)),
         better: Better::Less,
         goal: Goal::OfItsMedian(0.6),
     },
     Row {
         title: "… p99",
         unit: "µs",
-        value: |figures| Some(micros(figures.p99)),
+        figure: |figures| Some(micros(figures.p99)),
         better: Better::Less,
         goal: Goal::OfItsMedian(2.5),
     },
     Row {
         title: "Whole calls per CPU second",
         unit: "",
-        value: |figures| Some(figures.calls),
+        figure: |figures| Some(figures.calls),
         better: Better::More,
         goal: Goal::Times(7.0),
     },
     Row {
         title: "Bystanders' p99 while one peer floods another that does not read, of their p99 in calm",
         unit: "×",
-        value: |figures| figures.flood.as_ref().map(|flood| flood.flooded.div_duration_f64(flood.calm)),
+        figure: |figures| figures.flood.as_ref().map(|flood| flood.flooded.div_duration_f64(flood.calm)),
         better: Better::Less,
         goal: Goal::AtMost(2.0),
     },
@@ -110,44 +117,67 @@ fn micros(duration: Duration) -> f64 {
 }
 
 /// Servers side by side, the last of them ours.
-pub(crate) fn markdown(columns: &[(&str, Figures)]) -> String {
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+pub(crate) fn markdown(columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let mut text = format!("| | {} | goal |\n|---|{}---|\n", names.join(" | "), "--:|".repeat(names.len()));
     for row in &ROWS {
-        let cells: Vec<String> = columns.iter().map(|(_, figures)| row.cell(figures, &columns[0].1)).collect();
+        let cells: Vec<String> = columns.iter().map(|column| row.cell(column, &columns[0])).collect();
         let _ = writeln!(text, "| {} | {} | {} |", row.title, cells.join(" | "), row.verdict(columns));
     }
-    let _ = writeln!(text, "\n{}\n\n{}", conditions(), noise(columns));
+    let _ = writeln!(text, "\n{}\n\n{}", conditions(columns), noise(columns));
     text
 }
 
 impl Row {
+    /// The median of the rounds. None: it is not measured of this server.
+    pub(crate) fn value(&self, column: &Column) -> Option<f64> {
+        median(column.rounds.iter().filter_map(self.figure))
+    }
+
     /// A figure, and how many times better it is than the first server's.
-    fn cell(&self, figures: &Figures, first: &Figures) -> String {
-        let Some(value) = (self.value)(figures) else { return "–".to_owned() };
+    fn cell(&self, column: &Column, first: &Column) -> String {
+        let Some(value) = self.value(column) else { return "–".to_owned() };
         let shown = format!("{} {}", readable(value), self.unit);
-        match self.times_better(figures, first) {
+        match self.times_better(column, first) {
             Some(times) => format!("{} ({}×)", shown.trim_end(), readable(times)),
             None => shown.trim_end().to_owned(),
         }
     }
 
-    /// Than the first server's. None: one of the two has no figure.
-    pub(crate) fn times_better(&self, figures: &Figures, first: &Figures) -> Option<f64> {
-        let (value, first) = ((self.value)(figures)?, (self.value)(first)?);
-        Some(if self.better == Better::More { value / first } else { first / value })
+    /// Than the first server's in the same round. None: one of the two has no figure.
+    pub(crate) fn times_better(&self, column: &Column, first: &Column) -> Option<f64> {
+        self.median_ratio(column, first, self.figure).map(|ratio| match self.better {
+            Better::More => ratio,
+            Better::Less => ratio.recip(),
+        })
     }
 
-    fn verdict(&self, columns: &[(&str, Figures)]) -> String {
-        let [(_, first), .., (_, ours)] = columns else { return String::new() };
-        let Some(value) = (self.value)(ours) else { return String::new() };
+    /// Of this figure and the first server's other one in the same round.
+    fn median_ratio(&self, column: &Column, first: &Column, other: fn(&Figures) -> Option<f64>) -> Option<f64> {
+        let rounds = column.rounds.iter().zip(&first.rounds);
+        median(rounds.filter_map(|(figures, first)| Some((self.figure)(figures)? / other(first)?)))
+    }
+
+    fn verdict(&self, columns: &[Column]) -> String {
+        let [first, .., ours] = columns else { return String::new() };
         let (goal, is_met) = match self.goal {
-            Goal::AtMost(most) => (format!("≤ {most} {}", self.unit), value <= most),
+            Goal::AtMost(most) => {
+                (format!("≤ {most} {}", self.unit), self.value(ours).is_some_and(|value| value <= most))
+            }
             Goal::Times(least) => (format!("≥ {least}×"), self.times_better(ours, first).is_some_and(|it| it >= least)),
-            Goal::OfItsMedian(most) => (format!("≤ {most} of the first's p50"), value <= most * micros(first.p50)),
+            Goal::OfItsMedian(most) => {
+                let part = self.median_ratio(ours, first, |first| Some(micros(first.p50)));
+                (format!("≤ {most} of the first's p50"), part.is_some_and(|part| part <= most))
+            }
         };
         format!("{goal}: {}", if is_met { "met" } else { "missed" })
     }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
 }
 
 /// Three digits, thousands apart.
@@ -170,7 +200,7 @@ pub(crate) fn readable(value: f64) -> String {
 }
 
 /// One core for the server, and what else has to be known.
-fn conditions() -> String {
+fn conditions(columns: &[Column]) -> String {
     let versions = [
         format!("entremise {}", env!("CARGO_PKG_VERSION")),
         format!("socket.io {}", package("socket.io")),
@@ -181,22 +211,23 @@ fn conditions() -> String {
     ];
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "One core of {} for the server, another for the load, which is {} as seen by the system at the end. TLS 1.3, \
-         ECDSA P-256, X25519, no resumption. In parentheses: how many times better than the {}. {}.",
+        "Medians of {} rounds. One core of {} for the server, another for the load. TLS 1.3, ECDSA P-256, X25519, no \
+         resumption. In parentheses: how many times better than the {}, in the same round. {}.",
+        columns[0].rounds.len(),
         model.trim_start_matches(['\t', ' ', ':']),
-        load.split(' ').next().unwrap_or_default(),
-        crate::RIVALS[0].name(),
+        columns[0].name,
         versions.join(", "),
     )
 }
 
 /// Whether to believe it. A quiet machine has tens of microseconds and a few per cent.
-fn noise(columns: &[(&str, Figures)]) -> String {
-    let of = |(name, figures): &(&str, Figures)| {
-        let Noise { lateness, waited } = figures.noise;
-        format!("{name} {} µs and {:.0} %", readable(micros(lateness)), 100.0 * waited)
+fn noise(columns: &[Column]) -> String {
+    let of = |column: &Column| {
+        let of_each = |what: fn(&Noise) -> f64| median(column.rounds.iter().map(|figures| what(&figures.noise)));
+        let lateness = of_each(|noise| micros(noise.lateness)).unwrap_or_default();
+        let waited = of_each(|noise| noise.waited).unwrap_or_default();
+        format!("{} {} µs and {:.0} %", column.name, readable(lateness), 100.0 * waited)
     };
     let each: Vec<String> = columns.iter().map(of).collect();
     format!(

@@ -1,5 +1,5 @@
 // The server that tutorials teach: socket.io behind HTTPS, which passes offers, answers and candidates on to whom they
-// name. It writes no lines per message, which would only slow it down. Usage: node tutorial.js PORT CERT KEY
+// name, and says so on its console, message by message. Usage: node tutorial.js PORT CERT KEY
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 
@@ -12,10 +12,20 @@ const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }
 const io = new Server(server);
 
 io.on('connection', (socket) => {
+  console.log('A user connected');
   socket.emit('newUser', `Hello ${socket.id}`);
-  socket.on('offer', ({ offer, to }) => socket.to(to).emit('offer', { offer, from: socket.id }));
-  socket.on('answer', ({ answer, to }) => socket.to(to).emit('answer', { answer, from: socket.id }));
-  socket.on('candidate', ({ candidate, to }) => socket.to(to).emit('candidate', { candidate, from: socket.id }));
+  socket.on('offer', ({ offer, to }) => {
+    console.log('Server received offer, transmitting to : ', to);
+    socket.to(to).emit('offer', { offer, from: socket.id });
+  });
+  socket.on('candidate', ({ candidate, to }) => {
+    console.log('Server received candidate, transmitting to : ', to);
+    socket.to(to).emit('candidate', { candidate, from: socket.id });
+  });
+  socket.on('answer', ({ answer, to }) => {
+    console.log('Server received answer, transmitting to : ', to);
+    socket.to(to).emit('answer', { answer, from: socket.id });
+  });
 });
 
 server.listen(Number(port), '127.0.0.1');

@@ -18,6 +18,7 @@ use idle::Crowd;
 
 /// How much of everything.
 pub(crate) struct Plan {
+    pub(crate) rounds: u32,
     /// Of the idle.
     peers: u32,
     /// Of the busy, the paced and the bystanders.
@@ -26,8 +27,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) const WHOLE: Self = Self { peers: 1000, phase: Duration::from_secs(6), calls: 1000 };
-    pub(crate) const QUICK: Self = Self { peers: 200, phase: Duration::from_secs(1), calls: 200 };
+    pub(crate) const WHOLE: Self = Self { rounds: 5, peers: 1000, phase: Duration::from_secs(3), calls: 1000 };
+    pub(crate) const QUICK: Self = Self { rounds: 1, peers: 200, phase: Duration::from_secs(1), calls: 200 };
 }
 
 /// Of the few that are busy.
