@@ -179,17 +179,22 @@ fn conditions() -> String {
         said("rustc", &["--version"]),
         format!("Linux {}", said("uname", &["-r"])),
     ];
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
         "One core of {} for the server, another for the load, which is {} as seen by the system at the end. TLS 1.3, \
          ECDSA P-256, X25519, no resumption. In parentheses: how many times better than the {}. {}.",
-        model.trim_start_matches(['\t', ' ', ':']),
+        processor(),
         load.split(' ').next().unwrap_or_default(),
         crate::RIVALS[0].name(),
         versions.join(", "),
     )
+}
+
+/// The model of this machine's.
+pub(crate) fn processor() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
+    model.trim_start_matches(['\t', ' ', ':']).to_owned()
 }
 
 /// Whether to believe it. A quiet machine has tens of microseconds and a few per cent.
@@ -214,7 +219,8 @@ fn package(name: &str) -> String {
     package["version"].as_str().unwrap_or("of an unknown version").to_owned()
 }
 
-fn said(program: &str, arguments: &[&str]) -> String {
+/// What a program says of itself.
+pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
