@@ -2,17 +2,29 @@
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// A core of this machine, by its number.
+/// A core of this machine that is somebody's, or several.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Core(usize);
+pub(crate) struct Core(CpuSet);
 
 impl Core {
     /// One for the server and one for the load: the first and the last that we may use.
     pub(crate) fn two() -> [Self; 2] {
-        let allowed = sched_getaffinity(None).expect("Linux says which cores are ours");
-        let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
-        let first = cores.next().expect("we run on one");
-        [Self(first), Self(cores.next_back().expect("a second core, for the load"))]
+        let [first, .., last] = &all()[..] else { panic!("a second core, for the load") };
+        [Self::of(&[*first]), Self::of(&[*last])]
+    }
+
+    /// Two for the server, and the last for the load. None: we may not use as many.
+    pub(crate) fn three() -> Option<[Self; 2]> {
+        let [first, second, .., last] = all()[..] else { return None };
+        Some([Self::of(&[first, second]), Self::of(&[last])])
+    }
+
+    fn of(numbers: &[usize]) -> Self {
+        let mut set = CpuSet::new();
+        for core in numbers {
+            set.set(*core);
+        }
+        Self(set)
     }
 
     /// Does this on it, and comes back to where this thread was. What is started on the way stays there.
@@ -26,8 +38,12 @@ impl Core {
 
     /// Keeps this thread, and what it starts, on it.
     pub(crate) fn stay(self) {
-        let mut only = CpuSet::new();
-        only.set(self.0);
-        sched_setaffinity(None, &only).expect("it is one of ours");
+        sched_setaffinity(None, &self.0).expect("it is one of ours");
     }
+}
+
+/// Those that we may use, by their numbers.
+fn all() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).expect("Linux says which cores are ours");
+    (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()
 }
