@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
 use tokio::io::BufWriter;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -26,6 +26,10 @@ pub(crate) const LOST: Duration = Duration::from_mins(1);
 
 /// Thousands of peers are in this process.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+/// The system has 28,000 ports for each address, gives half of them away at once, and then has to search: which would
+/// slow this program down, and be a load of another kind.
+const PEERS_PER_ADDRESS: u32 = 4096;
 
 /// Each frame is a TLS record of its own, as browsers send them; what is said at once leaves in one write.
 pub(crate) type Socket = WebSocketStream<TlsStream<BufWriter<TcpStream>>>;
@@ -171,7 +175,10 @@ impl Peer {
 
 /// A WebSocket of its own on that server, and the id that it has there.
 pub(crate) async fn open(site: &Site, number: u32) -> (Socket, String) {
-    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).await.expect("the server accepts");
+    let from = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + number / PEERS_PER_ADDRESS);
+    let tcp = TcpSocket::new_v4().expect("a socket");
+    tcp.bind((from, 0).into()).expect("all of 127.0.0.0/8 is ours");
+    let tcp = tcp.connect((Ipv4Addr::LOCALHOST, site.port).into()).await.expect("the server accepts");
     tcp.set_nodelay(true).expect("a socket");
     let name = ServerName::try_from("localhost").expect("a name");
     let tls = site.connector.connect(name, BufWriter::new(tcp)).await.expect("the server speaks TLS 1.3");
