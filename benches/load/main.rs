@@ -6,8 +6,11 @@
 //! its CPU time and its resident memory, by /proc.
 //!
 //! Prints a table, and writes it as `bench.md`, with a plot beside it, `bench.svg`, into the folder that is named.
+//!
+//! `make growth` asks another question, of ours alone: what happens to its costs as peers and rooms become many.
 
 mod affinity;
+mod growth;
 mod message;
 mod peer;
 mod phase;
@@ -34,7 +37,8 @@ fn main() {
         Some("relay") => relay::serve(&arguments.collect::<Vec<_>>()),
         Some("quick") => compare(&Plan::QUICK, arguments.next()),
         Some("whole") | None => compare(&Plan::WHOLE, arguments.next()),
-        Some(other) => panic!("quick or whole, and a folder for what is found; not {other}"),
+        Some("growth") => growth::measure(&arguments.collect::<Vec<_>>()),
+        Some(other) => panic!("quick, whole or growth, and a folder for what is found; not {other}"),
     }
 }
 

@@ -159,14 +159,19 @@ pub(crate) fn readable(value: f64) -> String {
     };
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    grouped(whole) + fraction
+}
+
+/// Digits, thousands apart.
+pub(crate) fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
-    for (place, digit) in whole.char_indices() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    grouped + fraction
+    grouped
 }
 
 /// One core for the server, and what else has to be known.
