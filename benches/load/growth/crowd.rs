@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::flagged::Flagged;
 use super::table::{Row, Table};
-use super::{Plan, cpu, median, micros_each};
+use super::{Plan, cpu, least, micros_each};
 use crate::affinity::Core;
 use crate::message::{Kind, now};
 use crate::peer::Peer;
@@ -80,8 +80,10 @@ pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan, cores: &str) -> 
             ),
         ],
         note: format!(
-            "CPU time of the server, the kernel's for it included. {PASSERS_BY} connect and leave while the others are \
-             here. The server waited for its core for at most {waited:.0} % of the time that it had it."
+            "CPU time of the server, the kernel's for it included, the least of {} rounds. {PASSERS_BY} connect and \
+             leave while the others are here. The server waited for its core for at most {waited:.0} % of the time that it \
+             had it.",
+            plan.rounds
         ),
     }
 }
@@ -109,7 +111,7 @@ async fn measure(pair: &Pair, core: Core, size: u32, plan: &Plan) -> Figures {
             figures.push(figure);
         }
     }
-    let [connect, goodbye, flat_out, paced, in_turn] = rounds.map(median);
+    let [connect, goodbye, flat_out, paced, in_turn] = rounds.map(least);
     let waited = server.waited().div_duration_f64(server.cpu());
     Figures { kib, connect, goodbye, flat_out, paced, in_turn, waited }
 }
