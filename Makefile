@@ -2,9 +2,9 @@
 # make test   everything that needs no root
 # See also: make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target),
 # make test-network (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
-# make check-cost (what must not grow unnoticed)
+# make growth (many peers, many rooms), make check-cost (what must not grow unnoticed)
 
-.PHONY: run test check fuzz test-nginx test-clock test-network bench check-cost soak bench-turn
+.PHONY: run test check fuzz test-nginx test-clock test-network bench growth check-cost soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -57,6 +57,10 @@ test-network: node_modules
 INTO = $${CARGO_TARGET_DIR:-target}/bench
 bench: benches/rivals/node_modules
 	cargo bench --bench load -- $(if $(QUICK),quick,whole) $(INTO)
+
+# What becomes of costs as peers, rooms and their members become many, in 3 minutes, or in one with QUICK=1.
+growth:
+	cargo bench --bench load -- growth $(if $(QUICK),quick,whole) $(INTO)
 
 soak: SECONDS = 600
 soak:

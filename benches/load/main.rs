@@ -9,8 +9,11 @@
 //! median of its rounds, and what is compared is compared within a round.
 //!
 //! Prints a table, and writes it as `bench.md`, with a plot beside it, `bench.svg`, into the folder that is named.
+//!
+//! `make growth` asks another question, of ours alone: what happens to its costs as peers and rooms become many.
 
 mod affinity;
+mod growth;
 mod message;
 mod peer;
 mod phase;
@@ -35,10 +38,12 @@ const RIVALS: [&dyn Rival; 4] = [&Tutorial, &PeerServer, &Reference, &Entremise]
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match arguments.next().as_deref() {
+        Some("awake") => affinity::stay_awake(),
         Some("relay") => relay::serve(&arguments.collect::<Vec<_>>()),
         Some("quick") => compare(&Plan::QUICK, arguments.next()),
         Some("whole") | None => compare(&Plan::WHOLE, arguments.next()),
-        Some(other) => panic!("quick or whole, and a folder for what is found; not {other}"),
+        Some("growth") => growth::measure(&arguments.collect::<Vec<_>>()),
+        Some(other) => panic!("quick, whole or growth, and a folder for what is found; not {other}"),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
 use tokio::io::BufWriter;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -27,8 +27,12 @@ pub(crate) const LOST: Duration = Duration::from_mins(1);
 /// Thousands of peers are in this process.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
+/// The system has 28,000 ports for each address, gives half of them away at once, and then has to search: which would
+/// slow this program down, and be a load of another kind.
+const PEERS_PER_ADDRESS: u32 = 4096;
+
 /// Each frame is a TLS record of its own, as browsers send them; what is said at once leaves in one write.
-type Socket = WebSocketStream<TlsStream<BufWriter<TcpStream>>>;
+pub(crate) type Socket = WebSocketStream<TlsStream<BufWriter<TcpStream>>>;
 
 /// A client that is connected.
 pub(crate) struct Peer {
@@ -54,15 +58,7 @@ impl Peer {
 
     /// With this number, of its own on that server. Done when the server has said who it is.
     pub(crate) async fn connect(site: &Site, number: u32) -> Self {
-        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).await.expect("the server accepts");
-        tcp.set_nodelay(true).expect("a socket");
-        let name = ServerName::try_from("localhost").expect("a name");
-        let tls = site.connector.connect(name, BufWriter::new(tcp)).await.expect("the server speaks TLS 1.3");
-        let url = format!("wss://localhost:{}{}", site.port, site.rival.path(number));
-        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
-        let opened = tokio_tungstenite::client_async_with_config(url, tls, Some(config)).await;
-        let (mut socket, _) = opened.expect("a WebSocket");
-        let id = greet(site.rival, &mut socket).await.unwrap_or_else(|| number.to_string());
+        let (socket, id) = open(site, number).await;
         let me = Contact { number, id: id.into(), sent: Arc::default() };
         Self { rival: site.rival, socket, me, partner: None, heard: 0 }
     }
@@ -172,13 +168,35 @@ impl Peer {
     }
 
     /// Says goodbye, and waits for the server's.
-    pub(crate) async fn close(mut self) {
-        let closing = async {
-            let _ = self.socket.close(None).await;
-            while let Some(Ok(_)) = self.socket.next().await {}
-        };
-        timeout(LOST, closing).await.expect("the server says goodbye");
+    pub(crate) async fn close(self) {
+        close(self.socket).await;
     }
+}
+
+/// A WebSocket of its own on that server, and the id that it has there.
+pub(crate) async fn open(site: &Site, number: u32) -> (Socket, String) {
+    let from = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + number / PEERS_PER_ADDRESS);
+    let tcp = TcpSocket::new_v4().expect("a socket");
+    tcp.bind((from, 0).into()).expect("all of 127.0.0.0/8 is ours");
+    let tcp = tcp.connect((Ipv4Addr::LOCALHOST, site.port).into()).await.expect("the server accepts");
+    tcp.set_nodelay(true).expect("a socket");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let tls = site.connector.connect(name, BufWriter::new(tcp)).await.expect("the server speaks TLS 1.3");
+    let url = format!("wss://localhost:{}{}", site.port, site.rival.path(number));
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
+    let opened = tokio_tungstenite::client_async_with_config(url, tls, Some(config)).await;
+    let (mut socket, _) = opened.expect("a WebSocket");
+    let id = greet(site.rival, &mut socket).await.unwrap_or_else(|| number.to_string());
+    (socket, id)
+}
+
+/// Says goodbye, and waits for the server's.
+pub(crate) async fn close(mut socket: Socket) {
+    let closing = async {
+        let _ = socket.close(None).await;
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    timeout(LOST, closing).await.expect("the server says goodbye");
 }
 
 /// Until the server says who this is. None: who it asked to be.

@@ -189,14 +189,19 @@ pub(crate) fn readable(value: f64) -> String {
     };
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    grouped(whole) + fraction
+}
+
+/// Digits, thousands apart.
+pub(crate) fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
-    for (place, digit) in whole.char_indices() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    grouped + fraction
+    grouped
 }
 
 /// One core for the server, and what else has to be known.
@@ -209,16 +214,21 @@ fn conditions(columns: &[Column]) -> String {
         said("rustc", &["--version"]),
         format!("Linux {}", said("uname", &["-r"])),
     ];
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
     format!(
         "Medians of {} rounds. One core of {} for the server, another for the load. TLS 1.3, ECDSA P-256, X25519, no \
          resumption. In parentheses: how many times better than the {}, in the same round. {}.",
         columns[0].rounds.len(),
-        model.trim_start_matches(['\t', ' ', ':']),
+        processor(),
         columns[0].name,
         versions.join(", "),
     )
+}
+
+/// The model of this machine's.
+pub(crate) fn processor() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
+    model.trim_start_matches(['\t', ' ', ':']).to_owned()
 }
 
 /// Whether to believe it. A quiet machine has tens of microseconds and a few per cent.
@@ -245,7 +255,8 @@ fn package(name: &str) -> String {
     package["version"].as_str().unwrap_or("of an unknown version").to_owned()
 }
 
-fn said(program: &str, arguments: &[&str]) -> String {
+/// What a program says of itself.
+pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

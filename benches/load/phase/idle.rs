@@ -36,7 +36,8 @@ pub(crate) async fn measure(server: &Server, count: u32) -> Crowd {
     Crowd { peers, kib_fresh, kib_called: per_peer(server.resident_kib()), connects }
 }
 
-async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> Vec<Peer> {
+/// So many peers with these numbers.
+pub(crate) async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> Vec<Peer> {
     let mut peers = Vec::with_capacity(numbers.len());
     let mut connecting = JoinSet::new();
     for number in numbers {
@@ -50,7 +51,8 @@ async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> Vec<Peer> {
     peers
 }
 
-fn introduce(peers: &mut [Peer]) {
+/// Each to the next.
+pub(crate) fn introduce(peers: &mut [Peer]) {
     for pair in peers.chunks_exact_mut(2) {
         let [one, other] = pair else { unreachable!("chunks of two") };
         one.introduce(other);

@@ -1,10 +1,10 @@
 //! What is measured, one phase after the other on one server.
 
-mod busy;
+pub(crate) mod busy;
 mod calls;
 mod flood;
-mod idle;
-mod paced;
+pub(crate) mod idle;
+pub(crate) mod paced;
 
 use std::time::Duration;
 

@@ -1,0 +1,34 @@
+//! Ours as elsewhere, with more flags.
+
+use std::process::Command;
+
+use crate::message::Kind;
+use crate::rival::{Entremise, Frame, Rival};
+use crate::site::Pair;
+
+/// These flags besides the usual ones.
+pub(super) struct Flagged(pub(super) &'static [&'static str]);
+
+impl Rival for Flagged {
+    fn name(&self) -> &'static str {
+        Entremise.name()
+    }
+
+    fn command(&self, pair: &Pair, port: u16) -> Command {
+        let mut command = Entremise.command(pair, port);
+        command.args(self.0);
+        command
+    }
+
+    fn path(&self, number: u32) -> String {
+        Entremise.path(number)
+    }
+
+    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String {
+        Entremise.encode(to, kind, payload)
+    }
+
+    fn decode<'a>(&self, frame: &'a str) -> Frame<'a> {
+        Entremise.decode(frame)
+    }
+}
