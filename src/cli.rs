@@ -170,7 +170,7 @@ pub struct Cli {
     pub refused_messages: u32,
 
     /// Messages that may wait for one peer
-    #[arg(long, env = "ENTREMISE_MAILBOX_MESSAGES", value_name = "COUNT", default_value = "512")]
+    #[arg(long, env = "ENTREMISE_MAILBOX_MESSAGES", value_name = "COUNT", default_value = "2048")]
     #[arg(help_heading = "Queues", hide_env_values = true)]
     pub mailbox_messages: NonZeroUsize,
 

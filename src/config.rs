@@ -12,7 +12,7 @@
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
 //! | 256 KiB per second, 2 MiB at once | that burst with room for large offers; far below what a mailbox or a link would mind |
-//! | 512 messages, 1 MiB waiting | that burst, from the others' side; 16 of the largest messages |
+//! | 2,048 messages, 1 MiB waiting | everybody in all of one's rooms leaves at once (1,600 farewells) beside that burst; 16 of the largest messages |
 //! | 256 MiB waiting for all | 256 peers that stall with a full mailbox at the same time |
 //! | 16 rooms, 100 peers | lobby, team, call …; a mesh of calls ends far below, chat and presence do not |
 //! | sessions outlive connections by 30 s | a change of network takes seconds, a tunnel half a minute |
@@ -118,8 +118,11 @@ const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
 /// What a queued message weighs beyond its payload, generously.
 const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
+/// What a queued message takes besides its weight: its counts, its time and its place in the queue.
+const QUEUED_BYTES: usize = 128;
+
 /// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
-/// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, its task and the queue's nodes.
+/// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, and its task.
 const CONNECTION_OVERHEAD_BYTES: usize = 256 * 1024;
 
 impl Config {
@@ -127,9 +130,19 @@ impl Config {
     /// largest message while it is read (a buffer that grows by doubling), decoded and written.
     #[must_use]
     pub fn peer_bytes(&self) -> usize {
-        let queue = self.hub.mailbox.bytes.saturating_mul(2);
+        let MailboxLimits { messages, bytes } = self.hub.mailbox;
+        let queue = bytes.saturating_add(messages.saturating_mul(QUEUED_BYTES)).saturating_mul(2);
         let message = self.connection.max_message_bytes.saturating_mul(4);
         queue.saturating_add(message).saturating_add(CONNECTION_OVERHEAD_BYTES)
+    }
+
+    /// The farewells that a peer may be told of at once, where they are more than its queue holds: it would be closed for
+    /// what others do.
+    #[must_use]
+    pub fn too_many_farewells(&self) -> Option<usize> {
+        let HubLimits { rooms_per_peer, peers_per_room, mailbox, .. } = self.hub;
+        let farewells = rooms_per_peer?.get().saturating_mul(peers_per_room?.get());
+        Some(farewells).filter(|&farewells| farewells > mailbox.messages)
     }
 
     /// Whether this address, on which we listen, is one for what we serve.
@@ -334,6 +347,8 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::hub::{Hub, Lifetime, Session};
+    use crate::protocol::{ClientMessage, Request, RoomName};
 
     fn config(flags: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
@@ -356,6 +371,46 @@ mod tests {
             let error = config(flags).unwrap_err();
             assert!(error.contains(named) && error.contains("has to hold"), "{error}");
         }
+    }
+
+    #[test]
+    fn everybody_in_all_rooms_of_a_peer_may_leave_at_once() {
+        let limits = config(&[]).unwrap().hub;
+        let (rooms, members) = (limits.rooms_per_peer.unwrap().get(), limits.peers_per_room.unwrap().get());
+        let hub = Hub::new(limits);
+        let enter_all = || {
+            let session = hub.open(Lifetime::Connection, None);
+            for number in 0..rooms {
+                let room = RoomName::new(&format!("room {number}")).unwrap();
+                let join = Request { reference: None, message: ClientMessage::Join(room) };
+                session.obey(join, session.place().unwrap(), Vec::new).unwrap();
+            }
+            session
+        };
+        let read_all = |session: &Session| {
+            let told = std::iter::from_fn(|| session.try_next()).count();
+            session.written();
+            told
+        };
+        let stays = enter_all();
+        let mut others = Vec::new();
+        while others.len() < members - 1 {
+            others.push(enter_all());
+            for session in others.iter().chain([&stays]) {
+                read_all(session);
+            }
+        }
+        drop(others);
+        assert_eq!(read_all(&stays), rooms * (members - 1));
+    }
+
+    #[test]
+    fn a_queue_that_is_too_small_for_all_farewells_is_warned_of() {
+        assert_eq!(config(&[]).unwrap().too_many_farewells(), None);
+        let too_small = config(&["--mailbox-messages=1599"]).unwrap();
+        assert_eq!(too_small.too_many_farewells(), Some(1600));
+        let without_limit = config(&["--mailbox-messages=10", "--rooms-per-peer=0"]).unwrap();
+        assert_eq!(without_limit.too_many_farewells(), None);
     }
 
     #[test]
