@@ -203,6 +203,14 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// Over this connection as it is.
+    #[cfg(test)]
+    pub(crate) fn plain(tcp: TcpStream, tasks: Tasks) -> Self {
+        let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(1)) };
+        let (io, unread) = (Io::Plain(tcp), Unread::default());
+        Self { io, unread, opening: None, lingering, write_timeout: LINGER, stalled: None }
+    }
+
     /// Gives back what was read ahead of need.
     pub(crate) fn put_back(&mut self, bytes: &[u8]) {
         self.unread.put_back(bytes);

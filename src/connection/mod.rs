@@ -305,3 +305,87 @@ async fn reached(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::accept::Stream;
+    use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
+    use crate::ice::{Access, Embedded, IceConfig};
+    use crate::net::TlsEnd;
+    use crate::tasks::Tasks;
+
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        max_message_bytes: 65536,
+        allowance: AllowanceLimits::NONE,
+        heartbeat: Duration::from_secs(25),
+        write_timeout: Duration::from_secs(10),
+        resume_window: None,
+        farewell: Farewell::Restart,
+    };
+
+    async fn connection(tasks: &Tasks) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (client, server) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), async { listener.accept().await });
+        let socket = Socket::new(
+            Stream::plain(server.unwrap().0, tasks.clone()),
+            LIMITS.max_message_bytes,
+            LIMITS.write_timeout,
+        );
+        let hub = Hub::new(HubLimits {
+            allowance: LIMITS.allowance,
+            mailbox: MailboxLimits { messages: 512, bytes: 1 << 20 },
+            queued_bytes: 1 << 20,
+            rooms_per_peer: None,
+            peers_per_room: None,
+        });
+        let config = IceConfig {
+            servers: Vec::new(),
+            access: Access::None,
+            embedded: Embedded::default(),
+            ttl: 1,
+            public_host: None,
+        };
+        let ice = IceOffer { config: Arc::new(config), reached: None, tls_end: TlsEnd::Proxy };
+        let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
+        let session = hub.open(Lifetime::Connection, None);
+        (Connection::new(socket, session, Beginning::New, ice, terms, None), client.unwrap())
+    }
+
+    /// It is read, answered and written to: none of that alone may be all that it is given a turn for.
+    #[tokio::test]
+    async fn who_floods_and_reads_its_answers_gives_way_to_others() {
+        const FRAMES: u32 = 1000;
+        const AT_ONCE: u32 = 20;
+
+        let tasks = Tasks::new();
+        let (mut connection, client) = connection(&tasks).await;
+        let mut client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+        for _ in 0..FRAMES {
+            client.feed(Message::text(r#"{"type":"bye","to":"nobody"}"#)).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        // From now on it is all there.
+        tasks.spawn(async move {
+            for _ in 0..=FRAMES {
+                assert!(client.next().await.unwrap().unwrap().is_text(), "the welcome, and errors");
+            }
+        });
+        let (mut talk, mut turns) = (pin!(connection.talk()), 0);
+        let talked = poll_fn(|cx| {
+            turns += 1;
+            talk.as_mut().poll(cx)
+        });
+        assert_eq!(timeout(Duration::from_mins(1), talked).await, Ok(End::Lost), "the client hangs up");
+        assert!(turns >= FRAMES / AT_ONCE, "{FRAMES} frames in {turns} turns");
+    }
+}
