@@ -66,5 +66,7 @@ pub(crate) fn server_config(pair: Arc<ServedPair>) -> Arc<ServerConfig> {
         .with_no_client_auth()
         .with_cert_resolver(pair);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Each connection brings one for its successor: a second would be work, and would drive another out of the memory.
+    config.send_tls13_tickets = 1;
     Arc::new(config)
 }
