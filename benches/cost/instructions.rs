@@ -10,24 +10,22 @@ use crate::crowd::{Crowd, message, obey, take};
 /// As many as a start's and an end's instructions are the same for: only the difference counts.
 const MESSAGES: [u64; 2] = [2000, 12_000];
 
-const ROOMS: usize = 100;
-
 /// Bytes of a candidate.
 const PAYLOAD: usize = 250;
 
-/// What one message costs.
-pub(crate) fn per_message() -> u64 {
-    let [few, many] = MESSAGES.map(count);
+/// What one message costs in a hub with so many rooms.
+pub(crate) fn per_message(rooms: usize) -> u64 {
+    let [few, many] = MESSAGES.map(|messages| count(rooms, messages));
     (many - few) / (MESSAGES[1] - MESSAGES[0])
 }
 
 /// Of this program while it passes so many messages on.
-fn count(messages: u64) -> u64 {
+fn count(rooms: usize, messages: u64) -> u64 {
     let this = std::env::current_exe().expect("this program");
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(this)
-        .args(["talk", &messages.to_string()])
+        .args(["talk", &rooms.to_string(), &messages.to_string()])
         .output()
         .expect("valgrind is installed");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -36,8 +34,8 @@ fn count(messages: u64) -> u64 {
 }
 
 /// What is counted.
-pub(crate) fn talk(messages: u64) {
-    let crowd = Crowd::new(ROOMS);
+pub(crate) fn talk(rooms: usize, messages: u64) {
+    let crowd = Crowd::new(rooms);
     let frame = message(crowd.callee.id(), PAYLOAD);
     for _ in 0..messages {
         obey(&crowd.caller, decode(black_box(&frame)).expect("a message"));
