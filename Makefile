@@ -52,7 +52,7 @@ test-network: node_modules
 	cargo build
 	npm run --silent test:network
 
-# Beside other servers, in 8 minutes; QUICK=1 takes less than one and shows only that it works. The table and its plot
+# Beside other servers, in 9 minutes; QUICK=1 takes less than one and shows only that it works. The table and its plot
 # are written into the folder INTO: docs, for those that are committed.
 INTO = $${CARGO_TARGET_DIR:-target}/bench
 bench: benches/rivals/node_modules

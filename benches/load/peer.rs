@@ -103,13 +103,15 @@ impl Peer {
         self.socket.flush().await.expect("the server listens");
     }
 
-    /// The next message from the partner, verified. Cancel safe.
-    pub(crate) async fn hear(&mut self) -> Stamp {
+    /// The next message from the partner, verified: how long it was on its way, in nanoseconds. Cancel safe.
+    pub(crate) async fn hear(&mut self) -> u64 {
         loop {
             let frame = self.socket.next().await.expect("the connection is open").expect("a frame");
+            // What it takes us to verify it is not the server's time.
+            let heard = now();
             let Message::Text(text) = frame else { continue };
             match self.rival.decode(&text) {
-                Frame::Relayed { from, payload } => return self.verify(from, payload),
+                Frame::Relayed { from, payload } => return heard - self.verify(from, payload).at,
                 // It is written by the flush, or by the next one.
                 Frame::Ask(answer) => self.socket.send(Message::text(answer)).await.expect("the server listens"),
                 Frame::Other => {}
@@ -119,7 +121,7 @@ impl Peer {
     }
 
     /// The next message, if it is here already.
-    pub(crate) fn try_hear(&mut self) -> Option<Stamp> {
+    pub(crate) fn try_hear(&mut self) -> Option<u64> {
         self.hear().now_or_never()
     }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::affinity::{Awake, Core};
+use crate::affinity::Core;
 use crate::rival::Rival;
 use crate::site::{Pair, Site};
 
@@ -15,7 +15,6 @@ const START: Duration = Duration::from_secs(20);
 pub(crate) struct Server {
     process: Child,
     pub(crate) site: Site,
-    _awake: Awake,
 }
 
 impl Server {
@@ -26,8 +25,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = core.run(|| command.spawn()).unwrap_or_else(|error| panic!("{} starts: {error}", rival.name()));
         // Before the wait, so that it is stopped if it never answers.
-        let site = Site { rival, port, connector: pair.connector() };
-        let server = Self { process, site, _awake: Awake::keep(core) };
+        let server = Self { process, site: Site { rival, port, connector: pair.connector() } };
         let deadline = Instant::now() + START;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(Instant::now() < deadline, "{} listens within {START:?}", rival.name());

@@ -215,8 +215,9 @@ fn conditions(columns: &[Column]) -> String {
         format!("Linux {}", said("uname", &["-r"])),
     ];
     format!(
-        "Medians of {} rounds. One core of {} for the server, another for the load. TLS 1.3, ECDSA P-256, X25519, no \
-         resumption. In parentheses: how many times better than the {}, in the same round. {}.",
+        "Medians of {} rounds, for latencies of parts of a round. One core of {} for the server, which is kept awake where latency is measured, another for \
+         the load. TLS 1.3, ECDSA P-256, X25519, AES-128-GCM first, no resumption. In parentheses: how many times better \
+         than the {}, in the same round. {}.",
         columns[0].rounds.len(),
         processor(),
         columns[0].name,

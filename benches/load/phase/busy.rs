@@ -31,8 +31,17 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Dura
     tokio::time::sleep(length).await;
     let rate = per_second(heard.load(Ordering::Relaxed) - before, server.cpu_since(cpu));
     stop.cancel();
-    *peers = in_order(talking).await;
+    let silent = in_order(talking).await;
+    *peers = in_order(silent.into_iter().enumerate().map(catch_up).collect()).await;
     rate
+}
+
+/// Hears what is still on its way. Only when nobody says more: what came late would be the next phase's.
+async fn catch_up((place, mut peer): (usize, Peer)) -> (usize, Peer) {
+    while !peer.has_heard_all() {
+        peer.hear().await;
+    }
+    (place, peer)
 }
 
 /// Partners stay side by side.
@@ -61,10 +70,6 @@ async fn talk(mut peer: Peer, heard: &AtomicU64, stop: &CancellationToken) -> Pe
             peer.say_next().await;
         }
         peer.flush().await;
-    }
-    // What a partner has yet to write, it has counted: it says nothing new from now on.
-    while !peer.has_heard_all() {
-        peer.hear().await;
     }
     peer
 }

@@ -16,8 +16,7 @@ const FLOODER: u32 = 2_000_000;
 
 /// The same for both, without the flood and with it.
 pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Duration) -> Flood {
-    let p99 = |paced: &paced::Paced| Duration::from_nanos(paced.latency.value_at_quantile(0.99));
-    let calm = p99(&paced::measure(server, peers, PER_SECOND, length).await);
+    let calm = paced::latencies(server, peers, PER_SECOND, length).await.p99;
 
     let mut flooder = Peer::connect(&server.site, FLOODER).await;
     let mut stalled = Peer::connect(&server.site, FLOODER + 1).await;
@@ -25,9 +24,9 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Dura
     let stop = CancellationToken::new();
     let (under_it, ()) = tokio::join!(
         async {
-            let paced = paced::measure(server, peers, PER_SECOND, length).await;
+            let latencies = paced::latencies(server, peers, PER_SECOND, length).await;
             stop.cancel();
-            p99(&paced)
+            latencies.p99
         },
         flood(&mut flooder, &stop),
     );

@@ -18,13 +18,43 @@ pub(crate) const PER_SECOND: u64 = 2000;
 /// Messages that a peer may be late with.
 const ORDERS: usize = 65_536;
 
+/// Parts of a phase, of which the one in the middle counts: what stops the whole machine for some milliseconds, now and
+/// then, is in few of them.
+const PARTS: u32 = 6;
+
 /// What was seen.
 pub(crate) struct Paced {
     pub(crate) cpu_per_message: Duration,
     /// In nanoseconds.
-    pub(crate) latency: Histogram<u64>,
+    latency: Histogram<u64>,
     /// How late we were with a message, in nanoseconds: what the load's core did for others, or was too slow for.
-    pub(crate) lateness: Histogram<u64>,
+    lateness: Histogram<u64>,
+}
+
+/// Medians of the parts of a phase.
+pub(crate) struct Latencies {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    /// Of the load, at p99.
+    pub(crate) lateness: Duration,
+}
+
+/// At a steady pace for so long.
+pub(crate) async fn latencies(server: &Server, peers: &mut Vec<Peer>, per_second: u64, length: Duration) -> Latencies {
+    let mut parts = Vec::new();
+    for _ in 0..PARTS {
+        parts.push(measure(server, peers, per_second, length / PARTS).await);
+    }
+    let median = |of: fn(&Paced) -> u64| {
+        let mut all: Vec<u64> = parts.iter().map(of).collect();
+        all.sort_unstable();
+        Duration::from_nanos(all[all.len() / 2])
+    };
+    Latencies {
+        p50: median(|part| part.latency.value_at_quantile(0.5)),
+        p99: median(|part| part.latency.value_at_quantile(0.99)),
+        lateness: median(|part| part.lateness.value_at_quantile(0.99)),
+    }
 }
 
 /// Peers take turns, and each has as many.
@@ -72,8 +102,8 @@ async fn talk(mut peer: Peer, mut ordered: mpsc::Receiver<u64>, turns: u64) -> (
     let (mut to_say, mut to_hear) = (turns, turns);
     while to_say > 0 || to_hear > 0 {
         tokio::select! {
-            stamp = peer.hear(), if to_hear > 0 => {
-                latency.record(now() - stamp.at).expect("any value fits");
+            took = peer.hear(), if to_hear > 0 => {
+                latency.record(took).expect("any value fits");
                 to_hear -= 1;
             }
             Some(due) = ordered.recv(), if to_say > 0 => {
