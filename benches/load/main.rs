@@ -64,7 +64,9 @@ fn compare(plan: &Plan, folder: Option<String>) {
     println!("{markdown}");
     if let Some(folder) = folder.map(PathBuf::from) {
         std::fs::create_dir_all(&folder).expect("the folder can be made");
-        std::fs::write(folder.join("bench.md"), markdown).expect("the folder is writable");
+        let page =
+            format!("# Beside other servers\n\nBy `make bench`.\n\n{markdown}\n![The table as a plot](bench.svg)\n");
+        std::fs::write(folder.join("bench.md"), page).expect("the folder is writable");
         std::fs::write(folder.join("bench.svg"), plot::svg(&columns)).expect("the folder is writable");
         println!("Written to {0}/bench.md and {0}/bench.svg.", folder.display());
     }

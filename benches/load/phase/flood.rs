@@ -14,8 +14,12 @@ const PER_SECOND: u64 = 1000;
 /// No phase before has peers of these numbers.
 const FLOODER: u32 = 2_000_000;
 
+/// As many times a phase: half as many messages, and the first of each part find the flood in their way to begin.
+const PHASES: u32 = 3;
+
 /// The same for both, without the flood and with it.
 pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Duration) -> Flood {
+    let length = PHASES * length;
     let calm = paced::latencies(server, peers, PER_SECOND, length).await.p99;
 
     let mut flooder = Peer::connect(&server.site, FLOODER).await;

@@ -28,7 +28,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) const WHOLE: Self = Self { rounds: 7, peers: 1000, phase: Duration::from_secs(2), calls: 1000 };
+    pub(crate) const WHOLE: Self = Self { rounds: 5, peers: 1000, phase: Duration::from_secs(2), calls: 1000 };
     pub(crate) const QUICK: Self = Self { rounds: 1, peers: 200, phase: Duration::from_secs(1), calls: 200 };
 }
 
