@@ -73,6 +73,8 @@ test('with the signaling cut, in a call and out of one', scene(['chromium', 'chr
   try {
     alice.expect(/ERR_|WebSocket connection to|\b426\b/);
     await alice.page.goto(network.url);
+    // Until then there is nothing to click.
+    await alice.reaches('ready');
     await connect(alice, bob);
     await all([alice, bob], (peer) => peer.seesTheOther());
     network.cut();
