@@ -321,7 +321,10 @@ mod tests {
     use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
     use crate::ice::{Access, Embedded, IceConfig};
     use crate::net::TlsEnd;
+    use crate::protocol::{ClientMessage, Kind};
     use crate::tasks::Tasks;
+
+    type Client = WebSocketStream<TcpStream>;
 
     const LIMITS: ConnectionLimits = ConnectionLimits {
         max_message_bytes: 65536,
@@ -332,7 +335,10 @@ mod tests {
         farewell: Farewell::Restart,
     };
 
-    async fn connection(tasks: &Tasks) -> (Connection, TcpStream) {
+    /// Frames in one turn, at most.
+    const AT_ONCE: u32 = 30;
+
+    async fn connection(tasks: &Tasks) -> (Connection, Client, Arc<Hub>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (client, server) =
             tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), async { listener.accept().await });
@@ -358,26 +364,15 @@ mod tests {
         let ice = IceOffer { config: Arc::new(config), reached: None, tls_end: TlsEnd::Proxy };
         let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
         let session = hub.open(Lifetime::Connection, None);
-        (Connection::new(socket, session, Beginning::New, ice, terms, None), client.unwrap())
+        let connection = Connection::new(socket, session, Beginning::New, ice, terms, None);
+        (connection, WebSocketStream::from_raw_socket(client.unwrap(), Role::Client, None).await, hub)
     }
 
-    /// It is read, answered and written to: none of that alone may be all that it is given a turn for.
-    #[tokio::test]
-    async fn who_floods_and_reads_its_answers_gives_way_to_others() {
-        const FRAMES: u32 = 1000;
-        const AT_ONCE: u32 = 20;
-
-        let tasks = Tasks::new();
-        let (mut connection, client) = connection(&tasks).await;
-        let mut client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
-        for _ in 0..FRAMES {
-            client.feed(Message::text(r#"{"type":"bye","to":"nobody"}"#)).await.unwrap();
-        }
-        client.flush().await.unwrap();
-        // From now on it is all there.
+    /// How many turns a connection takes until its client has heard the welcome and so many frames, and hangs up.
+    async fn turns(mut connection: Connection, mut client: Client, frames: u32, tasks: &Tasks) -> u32 {
         tasks.spawn(async move {
-            for _ in 0..=FRAMES {
-                assert!(client.next().await.unwrap().unwrap().is_text(), "the welcome, and errors");
+            for _ in 0..=frames {
+                assert!(client.next().await.unwrap().unwrap().is_text());
             }
         });
         let (mut talk, mut turns) = (pin!(connection.talk()), 0);
@@ -386,6 +381,39 @@ mod tests {
             talk.as_mut().poll(cx)
         });
         assert_eq!(timeout(Duration::from_mins(1), talked).await, Ok(End::Lost), "the client hangs up");
+        turns
+    }
+
+    /// It is read, answered and written to: none of that alone may be all that it is given a turn for.
+    #[tokio::test]
+    async fn who_floods_and_reads_its_answers_gives_way_to_others() {
+        const FRAMES: u32 = 1000;
+
+        let tasks = Tasks::new();
+        let (connection, mut client, _) = connection(&tasks).await;
+        for _ in 0..FRAMES {
+            client.feed(Message::text(r#"{"type":"bye","to":"nobody"}"#)).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        // From now on it is all there.
+        let turns = turns(connection, client, FRAMES, &tasks).await;
+        assert!(turns >= FRAMES / AT_ONCE, "{FRAMES} frames in {turns} turns");
+    }
+
+    #[tokio::test]
+    async fn who_is_told_much_gives_way_to_others() {
+        const FRAMES: u32 = 500;
+
+        let tasks = Tasks::new();
+        let (connection, client, hub) = connection(&tasks).await;
+        let sender = hub.open(Lifetime::Connection, None);
+        let payload = format!("\"{}\"", "x".repeat(300));
+        for _ in 0..FRAMES {
+            let to = connection.session().id().to_string().into();
+            let message = ClientMessage::Relay { kind: Kind::Message, to, payload: Some(&payload) };
+            sender.obey(Request { reference: None, message }, sender.place().unwrap(), Vec::new).unwrap();
+        }
+        let turns = turns(connection, client, FRAMES, &tasks).await;
         assert!(turns >= FRAMES / AT_ONCE, "{FRAMES} frames in {turns} turns");
     }
 }
