@@ -11,7 +11,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated};
+use super::{
+    AllowanceLimits, Heard, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated,
+};
 use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, ServerMessage, decode};
 
 const CLIENTS: usize = 3;
@@ -805,7 +807,8 @@ impl Stress {
             if let Some(frame) = session.try_next() {
                 received = frame.number;
             }
-            assert!(session.afford(Some(&decode(&frame.to_string()).expect("a frame").message), 0, Instant::now()));
+            let (text, now) = (frame.to_string(), Instant::now());
+            assert!(session.afford(Heard::Message(&decode(&text).expect("a frame").message), 0, now));
         }
         self.offers.lock()[which] = Some(ResumeOffer { token, received });
         match self.random(4) {
