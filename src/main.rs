@@ -8,18 +8,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
 use entremise::cli::{Cli, Command, LogFormat, TokenOrder};
-use entremise::config::{self, Config};
+use entremise::config::{self, Config, MemoryBounds};
 use entremise::error::StartError;
 use entremise::server::Server;
 use entremise::tls::ServedPair;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Whose lines are never written, whatever the operator's filter says. The codecs warn about each malformed datagram,
 /// so strangers would write the log.
@@ -59,9 +63,9 @@ async fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     raise_descriptor_limit(cli.max_connections, cli.max_handshakes);
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let hangup = signal(SignalKind::hangup())?;
-    let (peer_bytes, queued_bytes) = (config.peer_bytes(), config.hub.queued_bytes);
+    let memory = MemoryBounds::of(&config);
     let server = Server::bind(config)?;
-    announce(&server, peer_bytes, queued_bytes);
+    announce(&server, memory);
     tell_systemd(NotifyState::Ready);
     let pair = server.pair();
     tokio::select! {
@@ -122,15 +126,20 @@ fn tell_systemd(state: NotifyState<'_>) {
 }
 
 /// Tells where the page is, and how much memory peers may take. That nobody listens to standard output is no reason not to serve.
-fn announce(server: &Server, peer_bytes: usize, queued_bytes: usize) {
+fn announce(server: &Server, memory: MemoryBounds) {
     let urls = server.urls();
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "entremise {}: open {}", env!("CARGO_PKG_VERSION"), urls[0]);
     if let Some(others) = urls.get(1..).filter(|others| !others.is_empty()) {
         let _ = writeln!(out, "on your network: {}", others[..others.len().min(OTHER_URLS)].join(" "));
     }
-    let (peer, queued) = (peer_bytes / 1024, queued_bytes / 1024);
-    let _ = writeln!(out, "memory: at most {peer} KiB for one peer, {queued} KiB for what peers say to each other");
+    let kib = |bytes: usize| format!("{} KiB", bytes / 1024);
+    let peer = memory.peer.map_or("without a bound".to_owned(), |bytes| format!("at most {}", kib(bytes)));
+    let (waiting, each) = (kib(memory.waiting), kib(memory.each));
+    let _ = writeln!(
+        out,
+        "memory: {peer} for one peer; {waiting} for all that waits for peers, and {each} for each of them"
+    );
 }
 
 /// Has the certificate, if there is one, read again at each signal. Never ready.

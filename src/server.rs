@@ -74,13 +74,6 @@ impl Server {
         };
         let address = listener.local_addr().expect("a socket that listens has an address");
         config.check_address(address)?;
-        if let Some(farewells) = config.too_many_farewells() {
-            let messages = config.hub.mailbox.messages;
-            warn!(
-                "--mailbox-messages {messages}: when all others leave a peer's rooms at once it is told {farewells} times, or \
-                 closed where its queue holds fewer"
-            );
-        }
         let tasks = Tasks::new();
         let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());

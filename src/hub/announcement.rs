@@ -10,10 +10,12 @@ use std::num::NonZeroU64;
 use super::budget::Debt;
 use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, RoomName, ServerMessage};
 
-/// The memory of one announcement, in bytes, at most: three times what it has in a B-tree, whose nodes may be half full,
-/// and in a hash table, which may just have grown.
-pub(super) const ANNOUNCEMENT_BYTES: usize =
-    3 * (size_of::<(Number, Placed)>() + size_of::<((RoomName, PeerId), Pair)>());
+/// The memory of one announcement that is about no member of a room, in bytes, at most: three times its entry, because
+/// a node of a B-tree may be half full.
+pub(super) const PLACED_BYTES: usize = 3 * size_of::<(Number, Placed)>();
+
+/// … and of one that is: its entry in a hash table besides, which may just have grown.
+pub(super) const ANNOUNCEMENT_BYTES: usize = PLACED_BYTES + 3 * size_of::<((RoomName, PeerId), Pair)>();
 
 /// Something that the server says unasked.
 #[derive(Debug)]

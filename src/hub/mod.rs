@@ -61,6 +61,20 @@ pub struct HubLimits {
     pub peers_per_room: Option<NonZeroUsize>,
 }
 
+impl HubLimits {
+    /// The memory of all that the server may have to tell one peer unasked, in bytes. None: there is no limit.
+    #[must_use]
+    pub fn announcement_bytes(&self) -> Option<usize> {
+        let (rooms, members) = (self.rooms_per_peer?.get(), self.peers_per_room?.get());
+        // Each member may have left and come back; each message of the peer's own may be undelivered; each room may be
+        // forbidden.
+        let about_members = rooms.saturating_mul(members).saturating_mul(2);
+        let undelivered = self.mailbox.debts().saturating_add(members);
+        let about_itself = undelivered.saturating_add(rooms).saturating_mul(announcement::PLACED_BYTES);
+        Some(about_members.saturating_mul(announcement::ANNOUNCEMENT_BYTES).saturating_add(about_itself))
+    }
+}
+
 /// How long a session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {

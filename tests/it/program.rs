@@ -155,9 +155,18 @@ impl Program {
 
     /// How many bytes of memory it occupies.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// … and at most did, until now.
+    pub(crate) fn most_resident_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, field: &str) -> u64 {
         let pid = self.child.id().expect("it has not been waited for");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells it");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kilobytes * 1024
     }

@@ -1,0 +1,6 @@
+//! Attacks that have succeeded once, each tried again by clients that do what no library does.
+
+mod acknowledgement;
+mod memory;
+mod resume;
+mod room;
