@@ -62,7 +62,7 @@ pub enum StartError {
         problem: String,
     },
 
-    /// A TURN server that nobody could use.
+    /// A TURN server without credentials for it.
     #[error(
         "--ice-server {url}: a TURN server needs credentials; give --turn-secret-file, or --ice-username and --ice-password-file"
     )]
@@ -71,9 +71,16 @@ pub enum StartError {
         url: String,
     },
 
+    /// A certificate where nothing is encrypted.
+    #[error("{flag} does nothing with --plain-http, which serves without TLS: leave out one of the two")]
+    PlainWithPair {
+        /// The flag that was given.
+        flag: &'static str,
+    },
+
     /// Everything in plain text, for all the world.
     #[error(
-        "--plain-http on {listen}: whoever is on the way could read and change everything; listen on 127.0.0.1, \
+        "--plain-http on {listen}: all that is on the way could read and change everything; listen on 127.0.0.1, \
          beside the proxy that ends TLS, or give --insecure-plain-http-on-any-address where the way here is safe"
     )]
     PlainHttp {

@@ -148,17 +148,17 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
 
 /// The filter that this text means: a level for all, and levels for single targets.
 fn filter(text: &str) -> Result<EnvFilter, String> {
-    let directives = || text.split(',').map(str::trim);
-    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
+    let directives: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
     // The crate takes a word alone for a target, and what no directive names is silent.
-    if let Some(word) = directives().find(|word| !word.contains(['=', '[']) && !is_level(word)) {
+    if let Some(word) = directives.iter().find(|word| !word.contains(['=', '[']) && !is_level(word)) {
         return Err(format!("{word:?} is no level; give error, warn, info, debug, trace or off"));
     }
     let is_heard = |word: &str| is_level(word) || word.contains('[') || word.starts_with("entremise");
-    if !directives().any(is_heard) {
+    if !directives.iter().copied().any(is_heard) {
         return Err("nothing of entremise itself would be logged; begin with a level, such as info,".to_owned() + text);
     }
-    EnvFilter::try_new(text).map_err(|error| error.to_string())
+    EnvFilter::try_new(directives.join(",")).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser as _;
 use entremise::cli::{Cli, Command, TokenOrder};
 use entremise::config::{self, Config};
 use entremise::error::StartError;
@@ -26,7 +25,10 @@ use tracing::warn;
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(usage) => return usage.print().into(),
+    };
     let done = match &cli.command {
         Some(Command::Token(order)) => print_token(order),
         None => return serve_and_report(&cli),
@@ -77,6 +79,9 @@ async fn serve(cli: &Cli, log: &Log) -> Result<(), Box<dyn Error>> {
     raise_descriptor_limit(cli.max_connections, cli.max_handshakes);
     let memory = announcement::Memory::of(&config);
     let server = Server::bind(config)?;
+    for concern in config::look(cli) {
+        warn!("{concern}");
+    }
     let (stop, hangup) = signals.serve()?;
     // So that what the start has to say is there once the program says that it serves.
     log.settle(LAST_LINES);

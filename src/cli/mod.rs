@@ -1,5 +1,6 @@
 //! The command line: flags, each with its environment variable, its unit and its default. No IO.
 
+mod usage;
 mod value;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use value::{host, ports, rate, room, seconds, seconds_or_none};
+pub use usage::{Given, Usage};
+use value::{host, listen_address, ports, rate, room, seconds, seconds_or_none, switch};
 
 use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
@@ -30,9 +32,13 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
 
+    /// What of the rest was given.
+    #[arg(skip)]
+    pub given: Given,
+
     /// Address and port to serve HTTPS on; the default serves IPv6 and IPv4
     #[arg(long, env = "ENTREMISE_LISTEN", value_name = "ADDRESS:PORT", default_value = "[::]:8443")]
-    #[arg(help_heading = "Listening", hide_env_values = true)]
+    #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub listen: SocketAddr,
 
     /// PEM file of the certificate chain; this default is made for development if both files are absent
@@ -47,7 +53,7 @@ pub struct Cli {
 
     /// Address and port of metrics, over plain HTTP, for monitors; without it there are none
     #[arg(long, env = "ENTREMISE_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
-    #[arg(help_heading = "Listening", hide_env_values = true)]
+    #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
@@ -122,12 +128,12 @@ pub struct Cli {
     pub base_path: BasePath,
 
     /// Serve HTTP without TLS and without a certificate, for a proxy on this machine that ends TLS
-    #[arg(long, env = "ENTREMISE_PLAIN_HTTP", conflicts_with = "turn_tls_port")]
+    #[arg(long, env = "ENTREMISE_PLAIN_HTTP", value_parser = switch, conflicts_with = "turn_tls_port")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub plain_http: bool,
 
     /// With --plain-http, serve other machines too: whoever is between them and us reads and changes everything
-    #[arg(long, env = "ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", requires = "plain_http")]
+    #[arg(long, env = "ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", value_parser = switch, requires = "plain_http")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub insecure_plain_http_on_any_address: bool,
 
@@ -202,7 +208,7 @@ pub struct Cli {
     pub stun_port: u16,
 
     /// Relay for browsers that can't reach each other: TURN over UDP, TCP, and TLS on the page's own port
-    #[arg(long, env = "ENTREMISE_TURN", help_heading = "ICE", hide_env_values = true)]
+    #[arg(long, env = "ENTREMISE_TURN", value_parser = switch, help_heading = "ICE", hide_env_values = true)]
     pub turn: bool,
 
     /// File with the secret for TURN credentials, here and at the servers of --ice-server; a second one is taken too
@@ -301,7 +307,7 @@ pub struct Cli {
     pub drain_timeout: Duration,
 
     /// Tell peers when the server stops that it won't come back
-    #[arg(long = "final", env = "ENTREMISE_FINAL", help_heading = "Deadlines", hide_env_values = true)]
+    #[arg(long = "final", env = "ENTREMISE_FINAL", value_parser = switch, help_heading = "Deadlines", hide_env_values = true)]
     pub is_final: bool,
 
     /// What to log: error, warn, info, debug or trace, or a filter such as entremise=debug

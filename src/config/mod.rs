@@ -28,6 +28,7 @@
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
 mod auth;
+mod look;
 mod secret;
 
 use std::net::{SocketAddr, TcpListener};
@@ -37,7 +38,8 @@ use std::time::Duration;
 pub use auth::token;
 use auth::verifier;
 use axum::http::uri::Authority;
-use secret::secret;
+pub use look::look;
+use secret::{secret, turn_secret};
 
 use crate::accept::OpeningLimits;
 use crate::admission::AdmissionLimits;
@@ -169,6 +171,7 @@ impl Config {
     ///
     /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
+        check_pair(cli)?;
         let max_message_bytes = cli.max_message_bytes.get();
         let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
         let queued_bytes = cli.queued_bytes.get();
@@ -221,6 +224,15 @@ impl Config {
     }
 }
 
+/// A pair is for TLS.
+fn check_pair(cli: &Cli) -> Result<(), StartError> {
+    let given = [("cert", "--cert"), ("key", "--key")].into_iter().find(|(name, _)| cli.given.flags.contains(*name));
+    match given {
+        Some((_, flag)) if cli.plain_http => Err(StartError::PlainWithPair { flag }),
+        _ => Ok(()),
+    }
+}
+
 fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
     Ok(HttpConfig {
         admission: AdmissionLimits {
@@ -246,9 +258,8 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
 impl IceSettings {
     fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         let files = cli.turn_secret_file.iter();
-        let given: Vec<TurnSecret> = files
-            .map(|path| Ok(TurnSecret::new(&secret("--turn-secret-file", path)?)))
-            .collect::<Result<_, StartError>>()?;
+        let given: Vec<TurnSecret> =
+            files.map(|path| Ok(TurnSecret::new(&turn_secret(path)?))).collect::<Result<_, StartError>>()?;
         let relays_elsewhere = cli.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
         let access = match (&cli.ice_username, &cli.ice_password_file, given.first()) {
             (Some(username), Some(file), _) => {
