@@ -106,6 +106,12 @@ pub enum TlsProblem {
         "no such file; give the path of a PEM file, or leave out both --cert and --key to have a development pair made"
     )]
     Missing,
+    /// It isn't there, and would not be trusted where it would be made.
+    #[error(
+        "no such file; give --cert and --key: a development pair is not made with --public-host or with credentials \
+         (--auth-jwt-secret-file, --auth-jwt-public-key-file)"
+    )]
+    NotMade,
     /// Its other half is there, so it isn't made.
     #[error("no such file, although {} exists; restore it, or remove both to have a new development pair made", other.display())]
     Half {

@@ -1,6 +1,7 @@
 //! The certificate and its key: read and checked here, [`served`](ServedPair) to new connections, and
 //! [`watched`](Watch) for what comes after them. Where developers have no pair, `development` makes one.
 
+mod concern;
 mod development;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

@@ -56,7 +56,8 @@ async fn it_says_where_to_open_it_and_serves_there() {
 async fn a_pair_for_development_is_never_made_where_a_public_host_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let ended = run(command(folder.path(), &["--public-host=example.org"])).await;
-    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file"]);
+    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file; give --cert and --key", "--public-host"]);
+    assert!(!ended.stderr.contains("leave out"), "they were: {}", ended.stderr);
     assert!(!folder.path().join("certs").exists());
 }
 
@@ -65,7 +66,11 @@ async fn a_pair_for_development_is_never_made_where_credentials_are_asked_for() 
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
     let ended = run(command(folder.path(), &["--auth-jwt-secret-file=secret"])).await;
-    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file"]);
+    assert_one_line(
+        &ended,
+        &["--cert certs/cert.pem", "no such file; give --cert and --key", "--auth-jwt-secret-file"],
+    );
+    assert!(!ended.stderr.contains("leave out"), "they were: {}", ended.stderr);
     assert!(!folder.path().join("certs").exists());
 }
 
@@ -360,6 +365,41 @@ async fn a_proxy_that_is_not_named_is_warned_of() {
         program.log().matches("--trusted-proxy 127.0.0.1").count()
     };
     assert_eq!((start(&[]).await, start(&["--trusted-proxy=127.0.0.1"]).await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_pair_that_browsers_do_not_take_is_warned_of_at_start_and_at_a_change() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("randomness");
+    let pair = || Pair::signed(&params(), &key, &key.serialize_pem());
+    let served = pair();
+    let (cert, other) = (served.cert(), pair());
+    let program = Program::start_with(served, &[], |_| {}).await;
+    let told = |times: usize| program.log().matches("Ed25519, which no browser takes").count() == times;
+    assert!(told(1), "{}", program.log());
+    assert!(program.log().contains(&format!("--cert {}: the key is of", cert.display())), "{}", program.log());
+    crate::pair::replace(&cert, fs::read(other.cert()).expect("readable"));
+    program.signal(Signal::HUP);
+    within("another warning", async {
+        while !told(2) {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
+    let program = Program::start(&[]).await;
+    for _ in 0..3 {
+        program.request("GET", "/healthz", &["X-Forwarded-For: 192.0.2.1"]).await;
+        program.request("GET", "/ice", &["X-Forwarded-For: 192.0.2.1"]).await;
+    }
+    program.signal(Signal::TERM);
+    let log = program.ended().await.stderr;
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("X-Forwarded-For") && warnings[0].contains("--trusted-proxy 127.0.0.1"), "{log}");
+    assert!(!log.contains("192.0.2.1"), "{log}");
 }
 
 #[tokio::test]
