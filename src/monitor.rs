@@ -69,7 +69,7 @@ impl Monitor {
     /// Answers until what is given back is dropped.
     pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let router = status::monitor(tasks.stop().clone(), self.exposition);
+        let router = status::monitor(tasks.notice().clone(), self.exposition);
         Ok(tasks.spawn_apart(answer_all(listener, router)))
     }
 }

@@ -49,6 +49,7 @@ pub struct Server {
     tasks: Tasks,
     max_header_bytes: usize,
     handshake_timeout: Duration,
+    drain_delay: Duration,
     drain_timeout: Duration,
 }
 
@@ -122,6 +123,7 @@ impl Server {
             tasks,
             max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
+            drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
         })
     }
@@ -175,7 +177,7 @@ impl Server {
         [format!("{scheme}://localhost:{port}{page}")].into_iter().chain(others).collect()
     }
 
-    /// Serves until `stop` is ready, then drains: accepting stops, every peer is told, and what is left at the
+    /// Serves until `stop` is ready, and for the drain's delay; then drains: accepting stops, every peer is told, and what is left at the
     /// deadline is cut.
     ///
     /// # Errors
@@ -197,7 +199,7 @@ impl Server {
         let mut serving = self.tasks.spawn_apart(serving);
         tokio::select! {
             ended = &mut serving => return ended?.map(|()| Drained::Clean),
-            () = stop => {}
+            () = told_to_stop(stop, &self.tasks, self.drain_delay) => {}
         }
         info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
         // Order: accepting stops before the peers are told, so that none of them can come back to us.
@@ -206,14 +208,24 @@ impl Server {
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
         ended??;
         match drained {
-            Drained::Clean => debug!("everybody left"),
+            Drained::Clean => debug!("all have left"),
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),
         }
         Ok(drained)
     }
 }
 
-/// A pair for development is for nobody but developers: not where the server has a public name, nor where it asks for
+/// Ready when the drain is to begin: this long after it is known that it will.
+async fn told_to_stop(stop: impl Future<Output = ()>, tasks: &Tasks, delay: Duration) {
+    stop.await;
+    tasks.give_notice();
+    if !delay.is_zero() {
+        info!("--drain-delay: serving goes on for {delay:?}, and /readyz says 503");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// A pair for development is for developers alone: not where the server has a public name, nor where it asks for
 /// credentials.
 fn audience(config: &HttpConfig) -> Audience {
     match (&config.public_host, &config.verifier) {

@@ -301,6 +301,11 @@ pub struct Cli {
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub handshake_timeout: Duration,
 
+    /// Time between the signal to stop and the drain: /readyz says 503, and all are served still; 0: none
+    #[arg(long, env = "ENTREMISE_DRAIN_DELAY", value_name = "SECONDS", default_value = "0")]
+    #[arg(value_parser = seconds_or_none, help_heading = "Deadlines", hide_env_values = true)]
+    pub drain_delay: Duration,
+
     /// Time that peers have to leave when the server stops
     #[arg(long, env = "ENTREMISE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]

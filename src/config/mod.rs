@@ -72,6 +72,8 @@ pub struct Config {
     pub max_header_bytes: usize,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
+    /// The time for which the server goes on when it is told to stop, so that a load balancer can find out.
+    pub drain_delay: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
     /// Where monitors read metrics. None: nowhere.
@@ -195,6 +197,7 @@ impl Config {
             },
             max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
+            drain_delay: cli.drain_delay,
             drain_timeout: cli.drain_timeout,
             metrics_listen: cli.metrics_listen,
             listener: None,
