@@ -62,6 +62,13 @@ pub enum StartError {
         problem: String,
     },
 
+    /// More keys than rotation needs: each is one more to try for every token that is not genuine.
+    #[error("{}: two keys count at a time, the one of before and the one after it; leave out the oldest", path.display())]
+    TooManyKeys {
+        /// The first that is too many.
+        path: PathBuf,
+    },
+
     /// A TURN server without credentials for it.
     #[error(
         "--ice-server {url}: a TURN server needs credentials; give --turn-secret-file, or --ice-username and --ice-password-file"

@@ -14,9 +14,8 @@ use entremise::cli::{Cli, Command, TokenOrder};
 use entremise::config::{self, Config};
 use entremise::error::StartError;
 use entremise::log::Log;
-use entremise::server::Server;
+use entremise::server::{Files, Server};
 use entremise::signals::{Hangup, Signals, Stop};
-use entremise::tls::ServedPair;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tracing::warn;
@@ -89,10 +88,10 @@ async fn serve(cli: &Cli, log: &Log) -> Result<(), Box<dyn Error>> {
     // That standard output is closed, or a pipe that is not read, is no reason not to serve.
     apart(move || drop(io::stdout().write_all(announcement.as_bytes())));
     tell_service_manager(NotifyState::Ready);
-    let pair = server.pair();
+    let files = server.files();
     tokio::select! {
         ran = server.run(told_to_stop(stop)) => ran?,
-        never = reload(hangup, pair.as_deref()) => match never {},
+        never = reload(hangup, &files) => match never {},
     };
     Ok(())
 }
@@ -141,13 +140,11 @@ fn tell_service_manager(state: NotifyState<'static>) {
     });
 }
 
-/// Has the certificate, if there is one, read again at each signal. Never ready.
-async fn reload(mut hangup: Hangup, pair: Option<&ServedPair>) -> Infallible {
+/// Has the operator's files read again at each signal. Never ready.
+async fn reload(mut hangup: Hangup, files: &Files) -> Infallible {
     loop {
         hangup.asked().await;
-        if let Some(pair) = pair {
-            pair.reload();
-        }
+        files.reload();
     }
 }
 

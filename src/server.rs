@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
 use crate::accept::{Acceptor, Deadlines, Openings};
+use crate::auth::KeyRing;
 use crate::config::{Config, IceSettings};
 use crate::connection::Terms;
 use crate::error::{StartError, listen_advice};
@@ -39,6 +40,8 @@ pub struct Server {
     acceptor: Acceptor,
     /// None: a proxy ends TLS for us.
     watch: Option<Watch>,
+    /// None: credentials are not asked for.
+    keys: Option<Arc<KeyRing>>,
     certificate_poll: Duration,
     ports: TurnPorts,
     router: Router,
@@ -88,6 +91,7 @@ impl Server {
         let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
         let ice = Arc::new(ports.offer(config.ice));
         let page = config.http.base_path.clone();
+        let keys = config.http.verifier.as_ref().map(|verifier| Arc::clone(verifier.keys()));
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
         let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
         let openings = Openings::new(config.opening);
@@ -113,6 +117,7 @@ impl Server {
             page,
             acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
             watch,
+            keys,
             certificate_poll: config.certificate_poll,
             ports,
             router,
@@ -158,6 +163,12 @@ impl Server {
         self.openings.clone()
     }
 
+    /// What can be read again while the server runs.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files { pair: self.pair(), keys: self.keys.clone() }
+    }
+
     /// The certificate that is served, if TLS ends here: to look at and to have it read again.
     #[must_use]
     pub fn pair(&self) -> Option<Arc<ServedPair>> {
@@ -187,6 +198,9 @@ impl Server {
         self.ports.serve(&self.acceptor, &self.tasks)?;
         if let Some(watch) = self.watch {
             self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        }
+        if let Some(keys) = self.keys {
+            self.tasks.spawn(keys.run(self.tasks.stop().clone()));
         }
         // Outlives the drain, and ends with this function.
         let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
@@ -231,6 +245,25 @@ fn audience(config: &HttpConfig) -> Audience {
     match (&config.public_host, &config.verifier) {
         (None, None) => Audience::Developers,
         _ => Audience::Public,
+    }
+}
+
+/// Files of the operator's that may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pair: Option<Arc<ServedPair>>,
+    keys: Option<Arc<KeyRing>>,
+}
+
+impl Files {
+    /// Has all of them read again.
+    pub fn reload(&self) {
+        if let Some(pair) = &self.pair {
+            pair.reload();
+        }
+        if let Some(keys) = &self.keys {
+            keys.reload();
+        }
     }
 }
 

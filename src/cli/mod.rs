@@ -97,15 +97,22 @@ pub struct Cli {
     #[arg(value_parser = clap::value_parser!(u32).range(1..), help_heading = "Admission", hide_env_values = true)]
     pub connection_burst: u32,
 
-    /// File with the secret by which clients' tokens are signed (JWT, HS256); then nobody comes in without one
-    #[arg(long, env = "ENTREMISE_AUTH_JWT_SECRET_FILE", value_name = "FILE", group = "auth_key")]
+    /// File with the secret by which clients' tokens are signed (JWT, HS256), which all need then; a second one counts too
+    #[arg(
+        long,
+        env = "ENTREMISE_AUTH_JWT_SECRET_FILE",
+        value_name = "FILE",
+        group = "auth_key",
+        value_delimiter = ','
+    )]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
-    pub auth_jwt_secret_file: Option<PathBuf>,
+    pub auth_jwt_secret_file: Vec<PathBuf>,
 
-    /// PEM file of the public key that verifies them instead: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)
+    /// PEM file of the public key that verifies them instead: RSA (RS256), P-256 (ES256), Ed25519 (EdDSA); or two of them
     #[arg(long, env = "ENTREMISE_AUTH_JWT_PUBLIC_KEY_FILE", value_name = "FILE", group = "auth_key")]
+    #[arg(value_delimiter = ',')]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
-    pub auth_jwt_public_key_file: Option<PathBuf>,
+    pub auth_jwt_public_key_file: Vec<PathBuf>,
 
     /// Our name, which tokens must have as their audience
     #[arg(long, env = "ENTREMISE_AUTH_AUDIENCE", value_name = "NAME", requires = "auth_key")]

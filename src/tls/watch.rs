@@ -19,15 +19,13 @@ use x509_parser::prelude::Validity;
 use super::concern::concerns;
 use super::{Audience, Pair, PairPaths, ServedPair, development, load};
 use crate::error::{StartError, TlsProblem};
+use crate::file;
 
 /// In seconds.
 const DAY: i64 = 24 * 3600;
 
 /// How long before its end a certificate is warned of: what renews it has failed for two weeks or more by then.
 const NOTICE: i64 = 14 * DAY;
-
-/// How long reading may take before it is warned of.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Keeps what is served up to date with the files.
 #[derive(Debug)]
@@ -84,23 +82,14 @@ impl Watch {
                 () = self.served.asked() => Look::Asked,
                 _ = polls.tick() => Look::Poll,
             };
-            let Some(watch) = stop.run_until_cancelled(self.look_apart(look)).await.flatten() else { return };
+            let what = format!("--cert {} and --key", self.paths.cert.display());
+            let looking = file::read_apart(&what, move || {
+                self.look(look, now());
+                self
+            });
+            let Some(watch) = stop.run_until_cancelled(looking).await.flatten() else { return };
             self = watch;
         }
-    }
-
-    /// Looks at the files in a thread of its own: a disk may be slow or gone, and a pipe may have no writer.
-    async fn look_apart(mut self, look: Look) -> Option<Self> {
-        let cert = self.paths.cert.clone();
-        let mut looking = tokio::task::spawn_blocking(move || {
-            self.look(look, now());
-            self
-        });
-        if let Ok(looked) = tokio::time::timeout(PATIENCE, &mut looking).await {
-            return looked.ok();
-        }
-        warn!("--cert {}: reading it and its key hangs; the certificate of before is still served", cert.display());
-        looking.await.ok()
     }
 
     fn look(&mut self, look: Look, now: i64) {

@@ -1,3 +1,3 @@
 //! Attacks from outside, over real sockets and files, each of which has to end in an answer.
 
-mod process;
+pub(crate) mod process;

@@ -20,14 +20,14 @@ use crate::server::{Server, Site};
 use crate::within;
 
 /// A named pipe in the place of a file.
-fn make_pipe(path: &Path) {
+pub(crate) fn make_pipe(path: &Path) {
     let _ = fs::remove_file(path);
     let made = std::process::Command::new("mkfifo").arg(path).status().expect("coreutils are there");
     assert!(made.success());
 }
 
 /// Waits until the pipe is being read. As long as the writer that is given back is open, the reader hangs.
-async fn hang_reader(path: &Path) -> File {
+pub(crate) async fn hang_reader(path: &Path) -> File {
     const O_NONBLOCK: i32 = 0o4000;
     // Without a reader, this is an error (ENXIO).
     let open = || File::options().write(true).custom_flags(O_NONBLOCK).open(path);
