@@ -163,6 +163,17 @@ impl Server {
         self.openings.clone()
     }
 
+    /// What is served besides the page and signaling.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        Services {
+            stun_port: self.ports.udp.as_ref().map(|(port, _)| *port),
+            relays: self.turn.relays(),
+            tls: self.watch.is_some(),
+            credentials: self.keys.is_some(),
+        }
+    }
+
     /// What can be read again while the server runs.
     #[must_use]
     pub fn files(&self) -> Files {
@@ -246,6 +257,19 @@ fn audience(config: &HttpConfig) -> Audience {
         (None, None) => Audience::Developers,
         _ => Audience::Public,
     }
+}
+
+/// What is served besides the page and signaling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// The UDP port of STUN, and of TURN if there are relays. None: none was asked for, or it could not be had.
+    pub stun_port: Option<u16>,
+    /// Whether there is a TURN server.
+    pub relays: bool,
+    /// Whether TLS ends here, so that the page's port is one of TURN's too.
+    pub tls: bool,
+    /// Whether clients need credentials.
+    pub credentials: bool,
 }
 
 /// Files of the operator's that may change while the server runs.

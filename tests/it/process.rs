@@ -49,7 +49,7 @@ async fn it_says_where_to_open_it_and_serves_there() {
     let ended = program.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("\nmemory: at most 3072 KiB for one peer"), "{}", ended.stdout);
-    assert!(ended.stdout.lines().count() <= 3, "{}", ended.stdout);
+    assert!(ended.stdout.lines().count() <= 4, "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     program.signal(Signal::TERM);
     let ended = program.ended().await;
     assert!(ended.stdout.contains("\nmemory: at most 3072 KiB for one peer"), "{}", ended.stdout);
-    assert!(ended.stdout.lines().count() <= 3, "{}", ended.stdout);
+    assert!(ended.stdout.lines().count() <= 4, "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -354,6 +354,24 @@ async fn settings_that_most_likely_are_not_meant_are_warned_of() {
     {
         assert!(warnings.iter().any(|line| line.contains(told)), "{told}: {log}");
     }
+}
+
+#[tokio::test]
+async fn it_says_whether_stun_turn_and_credentials_are_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
+    let secret = format!("--auth-jwt-secret-file={}", folder.path().join("secret").display());
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    let said = async |flags: &[&str]| {
+        let program = Program::start(flags).await;
+        program.signal(Signal::TERM);
+        program.ended().await.stdout
+    };
+    let off = said(&[]).await;
+    assert!(off.contains("\nSTUN: off (--stun-port); TURN: off (--turn); credentials: not needed"), "{off}");
+    let on = said(&["--turn", &format!("--stun-port={port}"), &secret]).await;
+    let told = format!("\nSTUN: on, UDP port {port}; TURN: on, port {port} and the page's port; credentials: needed\n");
+    assert!(on.contains(&told), "{on}");
 }
 
 #[tokio::test]
