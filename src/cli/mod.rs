@@ -19,13 +19,23 @@ use crate::ice::IceUrl;
 use crate::net::Cidr;
 use crate::tls::PairPaths;
 
+/// What the help ends with.
+const EXAMPLES: &str = "Examples:
+  entremise
+      to try it out: on port 8443, with a certificate that is made for it
+  entremise --listen :443 --cert fullchain.pem --key privkey.pem --turn
+      on the internet, with a relay
+  entremise --plain-http --listen 127.0.0.1:8080 --trusted-proxy 127.0.0.1
+      behind a proxy on the same machine";
+
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.
 ///
-/// Each flag can be given as an environment variable too. Times are in seconds, fractions allowed; sizes in bytes.
+/// Each flag can be given as an environment variable too: an empty one is not set, a repeatable one takes a list with
+/// commas, a switch takes 1 or 0. Times are in seconds, fractions allowed; sizes in bytes.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 120, hide_possible_values = false)]
-#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Cli {
     /// What to do instead of serving.
@@ -36,7 +46,7 @@ pub struct Cli {
     #[arg(skip)]
     pub given: Given,
 
-    /// Address and port to serve HTTPS on; the default serves IPv6 and IPv4
+    /// Address and port to serve HTTPS on, or a port for all addresses; the default serves IPv6 and IPv4
     #[arg(long, env = "ENTREMISE_LISTEN", value_name = "ADDRESS:PORT", default_value = "[::]:8443")]
     #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub listen: SocketAddr,
@@ -56,7 +66,7 @@ pub struct Cli {
     #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
+    /// Origin whose pages may connect besides our own, such as https://example.org or https://*.example.org (repeatable); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
     pub allow_origin: Vec<AllowedOrigin>,
@@ -119,7 +129,7 @@ pub struct Cli {
     #[arg(help_heading = "Credentials", hide_env_values = true)]
     pub auth_audience: Option<String>,
 
-    /// Who must have issued them
+    /// Issuer that tokens must have
     #[arg(long, env = "ENTREMISE_AUTH_ISSUER", value_name = "NAME", requires = "auth_key")]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
     pub auth_issuer: Option<String>,
@@ -139,7 +149,7 @@ pub struct Cli {
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub plain_http: bool,
 
-    /// With --plain-http, serve other machines too: whoever is between them and us reads and changes everything
+    /// With --plain-http, serve other machines too: all that is on the way reads and changes everything
     #[arg(long, env = "ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", value_parser = switch, requires = "plain_http")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub insecure_plain_http_on_any_address: bool,

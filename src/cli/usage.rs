@@ -58,13 +58,16 @@ impl Cli {
     }
 
     fn parse_typed(typed: &[OsString]) -> Result<Self, Usage> {
-        let words = [OsString::from("entremise")].into_iter().chain(typed.iter().cloned());
-        let parsed = command(typed).try_get_matches_from(words).and_then(|matches| {
+        let words: Vec<_> = [OsString::from("entremise")].into_iter().chain(typed.iter().cloned()).collect();
+        let parsed = command(typed).try_get_matches_from(words.clone()).and_then(|matches| {
             let mut cli = Self::from_arg_matches(&matches)?;
             cli.given = given(&matches);
             Ok(cli)
         });
-        parsed.map_err(|error| Usage::of(error, typed))
+        parsed.map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp => Usage::of(help(words), typed),
+            _ => Usage::of(error, typed),
+        })
     }
 }
 
@@ -80,6 +83,12 @@ fn words(mut typed: Vec<OsString>) -> Vec<OsString> {
         _ => {}
     }
     typed
+}
+
+/// The help, with all variables.
+fn help(words: Vec<OsString>) -> clap::Error {
+    let asked = Cli::command().try_get_matches_from(words);
+    asked.expect_err("what asks for help gets it, whatever else is wrong")
 }
 
 /// The command line, with those variables that count.
@@ -300,7 +309,10 @@ mod tests {
             assert_eq!(error(&[word]), error(&[dashed]));
         }
         assert_eq!(error(&["help", "token"]), error(&["token", "--help"]));
-        assert!(error(&["help"]).contains("--listen"), "it is the help");
+        let help = error(&["help"]);
+        for word in ["--listen", "[env: ENTREMISE_LISTEN]", "Examples:"] {
+            assert!(help.contains(word), "{word}: {help}");
+        }
     }
 
     #[test]
