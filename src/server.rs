@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
 use crate::accept::{Acceptor, Deadlines, Openings};
+use crate::auth::KeyRing;
 use crate::config::{Config, IceSettings};
 use crate::connection::Terms;
 use crate::error::{StartError, listen_advice};
@@ -39,6 +40,8 @@ pub struct Server {
     acceptor: Acceptor,
     /// None: a proxy ends TLS for us.
     watch: Option<Watch>,
+    /// None: credentials are not asked for.
+    keys: Option<Arc<KeyRing>>,
     certificate_poll: Duration,
     ports: TurnPorts,
     router: Router,
@@ -49,6 +52,7 @@ pub struct Server {
     tasks: Tasks,
     max_header_bytes: usize,
     handshake_timeout: Duration,
+    drain_delay: Duration,
     drain_timeout: Duration,
 }
 
@@ -80,6 +84,7 @@ impl Server {
         let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
         let ice = Arc::new(ports.offer(config.ice));
         let page = config.http.base_path.clone();
+        let keys = config.http.verifier.as_ref().map(|verifier| Arc::clone(verifier.keys()));
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
         let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
         let openings = Openings::new(config.opening);
@@ -105,6 +110,7 @@ impl Server {
             page,
             acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
             watch,
+            keys,
             certificate_poll: config.certificate_poll,
             ports,
             router,
@@ -115,6 +121,7 @@ impl Server {
             tasks,
             max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
+            drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
         })
     }
@@ -149,6 +156,23 @@ impl Server {
         self.openings.clone()
     }
 
+    /// What is served besides the page and signaling.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        Services {
+            stun_port: self.ports.udp.as_ref().map(|(port, _)| *port),
+            relays: self.turn.relays(),
+            tls: self.watch.is_some(),
+            credentials: self.keys.is_some(),
+        }
+    }
+
+    /// What can be read again while the server runs.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files { pair: self.pair(), keys: self.keys.clone() }
+    }
+
     /// The certificate that is served, if TLS ends here: to look at and to have it read again.
     #[must_use]
     pub fn pair(&self) -> Option<Arc<ServedPair>> {
@@ -168,7 +192,7 @@ impl Server {
         [format!("{scheme}://localhost:{port}{page}")].into_iter().chain(others).collect()
     }
 
-    /// Serves until `stop` is ready, then drains: accepting stops, every peer is told, and what is left at the
+    /// Serves until `stop` is ready, and for the drain's delay; then drains: accepting stops, every peer is told, and what is left at the
     /// deadline is cut.
     ///
     /// # Errors
@@ -178,6 +202,9 @@ impl Server {
         self.ports.serve(&self.acceptor, &self.tasks)?;
         if let Some(watch) = self.watch {
             self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        }
+        if let Some(keys) = self.keys {
+            self.tasks.spawn(keys.run(self.tasks.stop().clone()));
         }
         // Outlives the drain, and ends with this function.
         let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
@@ -190,7 +217,7 @@ impl Server {
         let mut serving = self.tasks.spawn_apart(serving);
         tokio::select! {
             ended = &mut serving => return ended?.map(|()| Drained::Clean),
-            () = stop => {}
+            () = told_to_stop(stop, &self.tasks, self.drain_delay) => {}
         }
         info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
         // Order: accepting stops before the peers are told, so that none of them can come back to us.
@@ -199,19 +226,61 @@ impl Server {
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
         ended??;
         match drained {
-            Drained::Clean => debug!("everybody left"),
+            Drained::Clean => debug!("all have left"),
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),
         }
         Ok(drained)
     }
 }
 
-/// A pair for development is for nobody but developers: not where the server has a public name, nor where it asks for
+/// Ready when the drain is to begin: this long after it is known that it will.
+async fn told_to_stop(stop: impl Future<Output = ()>, tasks: &Tasks, delay: Duration) {
+    stop.await;
+    tasks.give_notice();
+    if !delay.is_zero() {
+        info!("--drain-delay: serving goes on for {delay:?}, and /readyz says 503");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// A pair for development is for developers alone: not where the server has a public name, nor where it asks for
 /// credentials.
 fn audience(config: &HttpConfig) -> Audience {
     match (&config.public_host, &config.verifier) {
         (None, None) => Audience::Developers,
         _ => Audience::Public,
+    }
+}
+
+/// What is served besides the page and signaling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// The UDP port of STUN, and of TURN if there are relays. None: none was asked for, or it could not be had.
+    pub stun_port: Option<u16>,
+    /// Whether there is a TURN server.
+    pub relays: bool,
+    /// Whether TLS ends here, so that the page's port is one of TURN's too.
+    pub tls: bool,
+    /// Whether clients need credentials.
+    pub credentials: bool,
+}
+
+/// Files of the operator's that may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pair: Option<Arc<ServedPair>>,
+    keys: Option<Arc<KeyRing>>,
+}
+
+impl Files {
+    /// Has all of them read again.
+    pub fn reload(&self) {
+        if let Some(pair) = &self.pair {
+            pair.reload();
+        }
+        if let Some(keys) = &self.keys {
+            keys.reload();
+        }
     }
 }
 

@@ -28,6 +28,7 @@
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
 mod auth;
+mod look;
 mod memory;
 mod secret;
 
@@ -38,8 +39,9 @@ use std::time::Duration;
 pub use auth::token;
 use auth::verifier;
 use axum::http::uri::Authority;
+pub use look::look;
 pub use memory::MemoryBounds;
-use secret::secret;
+use secret::{secret, turn_secret};
 
 use crate::accept::OpeningLimits;
 use crate::admission::AdmissionLimits;
@@ -72,6 +74,8 @@ pub struct Config {
     pub max_header_bytes: usize,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
+    /// The time for which the server goes on when it is told to stop, so that a load balancer can find out.
+    pub drain_delay: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
     /// Where monitors read metrics. None: nowhere.
@@ -142,6 +146,7 @@ impl Config {
     ///
     /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
+        check_pair(cli)?;
         let max_message_bytes = cli.max_message_bytes.get();
         let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
         let queued_bytes = cli.queued_bytes.get();
@@ -165,6 +170,7 @@ impl Config {
             },
             max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
+            drain_delay: cli.drain_delay,
             drain_timeout: cli.drain_timeout,
             metrics_listen: cli.metrics_listen,
             listener: None,
@@ -194,6 +200,15 @@ impl Config {
     }
 }
 
+/// A pair is for TLS.
+fn check_pair(cli: &Cli) -> Result<(), StartError> {
+    let given = [("cert", "--cert"), ("key", "--key")].into_iter().find(|(name, _)| cli.given.flags.contains(*name));
+    match given {
+        Some((_, flag)) if cli.plain_http => Err(StartError::PlainWithPair { flag }),
+        _ => Ok(()),
+    }
+}
+
 fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
     Ok(HttpConfig {
         admission: AdmissionLimits {
@@ -219,9 +234,8 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
 impl IceSettings {
     fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         let files = cli.turn_secret_file.iter();
-        let given: Vec<TurnSecret> = files
-            .map(|path| Ok(TurnSecret::new(&secret("--turn-secret-file", path)?)))
-            .collect::<Result<_, StartError>>()?;
+        let given: Vec<TurnSecret> =
+            files.map(|path| Ok(TurnSecret::new(&turn_secret(path)?))).collect::<Result<_, StartError>>()?;
         let relays_elsewhere = cli.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
         let access = match (&cli.ice_username, &cli.ice_password_file, given.first()) {
             (Some(username), Some(file), _) => {

@@ -130,7 +130,7 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let status = status::routes(parts.tasks.stop().clone());
+    let status = status::routes(parts.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(upgrade::answer_ice).options(upgrade::answer_ice_preflight))

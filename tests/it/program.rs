@@ -147,6 +147,16 @@ impl Program {
         text_of(&self.log)
     }
 
+    /// Waits until it has logged this many times what has these words: the log is written by a thread of its own.
+    pub(crate) async fn logs(&self, words: &str, times: usize) {
+        let logged = async {
+            while self.log().matches(words).count() < times {
+                tokio::task::yield_now().await
+            }
+        };
+        within(words, logged).await;
+    }
+
     /// How many files it has open.
     pub(crate) fn files(&self) -> usize {
         let pid = self.child.id().expect("it has not been waited for");

@@ -2,5 +2,6 @@
 
 mod acknowledgement;
 mod memory;
+pub(crate) mod process;
 mod resume;
 mod room;
