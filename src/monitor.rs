@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use crate::accept::{OpeningCount, Openings};
+use crate::accept::{Acceptor, OpeningCount, Openings};
 use crate::admission::Admission;
 use crate::error::StartError;
 use crate::http::status;
@@ -29,9 +29,6 @@ use crate::server::listen;
 use crate::tasks::Tasks;
 use crate::tls::ServedPair;
 use crate::turn::{Turn, TurnCount};
-
-/// For a monitor's request.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where monitors look.
 pub(crate) struct Monitor {
@@ -51,10 +48,15 @@ impl Monitor {
         Ok(Self { listener, address, exposition })
     }
 
-    /// Answers until what is given back is dropped.
-    pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
-        let mut server = axum_server::from_tcp(self.listener)?;
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
+    /// Answers until what is given back is dropped, with the deadlines that the page has.
+    pub(crate) fn serve(
+        self,
+        acceptor: Acceptor,
+        header_timeout: Duration,
+        tasks: &Tasks,
+    ) -> io::Result<AbortOnDropHandle<()>> {
+        let mut server = axum_server::from_tcp(self.listener)?.acceptor(acceptor);
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
         let router = status::monitor(tasks.stop().clone(), self.exposition);
         Ok(tasks.spawn_apart(async move {
             if let Err(error) = server.serve(router.into_make_service()).await {

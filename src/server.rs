@@ -110,7 +110,7 @@ impl Server {
             address,
             scheme: if tls.is_some() { "https" } else { "http" },
             page,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
+            acceptor: Acceptor::new(tls, Some(Arc::clone(&turn)), openings.clone(), deadlines, tasks.clone()),
             watch,
             certificate_poll: config.certificate_poll,
             ports,
@@ -187,7 +187,9 @@ impl Server {
             self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
         }
         // Outlives the drain, and ends with this function.
-        let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
+        let for_monitors = self.acceptor.for_monitors();
+        let serve_monitors = |monitor: Monitor| monitor.serve(for_monitors, self.handshake_timeout, &self.tasks);
+        let _monitor = self.monitor.map(serve_monitors).transpose()?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();

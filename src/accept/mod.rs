@@ -6,12 +6,15 @@
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
 mod opening;
+mod preface;
 mod tls;
 mod unread;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -30,6 +33,7 @@ use tracing::debug;
 
 pub use opening::{OpeningCount, OpeningLimits, Openings};
 
+use preface::Front;
 use tls::TlsStream;
 use unread::Unread;
 
@@ -42,6 +46,9 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Connections that linger at once; what is closed beyond that is cut.
 const LINGERING: usize = 1024;
+
+/// Connections of monitors that have not been answered yet.
+const MONITORS: usize = 64;
 
 /// RFC 7983: what begins with these is STUN.
 const STUN_FIRST: u8 = 0;
@@ -73,7 +80,8 @@ pub(crate) struct Deadlines {
 pub(crate) struct Acceptor {
     /// None: a proxy ends TLS for us.
     tls: Option<Arc<ServerConfig>>,
-    turn: Arc<Turn>,
+    /// None: STUN and TURN are not for here.
+    turn: Option<Arc<Turn>>,
     openings: Openings,
     deadlines: Deadlines,
     lingering: Lingering,
@@ -82,13 +90,20 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     pub(crate) fn new(
         tls: Option<Arc<ServerConfig>>,
-        turn: Arc<Turn>,
+        turn: Option<Arc<Turn>>,
         openings: Openings,
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
         Self { tls, turn, openings, deadlines, lingering }
+    }
+
+    /// For the monitors' own listener: plain HTTP alone, which goes on while the server drains.
+    pub(crate) fn for_monitors(&self) -> Self {
+        let connections = NonZeroUsize::new(MONITORS);
+        let limits = OpeningLimits { connections, connections_per_address: None, proxies: Vec::new() };
+        Self::new(None, None, Openings::new(limits), self.deadlines, Tasks::new())
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
@@ -132,8 +147,8 @@ impl Acceptor {
         }
         let (client, local) = (tcp.peer_addr()?, tcp.local_addr()?);
         match first[0] {
-            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), place), client, local)),
-            b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp), place), Transport::Plain)),
+            STUN_FIRST..=STUN_LAST => self.hand_over(self.stream(Io::Plain(tcp), place), client, local),
+            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), place), Transport::Plain).await,
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
@@ -145,22 +160,34 @@ impl Acceptor {
                 stream.unread = unread;
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
-                    STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, client, local)),
-                    _ => Ok(Opened::Http(stream, Transport::Tls)),
+                    STUN_FIRST..=STUN_LAST => self.hand_over(stream, client, local),
+                    _ => only_http_1(stream, Transport::Tls).await,
                 }
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP nor STUN")),
         }
     }
 
-    fn hand_over(&self, stream: Stream, client: SocketAddr, local: SocketAddr) -> Opened {
-        self.turn.serve_stream(stream, client, local);
-        Opened::HandedOver
+    fn hand_over(&self, stream: Stream, client: SocketAddr, local: SocketAddr) -> io::Result<Opened> {
+        let turn = self.turn.as_ref().ok_or_else(|| io::Error::other("here is no TURN"))?;
+        turn.serve_stream(stream, client, local);
+        Ok(Opened::HandedOver)
     }
 
     fn stream(&self, io: Io, place: Slot) -> Stream {
         let (lingering, write_timeout) = (self.lingering.clone(), self.deadlines.write);
         Stream { io, unread: Unread::default(), opening: Some(place), lingering, write_timeout, stalled: None }
+    }
+}
+
+/// Reads until it is sure that this is not HTTP/2.
+async fn only_http_1(mut stream: Stream, transport: Transport) -> io::Result<Opened> {
+    loop {
+        match preface::look(stream.unread.bytes()) {
+            Front::Other => return Ok(Opened::Http(stream, transport)),
+            Front::Undecided => stream.bring().await?,
+            Front::Http2 => return Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP/2, which is not spoken")),
+        }
     }
 }
 
@@ -211,6 +238,13 @@ impl Stream {
         Self { io, unread, opening: None, lingering, write_timeout: LINGER, stalled: None }
     }
 
+    /// Brings more than there is already; the end is an error.
+    async fn bring(&mut self) -> io::Result<()> {
+        let before = self.unread.bytes().len();
+        poll_fn(|cx| self.io.poll_bring(cx, &mut self.unread)).await?;
+        if self.unread.bytes().len() == before { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
     /// Gives back what was read ahead of need.
     pub(crate) fn put_back(&mut self, bytes: &[u8]) {
         self.unread.put_back(bytes);
@@ -241,7 +275,7 @@ enum Io {
 }
 
 impl Io {
-    /// Brings some bytes, or none at the end.
+    /// Brings some bytes to what there is, or none at the end.
     fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
         match self {
             Self::Tls(tls) => tls.poll_bring(cx, unread),

@@ -94,9 +94,10 @@ impl TlsStream {
         self.tcp
     }
 
-    /// Brings some bytes, or none at the end.
+    /// Brings some bytes to what there is, or none at the end.
     pub(super) fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
-        while unread.bytes().is_empty() && !self.is_ended {
+        let before = unread.bytes().len();
+        while unread.bytes().len() == before && !self.is_ended {
             ready!(self.poll_read_once(cx, unread))?;
             // What TLS itself answers does not wait for the next write, and nobody for it.
             if let Poll::Ready(left) = self.pending.poll_leave(&mut self.tcp, cx) {
