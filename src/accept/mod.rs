@@ -32,9 +32,11 @@ use tower_layer::Layer as _;
 use tracing::debug;
 
 pub use opening::{OpeningCount, OpeningLimits, Openings};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use tls::fuzzing::play_tls_records;
 
 use preface::Front;
-use tls::TlsStream;
+use tls::{Pending, TlsStream};
 use unread::Unread;
 
 use crate::admission::Slot;
@@ -153,11 +155,9 @@ impl Acceptor {
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
                 let handshake = self.openings.handshake();
-                let mut unread = Unread::default();
-                let tls = TlsStream::accept(tcp, Arc::clone(tls), &mut unread).await?;
+                let mut stream = self.stream(Io::Tls(TlsStream::new(tcp, Arc::clone(tls))?), place);
+                stream.shake_hands().await?;
                 handshake.completed();
-                let mut stream = self.stream(Io::Tls(tls), place);
-                stream.unread = unread;
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
                     STUN_FIRST..=STUN_LAST => self.hand_over(stream, client, local),
@@ -238,6 +238,13 @@ impl Stream {
         Self { io, unread, opening: None, lingering, write_timeout: LINGER, stalled: None }
     }
 
+    async fn shake_hands(&mut self) -> io::Result<()> {
+        match &mut self.io {
+            Io::Tls(tls) => tls.shake_hands(&mut self.unread).await,
+            Io::Plain(_) | Io::Gone => Ok(()),
+        }
+    }
+
     /// Brings more than there is already; the end is an error.
     async fn bring(&mut self) -> io::Result<()> {
         let before = self.unread.bytes().len();
@@ -288,8 +295,11 @@ impl Io {
 impl Drop for Stream {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.io, Io::Gone) {
-            Io::Tls(tls) => self.lingering.part(tls.into_tcp()),
-            Io::Plain(tcp) => self.lingering.part(tcp),
+            Io::Tls(tls) => {
+                let (tcp, last) = tls.part();
+                self.lingering.part(tcp, last);
+            }
+            Io::Plain(tcp) => self.lingering.part(tcp, Pending::default()),
             Io::Gone => {}
         }
     }
@@ -347,11 +357,13 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let shut_down = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Io::Gone => Poll::Ready(Ok(())),
-        }
+        };
+        // TLS has a last word, for which there may be no room.
+        self.in_time(cx, shut_down)
     }
 }
 
@@ -364,17 +376,22 @@ struct Lingering {
 }
 
 impl Lingering {
-    fn part(&self, tcp: TcpStream) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+    /// `last`: what is still to be sent.
+    fn part(&self, tcp: TcpStream, last: Pending) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let _ = tcp.try_write(last.rest());
+            return;
+        };
         self.tasks.spawn(async move {
-            let _ = timeout(LINGER, linger(tcp)).await;
+            let _ = timeout(LINGER, linger(tcp, last)).await;
             drop(place);
         });
     }
 }
 
-/// Says that nothing more comes, then reads until the other side says so too.
-async fn linger(tcp: TcpStream) -> io::Result<()> {
+/// Says its last and that nothing more comes, then reads until the other side says so too.
+async fn linger(mut tcp: TcpStream, mut last: Pending) -> io::Result<()> {
+    poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await?;
     socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
     loop {
         tcp.readable().await?;

@@ -1,3 +1,4 @@
 //! Attacks that have succeeded once, each tried again by clients that do what no library does.
 
 mod port;
+mod tls;
