@@ -88,7 +88,12 @@ impl FromRequestParts<Shared> for Caller {
 
 /// A host, with a port perhaps (RFC 9110, 7.2).
 pub(super) fn authority(text: &str) -> Option<Authority> {
-    text.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
+    let is_host = |authority: &Authority| {
+        let port = authority.as_str().strip_prefix(authority.host());
+        let is_port = |port: &str| port.is_empty() || port == ":" || authority.port_u16().is_some();
+        !authority.host().is_empty() && port.is_some_and(is_port)
+    };
+    text.parse().ok().filter(is_host)
 }
 
 /// What all lines of a header list, in order; `None` for a line that isn't text.

@@ -14,6 +14,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use crate::monitor::Exposition;
+use crate::net::TlsEnd;
 
 /// `/healthz` and `/readyz`. `stop` is cancelled when the drain begins.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(stop: CancellationToken) -> Router<S> {
@@ -23,7 +24,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(stop: CancellationToken) 
 
 /// The monitors' own listener.
 pub(crate) fn monitor(stop: CancellationToken, exposition: Exposition) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(stop))
+    let routes = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(stop));
+    super::well_formed(routes, TlsEnd::Proxy)
 }
 
 async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {

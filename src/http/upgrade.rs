@@ -25,6 +25,7 @@ use tracing::{debug, trace};
 use super::caller::Caller;
 use super::credentials::{Contradiction, Token, token};
 use super::handshake::BadHandshake;
+use super::request::{Repeated, single};
 use super::subprotocol::{BadOffer, Offer};
 use super::{Shared, cors, handshake};
 use crate::accept::Stream;
@@ -88,9 +89,9 @@ pub(super) async fn answer_preflight() -> Response {
 
 impl Shared {
     fn accept(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
-        let headers = &request.headers;
-        let accept = handshake::accept_key(&request.method, headers)?;
+        let accept = handshake::accept_key(request)?;
         let upgrade = request.extensions.remove().ok_or(Refusal::UpgradeRequired)?;
+        let headers = &request.headers;
         let offer = Offer::read(headers)?;
         let grant = self.admit(caller, headers, token(headers, offer.bearer())?)?;
         let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
@@ -119,10 +120,11 @@ impl Shared {
 
     /// Who is let in, whatever the limits say. Order: the protocol's.
     fn admit(&self, caller: &Caller, headers: &HeaderMap, token: Option<Token<'_>>) -> Result<Option<Grant>, Refusal> {
+        let origin = single(headers, &header::ORIGIN)?;
         if self.0.tasks.stop().is_cancelled() {
             return Err(Refusal::Draining);
         }
-        if !self.is_allowed(caller, headers) {
+        if !self.is_allowed(caller, origin) {
             return Err(Refusal::OriginNotAllowed);
         }
         let Some(verifier) = &self.0.verifier else { return Ok(None) };
@@ -131,14 +133,14 @@ impl Shared {
         verifier.verify(token, now).map(Some).map_err(Refusal::Denied)
     }
 
-    fn is_allowed(&self, caller: &Caller, headers: &HeaderMap) -> bool {
-        let page = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    fn is_allowed(&self, caller: &Caller, origin: Option<&HeaderValue>) -> bool {
+        let page = origin.map(|origin| origin.to_str().unwrap_or_default());
         self.0.origins.admit(page, caller.host.as_ref(), caller.transport)
     }
 
     /// The origin that may read what is not for all.
     fn reader<'a>(&self, caller: &Caller, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        headers.get(header::ORIGIN).filter(|_| self.is_allowed(caller, headers))
+        single(headers, &header::ORIGIN).ok()?.filter(|origin| self.is_allowed(caller, Some(origin)))
     }
 
     fn ice_offer(&self, caller: &Caller) -> IceOffer {
@@ -256,10 +258,10 @@ pub(super) async fn answer_ice(State(shared): State<Shared>, caller: Caller, hea
 
 /// Answers `OPTIONS /ice`: the pages that may connect may ask with credentials.
 pub(super) async fn answer_ice_preflight(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
-    let response = if shared.is_allowed(&caller, &headers) {
-        cors::preflight()
-    } else {
-        Refusal::OriginNotAllowed.into_response()
+    let response = match single(&headers, &header::ORIGIN) {
+        Ok(origin) if shared.is_allowed(&caller, origin) => cors::preflight(),
+        Ok(_) => Refusal::OriginNotAllowed.into_response(),
+        Err(repeated) => Refusal::from(repeated).into_response(),
     };
     cors::open_to(response, shared.reader(&caller, &headers))
 }
@@ -320,6 +322,12 @@ impl From<BadHandshake> for Refusal {
             BadHandshake::Malformed => Self::BadHandshake,
             BadHandshake::Version => Self::WrongVersion,
         }
+    }
+}
+
+impl From<Repeated> for Refusal {
+    fn from(Repeated: Repeated) -> Self {
+        Self::BadHandshake
     }
 }
 

@@ -1,4 +1,5 @@
 //! Attacks that have succeeded once, each tried again by clients that do what no library does.
 
 mod port;
+mod request;
 mod tls;
