@@ -161,10 +161,11 @@ impl Acceptor {
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
                     STUN_FIRST..=STUN_LAST => self.hand_over(stream, client, local),
+                    _ if stream.is_for_stun() => Err(invalid("HTTP, where STUN was agreed on")),
                     _ => only_http_1(stream, Transport::Tls).await,
                 }
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP nor STUN")),
+            _ => Err(invalid("neither TLS nor HTTP nor STUN")),
         }
     }
 
@@ -186,9 +187,13 @@ async fn only_http_1(mut stream: Stream, transport: Transport) -> io::Result<Ope
         match preface::look(stream.unread.bytes()) {
             Front::Other => return Ok(Opened::Http(stream, transport)),
             Front::Undecided => stream.bring().await?,
-            Front::Http2 => return Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP/2, which is not spoken")),
+            Front::Http2 => return Err(invalid("HTTP/2, which is not spoken")),
         }
     }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 /// What became of a new connection.
@@ -236,6 +241,10 @@ impl Stream {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(1)) };
         let (io, unread) = (Io::Plain(tcp), Unread::default());
         Self { io, unread, opening: None, lingering, write_timeout: LINGER, stalled: None }
+    }
+
+    fn is_for_stun(&self) -> bool {
+        matches!(&self.io, Io::Tls(tls) if tls.is_for_stun())
     }
 
     async fn shake_hands(&mut self) -> io::Result<()> {

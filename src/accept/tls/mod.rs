@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 pub(super) use pending::Pending;
 
 use super::unread::Unread;
+use crate::tls;
 use records::{Records, SEALED_BYTES, WRITE_BYTES};
 
 /// What is read at once: the largest record (RFC 5246, 6.2.3; those of RFC 8446 are smaller).
@@ -58,6 +59,11 @@ impl TlsStream {
             }
         }
         Ok(())
+    }
+
+    /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
+    pub(super) fn is_for_stun(&self) -> bool {
+        self.records.agreed().is_some_and(tls::is_stun)
     }
 
     /// The connection beneath, and what is still to be sent over it: the last is that nothing more comes, unless there was

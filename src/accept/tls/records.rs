@@ -61,6 +61,11 @@ impl Records {
         self.rustls.as_ref().is_some_and(|rustls| rustls.is_handshaking())
     }
 
+    /// What client and server have agreed to speak, if they have.
+    pub(super) fn agreed(&self) -> Option<&[u8]> {
+        self.rustls.as_ref()?.alpn_protocol()
+    }
+
     /// Whether the client needs what is pending. Behind TLS 1.3's handshake are tickets for a later one, which leave with
     /// the first answer: to send them alone is a twentieth of what a connection costs.
     pub(super) fn is_waited_for(&self) -> bool {

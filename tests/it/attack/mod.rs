@@ -2,4 +2,5 @@
 
 mod port;
 mod request;
+mod stream;
 mod tls;
