@@ -7,6 +7,7 @@
 
 mod opening;
 mod preface;
+mod proxy;
 mod tls;
 mod unread;
 
@@ -33,13 +34,17 @@ use tracing::debug;
 
 pub use opening::{OpeningCount, OpeningLimits, Openings};
 #[cfg(any(test, feature = "fuzzing"))]
+pub use proxy::play_proxy_header;
+#[cfg(any(test, feature = "fuzzing"))]
 pub use tls::fuzzing::play_tls_records;
 
 use preface::Front;
+use proxy::Ends;
 use tls::{Pending, TlsStream};
 use unread::Unread;
 
 use crate::admission::Slot;
+use crate::net::{self, Cidr};
 use crate::tasks::Tasks;
 use crate::turn::Turn;
 
@@ -68,6 +73,14 @@ pub(crate) enum Transport {
     Plain,
 }
 
+/// Where a request came from, as an extension of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Who sent it, or a proxy that says so by headers of HTTP.
+    pub(crate) client: SocketAddr,
+    pub(crate) transport: Transport,
+}
+
 /// How long a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
@@ -84,6 +97,8 @@ pub(crate) struct Acceptor {
     tls: Option<Arc<ServerConfig>>,
     /// None: STUN and TURN are not for here.
     turn: Option<Arc<Turn>>,
+    /// Who has to say first, by the PROXY protocol, whose a connection is. All others are who they are.
+    proxies: Arc<[Cidr]>,
     openings: Openings,
     deadlines: Deadlines,
     lingering: Lingering,
@@ -98,7 +113,12 @@ impl Acceptor {
         tasks: Tasks,
     ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls, turn, openings, deadlines, lingering }
+        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering }
+    }
+
+    /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
+    pub(crate) fn behind(self, proxies: Vec<Cidr>) -> Self {
+        Self { proxies: proxies.into(), ..self }
     }
 
     /// For the monitors' own listener: plain HTTP alone, which goes on while the server drains.
@@ -140,17 +160,18 @@ impl Acceptor {
         }
     }
 
-    async fn open(&self, tcp: TcpStream, place: Slot) -> io::Result<Opened> {
+    async fn open(&self, mut tcp: TcpStream, place: Slot) -> io::Result<Opened> {
         // Signaling is small frames, each of which somebody waits for.
         tcp.set_nodelay(true)?;
+        let (ends, place) = self.introduce(&mut tcp, place).await?;
         let mut first = [0];
         if tcp.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let (client, local) = (tcp.peer_addr()?, tcp.local_addr()?);
+        let arrival = |transport| Arrival { client: ends.client, transport };
         match first[0] {
-            STUN_FIRST..=STUN_LAST => self.hand_over(self.stream(Io::Plain(tcp), place), client, local),
-            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), place), Transport::Plain).await,
+            STUN_FIRST..=STUN_LAST => self.hand_over(self.stream(Io::Plain(tcp), place), ends),
+            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), place), arrival(Transport::Plain)).await,
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
@@ -160,18 +181,35 @@ impl Acceptor {
                 handshake.completed();
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
-                    STUN_FIRST..=STUN_LAST => self.hand_over(stream, client, local),
+                    STUN_FIRST..=STUN_LAST => self.hand_over(stream, ends),
                     _ if stream.is_for_stun() => Err(invalid("HTTP, where STUN was agreed on")),
-                    _ => only_http_1(stream, Transport::Tls).await,
+                    _ => only_http_1(stream, arrival(Transport::Tls)).await,
                 }
             }
             _ => Err(invalid("neither TLS nor HTTP nor STUN")),
         }
     }
 
-    fn hand_over(&self, stream: Stream, client: SocketAddr, local: SocketAddr) -> io::Result<Opened> {
+    /// Between whom a connection is, as the proxy says or, without one, the system. The client that it is for is the one
+    /// that is counted.
+    async fn introduce(&self, tcp: &mut TcpStream, place: Slot) -> io::Result<(Ends, Slot)> {
+        let direct = Ends { client: tcp.peer_addr()?, server: tcp.local_addr()? };
+        let proxy = direct.client.ip().to_canonical();
+        if !self.proxies.iter().any(|block| block.contains(proxy)) {
+            return Ok((direct, place));
+        }
+        let Some(said) = proxy::take_header(tcp).await? else { return Ok((direct, place)) };
+        drop(place);
+        let place = self.openings.enter(said.client.ip())?;
+        // What the client has connected to may be the proxy's.
+        let is_ours = said.server.ip() == direct.server.ip() || net::own_addresses().contains(&said.server.ip());
+        let server = if is_ours { said.server } else { direct.server };
+        Ok((Ends { server, ..said }, place))
+    }
+
+    fn hand_over(&self, stream: Stream, ends: Ends) -> io::Result<Opened> {
         let turn = self.turn.as_ref().ok_or_else(|| io::Error::other("here is no TURN"))?;
-        turn.serve_stream(stream, client, local);
+        turn.serve_stream(stream, ends.client, ends.server);
         Ok(Opened::HandedOver)
     }
 
@@ -182,10 +220,10 @@ impl Acceptor {
 }
 
 /// Reads until it is sure that this is not HTTP/2.
-async fn only_http_1(mut stream: Stream, transport: Transport) -> io::Result<Opened> {
+async fn only_http_1(mut stream: Stream, arrival: Arrival) -> io::Result<Opened> {
     loop {
         match preface::look(stream.unread.bytes()) {
-            Front::Other => return Ok(Opened::Http(stream, transport)),
+            Front::Other => return Ok(Opened::Http(stream, arrival)),
             Front::Undecided => stream.bring().await?,
             Front::Http2 => return Err(invalid("HTTP/2, which is not spoken")),
         }
@@ -198,21 +236,21 @@ fn invalid(what: &str) -> io::Error {
 
 /// What became of a new connection.
 enum Opened {
-    Http(Stream, Transport),
+    Http(Stream, Arrival),
     /// It is the TURN server's now.
     HandedOver,
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
     type Stream = Stream;
-    type Service = AddExtension<S, Transport>;
+    type Service = AddExtension<S, Arrival>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, tcp: TcpStream, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
             match this.admit(tcp).await? {
-                Opened::Http(stream, transport) => Ok((stream, Extension(transport).layer(service))),
+                Opened::Http(stream, arrival) => Ok((stream, Extension(arrival).layer(service))),
                 // To axum-server this connection is over.
                 Opened::HandedOver => Err(io::ErrorKind::ConnectionAborted.into()),
             }

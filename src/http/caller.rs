@@ -7,14 +7,14 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 
 use super::Shared;
-use crate::accept::Transport;
+use crate::accept::{Arrival, Transport};
 use crate::net::{Cidr, TlsEnd};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -80,9 +80,8 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
-        let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("the server serves with it");
-        let transport = parts.extensions.get().expect("the acceptor lays it around the router");
-        Ok(shared.0.proxies.caller(peer.ip(), *transport, &parts.headers))
+        let arrival: &Arrival = parts.extensions.get().expect("the acceptor lays it around the router");
+        Ok(shared.0.proxies.caller(arrival.client.ip(), arrival.transport, &parts.headers))
     }
 }
 

@@ -33,7 +33,7 @@ use axum::routing::{any, get};
 pub use base_path::{BasePath, NotABasePath};
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
-use crate::accept::Transport;
+use crate::accept::{Arrival, Transport};
 use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Verifier;
 use crate::connection::Terms;
@@ -191,7 +191,7 @@ async fn only_tls(request: Request, next: Next) -> Response {
 }
 
 fn is_plain(request: &Request) -> bool {
-    request.extensions().get() == Some(&Transport::Plain)
+    request.extensions().get().is_some_and(|arrival: &Arrival| arrival.transport == Transport::Plain)
 }
 
 /// To the same on https. HTTP/1.0 may have no host to be sent to.

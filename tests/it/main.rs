@@ -33,6 +33,7 @@ mod nginx;
 mod page;
 mod park;
 mod process;
+mod proxy_protocol;
 mod reader;
 mod relay;
 mod reload;
