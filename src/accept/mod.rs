@@ -8,6 +8,7 @@
 mod opening;
 mod preface;
 mod proxy;
+mod spelling;
 mod tls;
 mod unread;
 
@@ -35,6 +36,7 @@ use tracing::debug;
 pub use opening::{OpeningCount, OpeningLimits, Openings};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use proxy::play_proxy_header;
+pub(crate) use spelling::HttpStream;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use tls::fuzzing::play_tls_records;
 
@@ -242,7 +244,7 @@ enum Opened {
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
-    type Stream = Stream;
+    type Stream = HttpStream;
     type Service = AddExtension<S, Arrival>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
@@ -250,7 +252,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
         let this = self.clone();
         Box::pin(async move {
             match this.admit(tcp).await? {
-                Opened::Http(stream, arrival) => Ok((stream, Extension(arrival).layer(service))),
+                Opened::Http(stream, arrival) => Ok((HttpStream::new(stream), Extension(arrival).layer(service))),
                 // To axum-server this connection is over.
                 Opened::HandedOver => Err(io::ErrorKind::ConnectionAborted.into()),
             }

@@ -21,6 +21,8 @@ pub(super) enum BadHandshake {
     Malformed,
     /// It is of another version of WebSocket.
     Version,
+    /// It has lost, on its way, what asks for the upgrade.
+    Removed,
 }
 
 impl From<Repeated> for BadHandshake {
@@ -29,8 +31,12 @@ impl From<Repeated> for BadHandshake {
     }
 }
 
-/// Whether a request wants to be one.
+/// Whether a request wants to be one, or did before a proxy took away what asks for it.
 pub(super) fn is_handshake(headers: &HeaderMap) -> bool {
+    asks_for_websocket(headers) || headers.contains_key(header::SEC_WEBSOCKET_KEY)
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
     lists(headers, &header::UPGRADE, "websocket")
 }
 
@@ -38,13 +44,14 @@ pub(super) fn is_handshake(headers: &HeaderMap) -> bool {
 pub(super) fn accept_key(request: &Parts) -> Result<HeaderValue, BadHandshake> {
     let Parts { method, version, headers, .. } = request;
     let key = single(headers, &header::SEC_WEBSOCKET_KEY)?.map(HeaderValue::as_bytes);
-    let is_request = *method == Method::GET && *version >= Version::HTTP_11 && !has_body(headers);
-    // Browsers say `keep-alive, Upgrade`.
-    let (true, true, true, Some(key)) =
-        (is_request, is_handshake(headers), lists(headers, &header::CONNECTION, "upgrade"), key)
-    else {
+    let Some(key) = key.filter(|_| *method == Method::GET && !has_body(headers)) else {
         return Err(BadHandshake::Malformed);
     };
+    // Browsers say `keep-alive, Upgrade`; HTTP/1.0 is what proxies make of it that know no upgrade.
+    let asks = asks_for_websocket(headers) && lists(headers, &header::CONNECTION, "upgrade");
+    if !asks || *version < Version::HTTP_11 {
+        return Err(BadHandshake::Removed);
+    }
     if single(headers, &header::SEC_WEBSOCKET_VERSION)?.is_none_or(|version| version != VERSION) {
         return Err(BadHandshake::Version);
     }
@@ -124,9 +131,6 @@ mod tests {
     #[test]
     fn what_is_missing_or_wrong_is_no_handshake() {
         for wrong in [
-            ("connection", "keep-alive"),
-            ("connection", "upgraded"),
-            ("upgrade", "h2c"),
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ"),
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZ!=="),
             ("sec-websocket-key", ""),
@@ -138,9 +142,18 @@ mod tests {
         assert_eq!(accept_key(&request("HEAD", &[], &[])), Err(BadHandshake::Malformed));
         let other = request("GET", &[("sec-websocket-version", "8")], &[]);
         assert_eq!(accept_key(&other), Err(BadHandshake::Version));
+    }
+
+    #[test]
+    fn a_key_without_its_upgrade_has_lost_it_on_the_way() {
+        for wrong in [("connection", "keep-alive"), ("connection", "upgraded"), ("upgrade", "h2c")] {
+            let request = request("GET", &[wrong], &[]);
+            assert!(is_handshake(&request.headers));
+            assert_eq!(accept_key(&request), Err(BadHandshake::Removed), "{wrong:?}");
+        }
         let mut old = request("GET", &[], &[]);
         old.version = Version::HTTP_10;
-        assert_eq!(accept_key(&old), Err(BadHandshake::Malformed));
+        assert_eq!(accept_key(&old), Err(BadHandshake::Removed));
     }
 
     #[test]

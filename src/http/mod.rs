@@ -13,6 +13,7 @@ pub(crate) mod fuzzing;
 mod handshake;
 mod origin;
 mod page;
+mod removed;
 mod request;
 pub(crate) mod status;
 mod subprotocol;
@@ -43,6 +44,7 @@ use crate::net::{Cidr, TlsEnd};
 use crate::tasks::Tasks;
 use caller::Proxies;
 use origin::Origins;
+use removed::Removals;
 use request::Target;
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
@@ -82,6 +84,8 @@ pub(crate) struct Parts {
     proxies: Proxies,
     /// By whom tokens have to be signed.
     verifier: Option<Verifier>,
+    /// What proxies have taken away.
+    removals: Removals,
     /// What holds for every connection.
     terms: Arc<Terms>,
     /// What browsers are told to use.
@@ -100,6 +104,7 @@ impl Parts {
             origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
             proxies: Proxies::new(config.trusted_proxies),
             verifier: config.verifier,
+            removals: Removals::new(Instant::now()),
             terms,
             ice,
             base_path: config.base_path,

@@ -37,6 +37,7 @@ mod proxy_protocol;
 mod reader;
 mod relay;
 mod reload;
+mod removed;
 mod resume;
 mod room;
 mod status;
