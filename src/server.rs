@@ -87,7 +87,7 @@ impl Server {
         let keys = config.http.verifier.as_ref().map(|verifier| Arc::clone(verifier.keys()));
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
         let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
-        let openings = Openings::new(config.opening);
+        let openings = Openings::new(config.opening.clone());
         let sources = Sources {
             hub: Arc::clone(&hub),
             admission: web.admission.clone(),
@@ -101,6 +101,7 @@ impl Server {
             None => None,
         };
         let router = http::router(web);
+        let proxies = config.proxy_protocol.then(|| config.opening.proxies.clone()).unwrap_or_default();
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
@@ -108,7 +109,7 @@ impl Server {
             address,
             scheme: if tls.is_some() { "https" } else { "http" },
             page,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()).behind(proxies),
             watch,
             keys,
             certificate_poll: config.certificate_poll,
@@ -212,7 +213,7 @@ impl Server {
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
         http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(self.max_header_bytes);
-        let serving = server.serve(self.router.into_make_service_with_connect_info::<SocketAddr>());
+        let serving = server.serve(self.router.into_make_service());
         // A task, because what `main` waits for itself has a thread of its own, and each new connection would wake it.
         let mut serving = self.tasks.spawn_apart(serving);
         tokio::select! {

@@ -70,6 +70,8 @@ pub struct Config {
     pub certificate_poll: Duration,
     /// How many connections there may be that have not been answered yet.
     pub opening: OpeningLimits,
+    /// Whether the proxies among them say, by the PROXY protocol, whose a connection is. Then they have to.
+    pub proxy_protocol: bool,
     /// How long a request's head may be.
     pub max_header_bytes: usize,
     /// The time from a connection's beginning to its first request's.
@@ -168,6 +170,7 @@ impl Config {
                 connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
                 proxies: cli.trusted_proxy.clone(),
             },
+            proxy_protocol: cli.proxy_protocol,
             max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
             drain_delay: cli.drain_delay,

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
@@ -18,7 +18,7 @@ use axum::http::uri::Authority;
 use tracing::warn;
 
 use super::Shared;
-use crate::accept::Transport;
+use crate::accept::{Arrival, Transport};
 use crate::net::{self, Cidr, TlsEnd};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -102,18 +102,22 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
-        let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("the server serves with it");
-        let transport = parts.extensions.get().expect("the acceptor lays it around the router");
-        if let Some(concern) = shared.0.proxies.concern(peer.ip(), &parts.headers) {
+        let arrival: &Arrival = parts.extensions.get().expect("the acceptor lays it around the router");
+        if let Some(concern) = shared.0.proxies.concern(arrival.client.ip(), &parts.headers) {
             warn!("{concern}");
         }
-        Ok(shared.0.proxies.caller(peer.ip(), *transport, &parts.headers))
+        Ok(shared.0.proxies.caller(arrival.client.ip(), arrival.transport, &parts.headers))
     }
 }
 
 /// A host, with a port perhaps (RFC 9110, 7.2).
 pub(super) fn authority(text: &str) -> Option<Authority> {
-    text.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
+    let is_host = |authority: &Authority| {
+        let port = authority.as_str().strip_prefix(authority.host());
+        let is_port = |port: &str| port.is_empty() || port == ":" || authority.port_u16().is_some();
+        !authority.host().is_empty() && port.is_some_and(is_port)
+    };
+    text.parse().ok().filter(is_host)
 }
 
 /// What all lines of a header list, in order; `None` for a line that isn't text.

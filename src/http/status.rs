@@ -14,6 +14,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use crate::monitor::Exposition;
+use crate::net::TlsEnd;
 
 /// `/healthz` and `/readyz`. `notice` is cancelled when it is known that the server will stop.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(notice: CancellationToken) -> Router<S> {
@@ -23,7 +24,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(notice: CancellationToken
 
 /// The monitors' own listener.
 pub(crate) fn monitor(notice: CancellationToken, exposition: Exposition) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(notice))
+    let routes = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(notice));
+    super::well_formed(routes, TlsEnd::Proxy)
 }
 
 async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {

@@ -19,7 +19,7 @@ use rustls_pemfile::Item;
 use x509_parser::prelude::{FromDer as _, Validity, X509Certificate};
 
 pub use served::ServedPair;
-pub(crate) use served::server_config;
+pub(crate) use served::{is_stun, server_config};
 pub use watch::Watch;
 
 use crate::error::{StartError, TlsProblem};

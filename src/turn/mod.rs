@@ -11,6 +11,7 @@ mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod nonce;
+mod patience;
 mod quota;
 mod relay;
 mod routes;
@@ -23,7 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,6 +35,7 @@ pub(crate) use counters::Counters;
 pub use counters::TurnCount;
 pub use quota::TurnLimits;
 
+use crate::admission::{Admission, AdmissionLimits};
 use crate::ice::credential::TurnSecret;
 use crate::net::{self, Cidr};
 use crate::tasks::Tasks;
@@ -70,6 +72,8 @@ pub(crate) struct Turn {
     addresses: Vec<IpAddr>,
     limits: TurnLimits,
     handshake_timeout: Duration,
+    /// Clients over streams that ask for long and have no allocation: at most as many as may have one.
+    waiting: Admission,
     tasks: Tasks,
     counters: Counters,
 }
@@ -87,7 +91,10 @@ impl Turn {
         };
         let ports = RelayPorts { range: config.relay_ports, external: config.external };
         let TurnConfig { limits, handshake_timeout, .. } = config;
-        Arc::new(Self { rules, ports, addresses, limits, handshake_timeout, tasks, counters: Counters::default() })
+        let waiting =
+            AdmissionLimits { all: limits.allocations, per_address: limits.allocations_per_address, newcomers: None };
+        let (waiting, counters) = (Admission::new(waiting, Instant::now()), Counters::default());
+        Arc::new(Self { rules, ports, addresses, limits, handshake_timeout, waiting, tasks, counters })
     }
 
     /// Whether it relays, or only tells clients their addresses.

@@ -110,6 +110,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         within("a frame", read_frame(&mut self.stream)).await.expect("the connection is open")
     }
 
+    /// The next frame that is no text.
+    pub(crate) async fn frame_after_texts(&mut self) -> (u8, Vec<u8>) {
+        loop {
+            let (first, payload) = self.frame().await;
+            if first != FIN | TEXT {
+                return (first, payload);
+            }
+        }
+    }
+
     /// The server says this code, with a reason, whatever comes before it.
     pub(crate) async fn assert_closed(mut self, expected: u16, what: &str) {
         let (code, reason) = self.closed().await;

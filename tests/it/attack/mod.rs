@@ -2,6 +2,10 @@
 
 mod acknowledgement;
 mod memory;
+mod port;
 pub(crate) mod process;
+mod request;
 mod resume;
 mod room;
+mod stream;
+mod tls;
