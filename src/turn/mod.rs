@@ -23,8 +23,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UdpSocket;
@@ -35,6 +36,7 @@ pub use counters::TurnCount;
 pub use quota::TurnLimits;
 
 use crate::ice::credential::TurnSecret;
+use crate::meter::Meters;
 use crate::net::{self, Cidr};
 use crate::tasks::Tasks;
 use filter::PeerFilter;
@@ -66,9 +68,10 @@ pub struct TurnConfig {
 #[derive(Debug)]
 pub(crate) struct Turn {
     rules: Rules,
+    /// Who has been refused, by address: one for all sockets.
+    refusals: Mutex<Meters>,
     ports: RelayPorts,
     addresses: Vec<IpAddr>,
-    limits: TurnLimits,
     handshake_timeout: Duration,
     tasks: Tasks,
     counters: Counters,
@@ -85,9 +88,10 @@ impl Turn {
             quota: Quota::new(config.limits),
             bytes_per_second: config.limits.bytes_per_second.map(even),
         };
+        let refusals = Mutex::new(Meters::new(even(config.limits.refusals_per_second), Instant::now()));
         let ports = RelayPorts { range: config.relay_ports, external: config.external };
-        let TurnConfig { limits, handshake_timeout, .. } = config;
-        Arc::new(Self { rules, ports, addresses, limits, handshake_timeout, tasks, counters: Counters::default() })
+        let handshake_timeout = config.handshake_timeout;
+        Arc::new(Self { rules, refusals, ports, addresses, handshake_timeout, tasks, counters: Counters::default() })
     }
 
     /// Whether it relays, or only tells clients their addresses.
@@ -164,6 +168,11 @@ impl Turn {
         let peer = self.ports.reached(peer, &self.addresses);
         let sent = SockRef::from(relay).send_to(data, &peer.into());
         self.counters.packet(TurnCount::PacketsToPeers, TurnCount::BytesToPeers, data.len(), sent.is_ok());
+    }
+
+    /// Whether a client at this address may be told once more that it isn't authorized. Not on the way of packets.
+    fn may_refuse(&self, client: IpAddr, now: Instant) -> bool {
+        self.refusals.lock().spend(client, now)
     }
 
     /// Counts what an outcome is.

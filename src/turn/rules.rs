@@ -13,8 +13,8 @@ use stun_types::attribute::{
     MessageIntegrity, Nonce, Realm, UnknownAttributes, Username, XorMappedAddress,
 };
 use stun_types::message::{
-    BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageWrite as _,
-    MessageWriteExt as _, MessageWriteVec, Method, TransactionId,
+    BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageHeader,
+    MessageWrite as _, MessageWriteExt as _, MessageWriteVec, Method, TransactionId,
 };
 use turn_types::AddressFamily;
 use turn_types::attribute::{
@@ -144,7 +144,7 @@ impl Rules {
         if bytes.len() > MAX_BYTES {
             return Outcome::Drop;
         }
-        let Ok(message) = Message::from_bytes(bytes) else { return Outcome::Drop };
+        let Some(message) = message(bytes) else { return Outcome::Drop };
         match (message.class(), message.method()) {
             (MessageClass::Request, BINDING) => binding(&message, client),
             (MessageClass::Request, ALLOCATE | REFRESH | CREATE_PERMISSION | CHANNEL_BIND)
@@ -525,6 +525,12 @@ fn unknown(message: &Message<'_>, known: &[AttributeType]) -> Vec<AttributeType>
     let is_unknown =
         |kind: &AttributeType| kind.value() < COMPREHENSION_OPTIONAL && !known.contains(kind) && !KNOWN.contains(kind);
     types.filter(is_unknown).take(8).collect()
+}
+
+/// A message that is as long as it says (RFC 8489, 6.3): of one that isn't, the codec would read what follows it too.
+fn message(bytes: &[u8]) -> Option<Message<'_>> {
+    let length = bytes.get(2..4).map(|length| usize::from(u16::from_be_bytes([length[0], length[1]])))?;
+    if bytes.len() == MessageHeader::LENGTH + length { Message::from_bytes(bytes).ok() } else { None }
 }
 
 fn binding(message: &Message<'_>, client: SocketAddr) -> Outcome<'static> {
@@ -1298,6 +1304,36 @@ mod tests {
             let message = world.plain(MessageClass::Request, method, &[]).finish();
             assert_eq!(world.take(&message), Outcome::Drop, "{method}");
         }
+    }
+
+    #[test]
+    fn a_message_with_bytes_behind_it_is_dropped() {
+        let mut world = connected();
+        let requests = [
+            world.plain(MessageClass::Request, BINDING, &[]).finish(),
+            world.signed(REFRESH, &[&Lifetime::new(0)]),
+            world.plain(MessageClass::Indication, SEND, &[&world.peer(PEER), &Data::new(b"hello")]).finish(),
+        ];
+        for request in requests {
+            for more in [1, 4, 8] {
+                let longer = [&request[..], &vec![0; more]].concat();
+                assert_eq!(world.take(&longer), Outcome::Drop, "{more}");
+            }
+        }
+        assert!(carries(&mut world, 0x4000));
+    }
+
+    #[test]
+    fn an_attribute_behind_the_integrity_means_nothing() {
+        let mut world = allocated();
+        let mut request = world.signed(CREATE_PERMISSION, &[&world.peer(PEER)]);
+        let mut more = vec![0; 12];
+        world.peer("8.8.4.4:1000").write_into_unchecked(&mut more);
+        request.extend(more);
+        let length = u16::try_from(request.len() - 20).unwrap();
+        request[2..4].copy_from_slice(&length.to_be_bytes());
+        world.take(&request);
+        assert!(!sends(&mut world, "8.8.4.4:1000", &[]), "it is not signed");
     }
 
     #[test]

@@ -14,12 +14,10 @@ use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
 use turn_types::AddressFamily;
 
-use super::quota::even;
 use super::relay::{self, BATCH, DATAGRAM_BYTES};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
 use super::{Turn, TurnCount, families};
-use crate::meter::Meters;
 
 /// How often allocations that have run out are looked for, and whether it is time to stop.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -31,7 +29,6 @@ pub(crate) struct UdpClients {
     /// The address that clients know us by.
     local: IpAddr,
     allocations: HashMap<SocketAddr, Allocation<UdpRelay>>,
-    refusals: Meters,
     buffer: Box<[u8]>,
 }
 
@@ -43,9 +40,8 @@ pub(super) struct UdpRelay {
 
 impl UdpClients {
     pub(super) fn new(turn: Arc<Turn>, socket: UdpSocket, local: IpAddr) -> Self {
-        let refusals = Meters::new(even(turn.limits.refusals_per_second), Instant::now());
         let buffer = vec![0; DATAGRAM_BYTES].into_boxed_slice();
-        Self { turn, socket: Arc::new(socket), local, allocations: HashMap::new(), refusals, buffer }
+        Self { turn, socket: Arc::new(socket), local, allocations: HashMap::new(), buffer }
     }
 
     /// Serves until it is time to stop, and then for as long as there are allocations, be they of others: were one of
@@ -106,7 +102,7 @@ impl UdpClients {
             Outcome::Drop => {}
             Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) => self.answer(client, &answer),
             Outcome::Challenge(answer) => {
-                if self.refusals.spend(client.ip(), now.instant) {
+                if turn.may_refuse(client.ip(), now.instant) {
                     self.answer(client, &answer);
                 } else {
                     turn.counters.count(TurnCount::Unanswered);
