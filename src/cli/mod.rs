@@ -16,6 +16,7 @@ use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
 use crate::net::Cidr;
 use crate::tls::PairPaths;
+use crate::turn::External;
 
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.
@@ -225,10 +226,15 @@ pub struct Cli {
     #[arg(value_parser = ports, help_heading = "ICE", hide_env_values = true)]
     pub turn_relay_ports: RangeInclusive<u16>,
 
-    /// Address by which others see this host, if it is behind a NAT; one for IPv4, one for IPv6
+    /// Address by which others see this host, if it is behind a NAT; of several, each as ADVERTISED/LOCAL
     #[arg(long, env = "ENTREMISE_TURN_EXTERNAL_IP", value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(help_heading = "ICE", hide_env_values = true)]
-    pub turn_external_ip: Vec<IpAddr>,
+    pub turn_external_ip: Vec<External>,
+
+    /// Address of this host for relays; without it the one that a client came by or that leads to the internet
+    #[arg(long, env = "ENTREMISE_TURN_RELAY_ADDRESS", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_relay_address: Vec<IpAddr>,
 
     /// Address block that relays may reach although it is not on the public internet (repeatable)
     #[arg(long, env = "ENTREMISE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]

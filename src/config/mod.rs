@@ -49,7 +49,7 @@ use crate::hub::{AllowanceLimits, HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
 use crate::meter::Flow;
-use crate::net::TlsEnd;
+use crate::net::{Interfaces, TlsEnd};
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
 use crate::turn::{TurnConfig, TurnLimits};
@@ -104,6 +104,8 @@ pub struct IceSettings {
     pub stun_port: Option<u16>,
     /// A TLS port of TURN besides the page's.
     pub turn_tls_port: Option<u16>,
+    /// Where this host's addresses are seen.
+    pub interfaces: Interfaces,
     /// The embedded server; without secrets it is STUN only.
     pub turn: TurnConfig,
     /// Servers elsewhere.
@@ -269,10 +271,12 @@ impl IceSettings {
         Ok(Self {
             stun_port: Some(cli.stun_port).filter(|port| *port != 0),
             turn_tls_port: Some(cli.turn_tls_port).filter(|port| cli.turn && *port != 0),
+            interfaces: Interfaces::default(),
             turn: TurnConfig {
                 secrets,
                 relay_ports: cli.turn_relay_ports.clone(),
                 external: cli.turn_external_ip.clone(),
+                relay_addresses: cli.turn_relay_address.clone(),
                 allowed_peers: cli.turn_allow_peer.clone(),
                 limits: TurnLimits {
                     allocations: NonZeroUsize::new(cli.turn_allocations),

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
-use turn_types::AddressFamily;
 
-use super::relay::{self, BATCH, DATAGRAM_BYTES};
+use super::relay::{self, BATCH, DATAGRAM_BYTES, RelaySocket};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
-use super::{Turn, TurnCount, families};
+use super::{Turn, TurnCount};
+use crate::net::Family;
 
 /// How often allocations that have run out are looked for, and whether it is time to stop.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ pub(crate) struct UdpClients {
 
 /// A relay socket, and the task that brings its packets to the client.
 pub(super) struct UdpRelay {
-    socket: Arc<UdpSocket>,
+    socket: Arc<RelaySocket>,
     _inbound: AbortOnDropHandle<()>,
 }
 
@@ -140,13 +140,8 @@ struct UdpRelays<'a> {
 impl Relays for UdpRelays<'_> {
     type Relay = UdpRelay;
 
-    fn open(
-        &mut self,
-        family: AddressFamily,
-        is_even: bool,
-        routes: &Arc<ArcSwap<Routes>>,
-    ) -> Option<(UdpRelay, SocketAddr)> {
-        let (socket, told) = self.turn.open_relay(self.local, family, is_even)?;
+    fn open(&mut self, family: Family, is_even: bool, routes: &Arc<ArcSwap<Routes>>) -> Option<(UdpRelay, SocketAddr)> {
+        let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
         let socket = Arc::new(socket);
         let inbound = relay::bring_to_udp_client(
             Arc::clone(&socket),
@@ -156,10 +151,14 @@ impl Relays for UdpRelays<'_> {
             self.client,
         );
         self.turn.counters.count(TurnCount::Allocations);
-        Some((UdpRelay { socket, _inbound: self.turn.tasks.spawn_owned(inbound) }, told))
+        Some((UdpRelay { socket, _inbound: self.turn.tasks.spawn_owned(inbound) }, advertised))
     }
 
-    fn has(&self, family: AddressFamily) -> bool {
-        families::address(self.local, &self.turn.addresses, family).is_some()
+    fn has(&self, family: Family) -> bool {
+        self.turn.choice(|choice| choice.address(self.local, family)).is_some()
+    }
+
+    fn usual(&self) -> Family {
+        self.turn.choice(|choice| choice.usual_family(self.local))
     }
 }

@@ -1,15 +1,18 @@
 //! Attacks on STUN and TURN.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use entremise::ice::credential::{Credential, TurnSecret};
 use entremise::turn::TurnCount;
 use stun_types::message::{BINDING, MessageClass, MessageWrite as _};
+use tokio::net::UdpSocket;
+use turn_types::AddressFamily;
+use turn_types::attribute::RequestedAddressFamily;
 use turn_types::message::ALLOCATE;
 
 use crate::server::Server;
-use crate::turn_client::{Offered, SECRET, udp};
+use crate::turn_client::{Heard, LOOPBACK, Offered, SECRET, udp};
 
 /// What the page's server gives to a peer of this name at different times.
 fn credentials(name: &str) -> impl Iterator<Item = Credential> {
@@ -71,4 +74,27 @@ async fn a_stun_message_with_bytes_behind_it_is_not_answered() {
     client.fence().await;
     assert_eq!(server.relays.count(TurnCount::Bindings), 1);
     assert_eq!(server.relays.count(TurnCount::Dropped), 5);
+}
+
+#[tokio::test]
+async fn the_longest_datagram_of_a_peer_leaves_a_stream_in_step() {
+    // Some machines have no IPv6.
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    let server = Server::start_turn_changed(&[LOOPBACK], |config| config.listen = (Ipv6Addr::LOCALHOST, 0).into());
+    let mut client = server.offered().await.tcp_client().await;
+    let v6 = RequestedAddressFamily::new(AddressFamily::IPV6);
+    let relayed = client.try_allocate(&[&v6]).await.relayed();
+    let peer = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.expect("a port is free");
+    let at_peer = peer.local_addr().expect("it is bound");
+    assert_eq!(client.permit(at_peer).await, 0);
+    // With its header and the peer's address it is more than 16 bits can say.
+    for length in [65_520, 65_527] {
+        peer.send_to(&vec![7; length], relayed).await.expect("it is on this machine");
+    }
+    peer.send_to(b"next", relayed).await.expect("it is on this machine");
+    assert_eq!(client.hear().await, Heard::Data(at_peer, b"next".to_vec()));
+    assert_eq!(server.relays.count(TurnCount::Dropped), 2);
+    assert_eq!(client.refresh(0).await, 0);
 }
