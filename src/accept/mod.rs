@@ -45,7 +45,7 @@ use tls::{Pending, TlsStream};
 use unread::Unread;
 
 use crate::admission::Slot;
-use crate::net::{self, Cidr};
+use crate::net::Cidr;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
 
@@ -192,7 +192,7 @@ impl Acceptor {
         drop(place);
         let place = self.openings.enter(said.client.ip())?;
         // What the client has connected to may be the proxy's.
-        let is_ours = said.server.ip() == direct.server.ip() || net::own_addresses().contains(&said.server.ip());
+        let is_ours = said.server.ip() == direct.server.ip() || self.turn.is_own(said.server.ip());
         let server = if is_ours { said.server } else { direct.server };
         Ok((Ends { server, ..said }, place))
     }

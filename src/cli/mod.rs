@@ -18,6 +18,7 @@ use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
 use crate::net::Cidr;
 use crate::tls::PairPaths;
+use crate::turn::External;
 
 /// What the help ends with.
 const EXAMPLES: &str = "Examples:
@@ -229,6 +230,11 @@ pub struct Cli {
     #[arg(help_heading = "ICE", hide_env_values = true)]
     pub stun_port: u16,
 
+    /// Address of STUN and TURN, whatever the page's is (repeatable); the default is all, as interfaces come and go
+    #[arg(long, env = "ENTREMISE_TURN_LISTEN", value_name = "ADDRESS", value_delimiter = ',', default_value = "::")]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_listen: Vec<IpAddr>,
+
     /// Relay for browsers that can't reach each other: TURN over UDP, TCP, and TLS on the page's own port
     #[arg(long, env = "ENTREMISE_TURN", value_parser = switch, help_heading = "ICE", hide_env_values = true)]
     pub turn: bool,
@@ -253,10 +259,15 @@ pub struct Cli {
     #[arg(value_parser = ports, help_heading = "ICE", hide_env_values = true)]
     pub turn_relay_ports: RangeInclusive<u16>,
 
-    /// Address by which others see this host, if it is behind a NAT; one for IPv4, one for IPv6
+    /// Address by which others see this host, if it is behind a NAT; of several, each as ADVERTISED/LOCAL
     #[arg(long, env = "ENTREMISE_TURN_EXTERNAL_IP", value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(help_heading = "ICE", hide_env_values = true)]
-    pub turn_external_ip: Vec<IpAddr>,
+    pub turn_external_ip: Vec<External>,
+
+    /// Address of this host for relays; without it the one that a client came by or that leads to the internet
+    #[arg(long, env = "ENTREMISE_TURN_RELAY_ADDRESS", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_relay_address: Vec<IpAddr>,
 
     /// Address block that relays may reach although it is not on the public internet (repeatable)
     #[arg(long, env = "ENTREMISE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]

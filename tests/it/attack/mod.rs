@@ -4,6 +4,7 @@ mod acknowledgement;
 mod memory;
 mod port;
 pub(crate) mod process;
+mod relay;
 mod request;
 mod resume;
 mod room;
