@@ -4,7 +4,7 @@
 # make test-network (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
 # make growth (many peers, many rooms), make check-cost (what must not grow unnoticed)
 
-.PHONY: run test check fuzz attack test-nginx test-clock test-network bench growth check-cost soak bench-turn
+.PHONY: run test check fuzz attack test-memory test-nginx test-clock test-network bench growth check-cost soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -12,7 +12,7 @@ run:
 test: node_modules
 	tests/tools chromium=chromium firefox-esr=firefox-esr
 	cargo test
-	$(MAKE) test-nginx test-clock
+	$(MAKE) test-memory test-nginx test-clock
 	npm run --silent check
 	npm test --silent
 	cargo build
@@ -41,7 +41,12 @@ fuzz:
 
 # What has succeeded against the server once, tried again from outside: the quick ones are part of make test.
 attack:
-	cargo test --test it -- --include-ignored attack::
+	cargo test --test it -- attack::
+	cargo test --test it -- --ignored --test-threads=1 attack::
+
+# What floods of rooms take of memory: one after the other, and with the machine for themselves.
+test-memory:
+	cargo test --test it -- --ignored --test-threads=1 attack::memory::the_
 
 test-nginx:
 	tests/unpack target/nginx nginx
