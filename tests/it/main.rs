@@ -20,6 +20,7 @@ mod admission;
 mod attack;
 mod clock;
 mod close;
+mod command;
 mod credentials;
 mod document;
 mod drain;
