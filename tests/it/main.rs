@@ -24,6 +24,7 @@ mod command;
 mod credentials;
 mod document;
 mod drain;
+mod english;
 mod error;
 mod forwarded;
 mod handshake;
