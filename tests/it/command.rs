@@ -1,6 +1,7 @@
 //! The commands of the documents, typed as they stand there, and the flags and targets that they name.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -69,9 +70,9 @@ impl Terminal {
         command.env("ENTREMISE_LISTEN", "127.0.0.1:0");
         command.stdout(Stdio::piped());
         if is_server {
-            self.serves(line, command.spawn().expect("a shell")).await
+            self.serves(line, command.spawn().expect("a shell")).await;
         } else {
-            assert_ends_well(line, command).await
+            assert_ends_well(line, command).await;
         }
     }
 
@@ -216,7 +217,7 @@ async fn the_compose_file_of_the_documents_is_understood() {
     let mut line = String::from("env");
     for (name, value) in unit.lines().filter_map(|line| line.trim().split_once(": ")) {
         let value = value.trim_matches('"').replace(":8443", "127.0.0.1:0");
-        line.push_str(&format!(" '{name}={value}'"));
+        write!(line, " '{name}={value}'").expect("a String takes all that is written");
     }
     let mut command = shell(terminal.folder.path(), &format!("exec {line} {}", env!("CARGO_BIN_EXE_entremise")));
     let child = command.stdout(Stdio::piped()).spawn().expect("a shell");

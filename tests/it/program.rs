@@ -151,7 +151,7 @@ impl Program {
     pub(crate) async fn logs(&self, words: &str, times: usize) {
         let logged = async {
             while self.log().matches(words).count() < times {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         within(words, logged).await;
