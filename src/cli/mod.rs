@@ -67,7 +67,7 @@ pub struct Cli {
     #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Origin whose pages may connect besides our own, such as https://example.org or https://*.example.org (repeatable); * for all
+    /// Origin whose pages may connect besides our own, such as https://*.example.org, one label more (repeatable); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
     pub allow_origin: Vec<AllowedOrigin>,
