@@ -81,7 +81,7 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
         let arrival: &Arrival = parts.extensions.get().expect("the acceptor lays it around the router");
-        Ok(shared.0.proxies.caller(arrival.client.ip(), arrival.transport, &parts.headers))
+        Ok(shared.0.proxies.caller(arrival.client, arrival.transport, &parts.headers))
     }
 }
 
