@@ -173,6 +173,11 @@ impl Program {
         self.status_bytes("VmHWM:")
     }
 
+    /// How many of them it has allocated: without the pages of its code, of which now these and now those are read.
+    pub(crate) fn anonymous_bytes(&self) -> u64 {
+        self.status_bytes("RssAnon:")
+    }
+
     fn status_bytes(&self, field: &str) -> u64 {
         let pid = self.child.id().expect("it has not been waited for");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
