@@ -7,7 +7,7 @@
 export const MOST_PEERS = 16;
 export const MOST_OF_ONE = 32;
 /** In milliseconds, from a peer's first one. */
-const KEPT_FOR = 5000;
+const KEPT_FOR = 10_000;
 
 export class EarlyCandidates {
   #clock;

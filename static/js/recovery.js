@@ -32,8 +32,8 @@ export class Recovery {
   /** What had come at the last beat. @type {number | null} */
   #received = null;
   #silent = false;
-  /** Who asks whether anything comes. @type {((silent: boolean) => void)[]} */
-  #asking = [];
+  /** Questions whether anything comes. `since`: a beat has passed since, and so what comes from now on is an answer. @type {{ tell(silent: boolean): void, since: boolean }[]} */
+  #asked = [];
 
   /**
    * @param {Clock} clock
@@ -66,13 +66,13 @@ export class Recovery {
   stop() {
     for (const timer of [this.#turn, this.#beat]) this.#clock.clearTimeout(timer);
     this.#leg = null;
-    this.#answer(true);
+    this.#answer(true, this.#asked.splice(0));
   }
 
   /** @returns {Promise<boolean>} after some seconds at most */
   isSilent() {
     if (!this.#leg || this.#silent) return Promise.resolve(true);
-    return new Promise((resolve) => void this.#asking.push(resolve));
+    return new Promise((resolve) => void this.#asked.push({ tell: resolve, since: false }));
   }
 
   /**
@@ -135,14 +135,22 @@ export class Recovery {
 
   /** @param {boolean} silent */
   #settle(silent) {
-    this.#answer(silent);
+    this.#answer(silent, silent ? this.#asked.splice(0) : this.#takeOld());
     if (silent === this.#silent) return;
     this.#silent = silent;
     this.#owner.onSilent(silent);
   }
 
-  /** @param {boolean} silent */
-  #answer(silent) {
-    for (const tell of this.#asking.splice(0)) tell(silent);
+  /** Those that were asked before the last beat. */
+  #takeOld() {
+    const old = this.#asked.filter(({ since }) => since);
+    this.#asked = this.#asked.filter(({ since }) => !since);
+    for (const question of this.#asked) question.since = true;
+    return old;
+  }
+
+  /** @param {boolean} silent @param {{ tell(silent: boolean): void }[]} questions */
+  #answer(silent, questions) {
+    for (const { tell } of questions) tell(silent);
   }
 }

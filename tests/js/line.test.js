@@ -37,7 +37,7 @@ describe('candidates before their offer', () => {
     const { signaling, a, b } = twoPeers();
     await a.endpoint.candidate('b', { candidate: 'candidate:1' });
     await signaling.deliver();
-    await b.world.pass(5);
+    await b.world.pass(10);
     await a.endpoint.offer('b', OFFER);
     await signaling.deliver();
     void current(b).accept(null);
@@ -318,12 +318,26 @@ describe('a caller who finds the line taken', () => {
 
     it(`by a peer ${name} hears that it is busy, if media come from it`, async () => {
       const { signaling, a, c } = await calledMeanwhile(fate);
-      await live(a, 2, flow(a));
+      await live(a, 3, flow(a));
       await signaling.deliver();
       assert.deepEqual(c.story, ['ended busy']);
       assert.equal(current(a).peer, 'b');
     });
   }
+
+  it('by a ghost that has spoken since the last beat, and died, gets through all the same', async () => {
+    const { signaling, a } = await connected();
+    channelOf(a).receiveNote({});
+    await live(a, 3, flow(a));
+    flow(a)(4);
+    signaling.parked.add('b');
+    const c = peer(signaling, 'c');
+    c.line.call('a', null);
+    await signaling.deliver();
+    await live(a, 4);
+    await signaling.deliver();
+    assert.deepEqual(a.story.slice(-2), ['ended gone', 'c rings']);
+  });
 
   it('and gives up meanwhile does not ring afterwards', async () => {
     const { signaling, a, c } = await calledMeanwhile((signaling) => signaling.remove('b'));
