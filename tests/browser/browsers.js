@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 
-/** @typedef {'chromium' | 'firefox' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
+/** @typedef {'chromium' | 'firefox' | 'chromium-cautious' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
 
 const CHROMIUM = '/usr/bin/chromium';
 const FIREFOX = '/usr/bin/firefox-esr';
@@ -39,6 +39,10 @@ const common = {
 /** @type {Record<Kind, LaunchOptions>} */
 const options = {
   chromium: { executablePath: CHROMIUM, args: [...quiet, camera, allow] },
+  // As a person has it: what is signed by nobody known is not opened before she says so.
+  'chromium-cautious': {
+    executablePath: CHROMIUM, acceptInsecureCerts: false, args: [...quiet.filter((flag) => flag !== '--ignore-certificate-errors'), camera, allow],
+  },
   'chromium-without-camera': { executablePath: CHROMIUM, args: quiet },
   'chromium-camera-blocked': { executablePath: CHROMIUM, args: [...quiet, camera, `${allow}=deny`] },
   'chromium-in-french': { executablePath: CHROMIUM, args: [...quiet, camera, allow, '--lang=fr', '--accept-lang=fr'] },
