@@ -61,6 +61,8 @@ impl Terminal {
 
     /// Types a line, and waits for its end, or until it serves.
     async fn types(&mut self, line: &str) {
+        // Where the source is, cargo runs the same program.
+        let line = &line.replacen("cargo run -- ", "entremise ", 1);
         let is_server = line.starts_with("entremise --");
         // So that the server has the shell's process id.
         let script = if is_server { format!("exec {}", on_free_ports(line)) } else { line.to_owned() };

@@ -18,7 +18,7 @@ use crate::server::{Server, Site};
 use crate::turn_client::LOOPBACK;
 use crate::within;
 
-/// Everybody on this machine is a proxy of ours.
+/// Each address of this machine is a trusted proxy's.
 const BEHIND: [&str; 2] = ["--trusted-proxy=127.0.0.0/8", "--proxy-protocol"];
 const SOON: &str = "--handshake-timeout=1.5";
 
