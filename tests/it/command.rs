@@ -20,8 +20,14 @@ use crate::within;
 /// What a document shows of programs that are not ours: the servers that scan another, and are not installed here.
 const OTHERS: [&str; 2] = ["sslyze ", "testssl.sh "];
 
-/// What takes minutes, and is done elsewhere: the release build is what `make check-cost` measures.
-const ELSEWHERE: [&str; 3] = ["cargo build --release", "cargo install --path .", "target/release/entremise --version"];
+/// What is done elsewhere: the release build takes minutes, and is what `make check-cost` measures; the folder of one's
+/// own page is served, on that port, by the browser's test of the README.
+const ELSEWHERE: [&str; 4] = [
+    "cargo build --release",
+    "cargo install --path .",
+    "target/release/entremise --version",
+    "python3 -m http.server 8000",
+];
 
 /// All documents, by their names.
 fn documents() -> Vec<(String, String)> {

@@ -152,7 +152,7 @@ async fn without_the_switch_no_header_is_read() {
 #[tokio::test]
 async fn the_switch_needs_to_know_whom_to_believe() {
     let alone = Cli::try_parse_from(["entremise", "--proxy-protocol"]);
-    assert!(alone.expect_err("nobody to believe").to_string().contains("--trusted-proxy"));
+    assert!(alone.expect_err("no address to believe").to_string().contains("--trusted-proxy"));
 }
 
 #[tokio::test]
