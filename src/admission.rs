@@ -40,7 +40,7 @@ struct Counts {
     newcomers: Option<Mutex<Meters>>,
 }
 
-/// Why somebody was not admitted.
+/// Why a connection was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overload {
     /// Too many from this address.
@@ -89,7 +89,7 @@ impl Admission {
         Ok(slot)
     }
 
-    /// Takes a place whatever the limits say: for whoever takes up a session, and so gives back that session's place.
+    /// Takes a place whatever the limits say: for a client that takes up a session, and so gives back that session's place.
     pub(crate) fn enter_regardless(&self, address: IpAddr) -> Slot {
         let (mut slot, _) = self.take(address);
         slot.is_regular = false;

@@ -23,7 +23,7 @@ impl Flow {
     }
 }
 
-/// A token bucket. What it holds is whoever's who spends it: bytes, answers, connections.
+/// A token bucket, of whatever is spent: bytes, answers, connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     available: f64,
@@ -68,7 +68,7 @@ impl Meter {
 pub(crate) struct Meters {
     places: Box<[Meter]>,
     flow: Flow,
-    // Keyed, so that nobody can choose addresses that share somebody's place.
+    // Keyed, so that no stranger can choose addresses that share another's place.
     hasher: RandomState,
 }
 

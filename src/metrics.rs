@@ -1,6 +1,6 @@
 //! What the server counts. Every label is one of ours: none grows with what strangers send.
 //!
-//! Whoever does something counts it here; what merely is (peers, rooms, queues) is read when a
+//! The code that does something counts it here; what merely is (peers, rooms, queues) is read when a
 //! monitor asks.
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -41,7 +41,7 @@ impl Metrics {
     pub fn new() -> Self {
         Self {
             messages: Family::default(),
-            // From 10 µs, which is a message that nobody kept waiting, to 5 s.
+            // From 10 µs, which is a message that did not have to wait, to 5 s.
             relay_seconds: Histogram::new(exponential_buckets(1e-5, 2.0, 20)),
             refusals: Family::default(),
             ends: Family::default(),
@@ -59,7 +59,7 @@ impl Metrics {
         self.relay_seconds.observe(seconds);
     }
 
-    /// No WebSocket for somebody.
+    /// A request got no WebSocket.
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refusals.get_or_create(&Reason { reason }).inc();
     }
@@ -69,12 +69,12 @@ impl Metrics {
         self.ends.get_or_create(&Reason { reason }).inc();
     }
 
-    /// Somebody asked for an earlier session: `resumed`, or `refused` and given a new one.
+    /// A client asked for an earlier session: `resumed`, or `refused` and given a new one.
     pub(crate) fn resumption(&self, result: &'static str) {
         self.resumes.get_or_create(&Outcome { result }).inc();
     }
 
-    /// Shows all of it to whoever asks.
+    /// Shows all of it.
     pub(crate) fn register(self, registry: &mut Registry) {
         let Self { messages, relay_seconds, refusals, ends, resumes } = self;
         registry.register("messages", "Messages of clients, by kind and result", messages);

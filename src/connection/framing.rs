@@ -32,7 +32,7 @@ pub(super) enum Event {
     Text(String),
     /// Its payload has to be given back.
     Ping(Vec<u8>),
-    /// An answer to a ping, or a sign of life that nobody asked for.
+    /// An answer to a ping, or a sign of life that was not asked for.
     Pong,
     /// It says no more. With a code, if it gives one.
     Close(Option<u16>),

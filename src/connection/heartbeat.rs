@@ -8,7 +8,7 @@ pub(super) struct Heartbeat {
     interval: Duration,
     next_ping: Instant,
     last_sign: Instant,
-    /// The first ping since the last sign of life. Without one nobody was asked: a server that was suspended has not
+    /// The first ping since the last sign of life. Without one the client was not asked: a server that was suspended has not
     /// heard anything either.
     asked: Option<Instant>,
 }

@@ -120,7 +120,7 @@ impl Connection {
                 Unseated::TakenOver => End::TakenOver,
                 Unseated::Closing => self.farewell(),
             },
-            // Not a beat: whoever is never silent must not outstay its time.
+            // Not a beat: a client that is never silent must not outstay its time.
             () = expired => End::Expired,
             end = self.converse() => end,
         };
@@ -143,7 +143,7 @@ impl Connection {
             if alarm.deadline() != due {
                 alarm.as_mut().reset(due);
             }
-            // Order: nobody is called silent while there is something unread. Reading ahead of writing starves neither:
+            // Order: a client is not called silent while there is something unread. Reading ahead of writing starves neither:
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
@@ -278,7 +278,7 @@ impl Connection {
         }
     }
 
-    /// Ends the session, unless somebody else has it by now; hands over what it was told before, then closes.
+    /// Ends the session, unless a newer connection has it by now; hands over what it was told before, then closes.
     pub(crate) async fn part(&mut self, end: End) {
         let rest = self.session.end();
         let can_write = !matches!(end, End::ClientClosed | End::ClientAway | End::Lost | End::TooSlow | End::Silent);
@@ -397,7 +397,7 @@ mod tests {
         let tasks = Tasks::new();
         let (connection, mut client, _) = connection(&tasks).await;
         for _ in 0..FRAMES {
-            client.feed(Message::text(r#"{"type":"bye","to":"nobody"}"#)).await.unwrap();
+            client.feed(Message::text(r#"{"type":"bye","to":"no id"}"#)).await.unwrap();
         }
         client.flush().await.unwrap();
         // From now on it is all there.

@@ -712,7 +712,11 @@ impl World {
             }
         }
         let mut wrong = owed.symmetric_difference(&self.undelivered).filter(|(by, _)| living(by));
-        assert_eq!(wrong.next(), None, "sender and addressee: who is owed the error is told, and nobody else");
+        assert_eq!(
+            wrong.next(),
+            None,
+            "sender and addressee: the senders that are owed the error are told, and no other"
+        );
         for known in self.clients.iter().filter_map(|client| client.session.as_ref()) {
             if living(&known.record) {
                 let others = |(number, other): &(usize, &Record)| *number != known.record && other.is_member;
@@ -780,7 +784,7 @@ fn threads_that_do_everything_at_once_neither_lock_up_nor_leave_anything() {
     for _ in 0..THREADS {
         ended.recv_timeout(std::time::Duration::from_mins(1)).expect("every thread comes to its end");
     }
-    // Nobody has a session any more: threads let go of what they hold before they say that they are done.
+    // No session is left: threads let go of what they hold before they say that they are done.
     assert_eq!((hub.peers(), hub.rooms(), hub.queued_bytes(), hub.handles.len()), (0, 0, 0, 0));
 }
 

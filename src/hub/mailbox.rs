@@ -231,13 +231,11 @@ impl Mailbox {
     /// The next message, as soon as there is one and the window has room for it. It now counts as the window's.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Waiting> {
         let mut inbox = self.inbox.lock();
-        match self.take_within(&mut inbox) {
-            Some(waiting) => Poll::Ready(waiting),
-            None => {
-                inbox.wait(cx.waker());
-                Poll::Pending
-            }
+        if let Some(waiting) = self.take_within(&mut inbox) {
+            return Poll::Ready(waiting);
         }
+        inbox.wait(cx.waker());
+        Poll::Pending
     }
 
     /// The next message, if there is one and the window has room for it.
@@ -257,12 +255,15 @@ impl Mailbox {
 
     fn take(&self, inbox: &mut Inbox) -> Option<Waiting> {
         let waiting = loop {
-            match inbox.take_announcement() {
-                Some(announcement) => break self.written(announcement),
-                None => match inbox.take_queued()? {
-                    Some(waiting) => break waiting,
-                    None => {}
-                },
+            if let Some(announcement) = inbox.take_announcement() {
+                break self.written(announcement);
+            }
+            let front = inbox.queue.pop_front()?;
+            inbox.taken += 1;
+            shrink(&mut inbox.queue);
+            if let Some(waiting) = front {
+                inbox.load(&waiting).subtract(&waiting);
+                break waiting;
             }
         };
         inbox.window.add(&waiting);
@@ -340,15 +341,6 @@ impl Inbox {
     fn take_announcement(&mut self) -> Option<Announcement> {
         let front = if self.queue.is_empty() { None } else { Some(self.taken) };
         self.announcements.take(front)
-    }
-
-    /// What is in front of the queue, if there is anything.
-    fn take_queued(&mut self) -> Option<Option<Waiting>> {
-        let front = self.queue.pop_front()?;
-        self.taken += 1;
-        shrink(&mut self.queue);
-        front.iter().for_each(|waiting| self.load(waiting).subtract(waiting));
-        Some(front)
     }
 
     fn wait(&mut self, reader: &Waker) {
@@ -483,7 +475,9 @@ mod tests {
         answer(&mailbox);
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(mailbox.poll_take(cx).is_pending());
-        window.into_iter().for_each(|taken| acknowledge(&mailbox, taken));
+        for taken in window {
+            acknowledge(&mailbox, taken);
+        }
         assert!(mailbox.poll_take(cx).is_ready());
     }
 
@@ -513,7 +507,9 @@ mod tests {
         }
         drop(letter);
         assert!(site.budget.used() < 20_000, "{}", site.budget.used());
-        mailboxes.iter().for_each(|mailbox| acknowledge(mailbox, mailbox.take_now().unwrap()));
+        for mailbox in &mailboxes {
+            acknowledge(mailbox, mailbox.take_now().unwrap());
+        }
         assert_eq!(site.budget.used(), 0);
     }
 
@@ -601,7 +597,9 @@ mod tests {
         assert!(!site.sender.may_owe());
         let window: Vec<_> = std::iter::from_fn(|| mailboxes[0].take_now()).collect();
         assert!(!site.sender.may_owe(), "taken, and not acknowledged");
-        window.into_iter().for_each(|taken| acknowledge(&mailboxes[0], taken));
+        for taken in window {
+            acknowledge(&mailboxes[0], taken);
+        }
         assert!(site.sender.may_owe());
         site.sender.tell_undelivered(PeerId::random());
         assert!(!site.sender.may_owe(), "an error that waits takes the room that was kept for it");

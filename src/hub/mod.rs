@@ -80,7 +80,7 @@ impl HubLimits {
 pub enum Lifetime {
     /// As long as its connection.
     Connection,
-    /// Until it ends or nobody takes it up again.
+    /// Until it ends or its resume window does.
     Resumable,
 }
 
@@ -149,9 +149,9 @@ impl Hub {
         })
     }
 
-    /// The process stops: whoever holds a session ends it, and nobody is told that others leave.
+    /// The process stops: each session's holder ends it, and no peer is told that others leave.
     pub fn close(&self) {
-        // Order: it is set before anybody is told to look. Who comes later looks before it waits.
+        // Order: it is set before the holders are notified. A holder that comes later looks before it waits.
         self.is_closing.store(true, Ordering::SeqCst);
         // Not with a shard's lock: who is told may be here at once to leave.
         let peers: Vec<Arc<Peer>> = self.peers.iter().map(|peer| Arc::clone(&peer)).collect();
@@ -175,7 +175,7 @@ impl Hub {
     }
 
     /// Takes an earlier session up again, from the connection that may still hold it; it leaves the rooms that the new
-    /// credentials do not allow. `None`: there is nothing to take up, or no right to it, or somebody else asks.
+    /// credentials do not allow. `None`: there is nothing to take up, or no right to it, or another subject asks.
     #[must_use]
     pub fn resume(self: &Arc<Self>, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Session> {
         let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer))?;

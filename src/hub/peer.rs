@@ -1,6 +1,6 @@
 //! One peer as the registry knows it: what others see of it, and, behind one lock, all that outlives a connection.
 //!
-//! Order of locks: a peer's state is locked first, before any room; nobody holds two states.
+//! Order of locks: a peer's state is locked first, before any room; no thread holds two states.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Peer {
     /// Whether its connection is lost at the moment. Written with the state locked.
     parked: AtomicBool,
     state: Mutex<State>,
-    /// Told whoever holds the session that it may hold it no longer.
+    /// Notified when the holder of the session may hold it no longer.
     changed: Notify,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct State {
     hold: Hold,
     has_ended: bool,
     window: Window<Waiting>,
-    /// None: nobody can take this session up again.
+    /// None: the session can't be resumed.
     tokens: Option<Tokens>,
     /// What its credentials allow, where they are asked for.
     grant: Option<Grant>,
@@ -92,11 +92,11 @@ impl Peer {
         (state.hold == hold && !state.has_ended).then_some(state)
     }
 
-    /// Takes the session from whoever holds it, for a connection of the same subject; `None` where it is another's, or
+    /// Takes the session from its holder, for a connection of the same subject; `None` where it is another's, or
     /// the token or the number of frames is not valid.
     pub(super) fn take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Hold> {
         let mut state = self.state.lock();
-        if !self.is_resumable(&state, offer, grant) {
+        if !state.is_resumable(offer, grant) {
             return None;
         }
         state.tokens.as_mut()?.spend(&offer.token);
@@ -107,17 +107,10 @@ impl Peer {
 
     /// Whether [`take_over`](Self::take_over) would succeed now. Takes and spends nothing.
     pub(super) fn can_take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
-        self.is_resumable(&self.state.lock(), offer, grant)
+        self.state.lock().is_resumable(offer, grant)
     }
 
-    fn is_resumable(&self, state: &State, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
-        let subject = |grant: &Grant| Arc::clone(&grant.subject);
-        let is_valid = state.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&offer.token))
-            && state.grant.as_ref().map(subject) == grant.map(subject);
-        is_valid && !state.has_ended && state.window.reaches(offer.received)
-    }
-
-    /// From a connection to whoever keeps the session while there is none; `None` if nobody could take it up again.
+    /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
     pub(super) fn park(&self, hold: Hold) -> Option<Hold> {
         let mut state = self.held(hold)?;
         state.tokens.is_some().then(|| self.pass_on(&mut state, true))
@@ -135,7 +128,7 @@ impl Peer {
         self.parked.load(Ordering::Relaxed)
     }
 
-    /// Has whoever holds the session look again whether it still may.
+    /// Has the session's holder look again whether it still may hold it.
     pub(super) fn stir(&self) {
         self.changed.notify_waiters();
     }
@@ -159,6 +152,13 @@ impl Peer {
 }
 
 impl State {
+    fn is_resumable(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+        let subject = |grant: &Grant| Arc::clone(&grant.subject);
+        let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&offer.token))
+            && self.grant.as_ref().map(subject) == grant.map(subject);
+        is_valid && !self.has_ended && self.window.reaches(offer.received)
+    }
+
     /// The next frame for the connection: first those that an earlier one may have lost.
     pub(super) fn poll_next(&mut self, mailbox: &Mailbox, cx: &mut Context<'_>) -> Poll<Frame> {
         if let Some(again) = self.window.again() {

@@ -21,7 +21,7 @@ impl<M> Default for Room<M> {
 }
 
 impl<M> Room<M> {
-    /// Whether somebody who isn't in it would be one too many.
+    /// Whether one more member would be one too many.
     pub(crate) fn is_full(&self, limit: Option<NonZeroUsize>) -> bool {
         limit.is_some_and(|limit| self.members.len() >= limit.get())
     }
@@ -42,7 +42,7 @@ impl<M> Room<M> {
         self.members.remove(&id);
     }
 
-    /// Everybody but this one.
+    /// All members but this one.
     pub(crate) fn others(&self, id: PeerId) -> impl Iterator<Item = (PeerId, &M)> {
         self.members.iter().filter(move |(other, _)| **other != id).map(|(other, member)| (*other, member))
     }

@@ -22,7 +22,7 @@ use crate::protocol::{
     ClientMessage, ErrorCode, ErrorNotice, IceServer, Kind, Notice, PeerId, Request, RoomName, ServerMessage,
 };
 
-/// A hold on a session. Dropping it ends the session: nobody can address it any more, and it leaves its rooms.
+/// A hold on a session. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
 ///
 /// There may be older holds, of connections that do not know yet that they are over: they do nothing.
 #[derive(Debug)]
@@ -111,8 +111,8 @@ impl Session {
         Arc::clone(&self.peer).unseated(Arc::clone(&self.hub), self.hold)
     }
 
-    /// Hands the session over to the hold that is given back, which waits for a newer connection. `None`: nobody could
-    /// take it up again.
+    /// Hands the session over to the hold that is given back, which waits for a newer connection. `None`: it can't
+    /// be resumed.
     #[must_use]
     pub fn park(&self) -> Option<Self> {
         let hold = self.peer.park(self.hold)?;

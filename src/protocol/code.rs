@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 pub enum ErrorCode {
     /// Not a message of this protocol.
     BadMessage,
-    /// Nobody present has that id.
+    /// No peer that is present has that id.
     PeerUnavailable,
     /// The addressee's queue, or the budget of all queues, is full; nothing was delivered.
     PeerBusy,
@@ -47,7 +47,7 @@ impl ErrorCode {
     pub fn message(self) -> &'static str {
         match self {
             Self::BadMessage => "the message is not one that this protocol knows",
-            Self::PeerUnavailable => "nobody present has this id",
+            Self::PeerUnavailable => "no peer with this id is here",
             Self::PeerBusy => "the peer's queue is full; nothing was delivered to it",
             Self::Undelivered => {
                 "the peer's session ended before it acknowledged what you sent; it may have arrived or not"
@@ -73,7 +73,7 @@ impl Serialize for ErrorCode {
     }
 }
 
-/// How a connection ended, whoever ended it.
+/// How a connection ended, by either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The client said that it is through: it closed with 1000 or without a code.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub struct PeerId(Uuid);
 
 impl PeerId {
-    /// An id that nobody has had: 122 random bits (UUID version 4).
+    /// An id that no peer has had: 122 random bits (UUID version 4).
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())

@@ -1,7 +1,7 @@
 //! The wire contract, docs/protocol.md, as types. Pure: no IO, no clock.
 //!
 //! [`decode`] turns a client's frame into a [`Request`]; [`ServerMessage::encode`] turns what waits in a mailbox into
-//! a frame. What two peers say to each other passes as JSON text that nobody here reads.
+//! a frame. What two peers say to each other passes as JSON text that is not read here.
 
 mod client;
 mod code;

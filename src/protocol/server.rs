@@ -10,7 +10,7 @@ use super::{ClientMessage, ErrorCode, Kind, PeerId, Reference, Request, RoomName
 
 /// A server's message, before it is text.
 ///
-/// The hub stores what was said, and whoever owns the socket decides how that looks on the wire.
+/// The hub stores what was said; the owner of the socket decides how that looks on the wire.
 #[derive(Clone, Debug)]
 pub enum ServerMessage {
     /// What one peer says to another.
@@ -66,14 +66,14 @@ pub enum Notice {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<Reference>,
     },
-    /// Somebody entered a room that this peer is in.
+    /// A peer entered a room that this one is in.
     PeerJoined {
         /// Which room.
         room: RoomName,
         /// Who.
         peer: PeerId,
     },
-    /// Somebody left it, or is gone.
+    /// A peer left it, or is gone.
     PeerLeft {
         /// Which room.
         room: RoomName,
@@ -111,7 +111,7 @@ impl ErrorNotice {
     /// The longest part of a refused message's `to` that comes back, in bytes.
     pub const MAX_TO_BYTES: usize = 64;
 
-    /// An error about nobody in particular.
+    /// An error about no peer in particular.
     #[must_use]
     pub fn new(code: ErrorCode, reference: Option<Reference>) -> Self {
         Self { code, message: code.message(), to: None, room: None, peers: Vec::new(), reference }

@@ -80,7 +80,7 @@ async fn peer_unavailable_comes_at_once_and_says_who() {
     let mut client = server.connect().await;
     for to in [NOBODY, "", "bob", "café"] {
         let answer = client.ask(message_to(to, "1", "7")).await;
-        let expected = r#"{"type":"error","code":"peer-unavailable","message":"nobody present has this id""#;
+        let expected = r#"{"type":"error","code":"peer-unavailable","message":"no peer with this id is here""#;
         assert_eq!(answer, format!(r#"{expected},"to":"{to}","ref":7}}"#));
     }
     let answer = client.ask(format!(r#"{{"type":"bye","to":"{NOBODY}"}}"#)).await;

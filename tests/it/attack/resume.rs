@@ -29,11 +29,11 @@ async fn the_first_frame_of_a_connection_that_is_taken_over_at_once_is_its_welco
                 (first, String::from_utf8_lossy(&payload).into_owned(), tls)
             });
         }
-        let heard = within("all of them to be answered", attempts.join_all()).await;
-        for (first, text, _) in &heard {
+        let frames = within("all of them to be answered", attempts.join_all()).await;
+        for (first, text, _) in &frames {
             assert_eq!(*first, FIN | TEXT, "{text:?}");
             assert!(text.starts_with(r#"{"type":"welcome""#), "{text}");
         }
-        assert_eq!(heard.len(), ATTEMPTS);
+        assert_eq!(frames.len(), ATTEMPTS);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::client::{V1, join};
@@ -21,13 +21,13 @@ const IS_ALIVE: &str = r#"{"type":"ack","ref":"alive"}"#;
 
 /// A member that reads and acknowledges at once, over a line with this round trip. It asks whether its session lives when
 /// it hears the last word.
-async fn member(site: &Site, round_trip: Duration, last: String) -> JoinHandle<Heard> {
+async fn member(site: &Site, round_trip: Duration, last: String) -> impl Future<Output = Heard> + Send + use<> {
     let mut raw = site.raw_offering(V1).await;
     raw.frame().await;
     raw.ask(&join("hall")).await;
     let (mut read, mut write) = tokio::io::split(raw.stream);
     let (arrived, mut arrivals) = mpsc::channel::<(Instant, String)>(100_000);
-    let reader = tokio::spawn(async move {
+    let reader = async move {
         let mut heard = Vec::new();
         loop {
             let (first, payload) = read_frame(&mut read).await.expect("a close frame comes before the end");
@@ -41,7 +41,7 @@ async fn member(site: &Site, round_trip: Duration, last: String) -> JoinHandle<H
             arrived.try_send((Instant::now(), text.clone())).expect("there is room");
             heard.push(text);
         }
-    });
+    };
     let acknowledge = async move {
         // The roster was the first.
         let mut count = 1;
@@ -56,10 +56,7 @@ async fn member(site: &Site, round_trip: Duration, last: String) -> JoinHandle<H
             }
         }
     };
-    tokio::spawn(async move {
-        let (heard, ()) = tokio::join!(reader, acknowledge);
-        heard.expect("it does not panic")
-    })
+    async move { tokio::join!(reader, acknowledge).0 }
 }
 
 fn peer_left(id: &str) -> String {
@@ -83,14 +80,13 @@ async fn a_member_that_reads_and_acknowledges_keeps_its_session_whatever_others_
         let server = Server::start(&[]);
         let mut attacker = server.raw().await;
         let last = peer_left(&attacker.id);
-        let mut members = Vec::new();
+        let mut members = JoinSet::new();
         for _ in 0..3 {
-            members.push(member(&server, round_trip, last.clone()).await);
+            members.spawn(member(&server, round_trip, last.clone()).await);
         }
         attacker.ask(&join("hall")).await;
         attacker.write(&[fill(), masked(FIN | TEXT, leave("hall").as_bytes())].concat()).await;
-        for member in members {
-            let heard = within("a sign of life", member).await.expect("it does not panic");
+        for heard in within("signs of life", members.join_all()).await {
             let heard = heard.unwrap_or_else(|code| panic!("closed with {code}, {round_trip:?} away"));
             assert_eq!(heard.last(), Some(&last), "it was told that the attacker left");
         }
@@ -116,21 +112,19 @@ async fn members_that_come_and_go_in_a_flood_pay_for_it_and_end_no_other() {
     let mut leaver = server.raw().await;
     leaver.ask(&join("hall")).await;
     let last = peer_left(&leaver.id);
-    let mut members = Vec::new();
+    let mut members = JoinSet::new();
     for _ in 0..MEMBERS {
-        members.push(member(&server, Duration::from_millis(100), last.clone()).await);
+        members.spawn(member(&server, Duration::from_millis(100), last.clone()).await);
     }
-    let mut attackers = Vec::new();
+    let mut attackers = JoinSet::new();
     for _ in 0..ATTACKERS {
         let mut attacker = server.raw().await;
-        attackers.push(tokio::spawn(async move { flap(&mut attacker).await }));
+        attackers.spawn(async move { flap(&mut attacker).await });
     }
-    for attacker in attackers {
-        within("its flood to be processed", attacker).await.expect("it does not panic");
-    }
+    within("their floods to be processed", attackers.join_all()).await;
     leaver.ask(&leave("hall")).await;
-    for member in members {
-        let heard = within("a sign of life", member).await.expect("it does not panic").expect("its session lives");
+    for heard in within("signs of life", members.join_all()).await {
+        let heard = heard.expect("its session lives");
         let announced = heard.iter().filter(|frame| frame.contains(r#""type":"peer-"#)).count();
         // A burst of 400 is spent by 1 + 11/16 for each that 11 others hear; some of it refills meanwhile.
         assert!(announced < ATTACKERS * 300, "{announced} announcements");
