@@ -453,3 +453,23 @@ async fn linger(mut tcp: TcpStream, mut last: Pending) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::tls::tests::Site;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_tls_is_not_waited_for_where_the_client_does_not_read() {
+        let (tls, _client) = Site::new(&rustls::version::TLS13).await.pair().await;
+        let lingering = Lingering { tasks: Tasks::new(), places: Arc::new(Semaphore::new(0)) };
+        let (unread, write_timeout) = (Unread::default(), Duration::from_millis(100));
+        let mut stream = Stream { io: Io::Tls(tls), unread, opening: None, lingering, write_timeout, stalled: None };
+        // Until the kernel takes no more.
+        while stream.write_all(&[0; 16 * 1024]).await.is_ok() {}
+        let ended = timeout(Duration::from_secs(10), stream.shutdown()).await.expect("a deadline");
+        assert_eq!(ended.err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
+    }
+}

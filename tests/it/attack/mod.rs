@@ -4,3 +4,4 @@ mod port;
 mod request;
 mod stream;
 mod tls;
+mod wait;
