@@ -78,7 +78,7 @@ impl TlsStream {
         let before = unread.bytes().len();
         while unread.bytes().len() == before && !self.records.is_ended() {
             ready!(self.poll_read_once(cx, unread))?;
-            // What TLS itself answers does not wait for the next write, and nobody for it.
+            // What TLS itself answers does not wait for the next write, nor the read for it.
             if let Poll::Ready(left) = self.records.pending.poll_leave(&mut self.tcp, cx) {
                 left?;
             }
