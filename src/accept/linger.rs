@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -46,15 +48,23 @@ pub(super) fn cut(tcp: &TcpStream, last: &Pending) {
     let _ = tcp.try_write(last.rest());
 }
 
-/// Says its last and that nothing more comes, then reads until the other side says so too.
+/// Says its last and that nothing more comes, and reads meanwhile until the other side says so too: a side that writes may
+/// not read before it is through.
 async fn linger(mut tcp: TcpStream, mut last: Pending) -> io::Result<()> {
-    poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await?;
-    socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
+    let (incoming, mut outgoing) = tcp.split();
+    let say = async {
+        poll_fn(|cx| last.poll_leave(&mut outgoing, cx)).await?;
+        outgoing.shutdown().await
+    };
+    tokio::try_join!(say, discard(incoming)).map(|_| ())
+}
+
+async fn discard(incoming: ReadHalf<'_>) -> io::Result<()> {
     loop {
-        tcp.readable().await?;
+        incoming.readable().await?;
         // Not held while it waits.
         let mut discarded = [0; 1024];
-        match tcp.try_read(&mut discarded) {
+        match incoming.try_read(&mut discarded) {
             Ok(0) => return Ok(()),
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
             _ => {}
