@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 
 /** @typedef {'chromium' | 'firefox' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
+/** @typedef {'chromium' | 'firefox'} Vehicle one that can be run elsewhere */
 
 const CHROMIUM = '/usr/bin/chromium';
 const FIREFOX = '/usr/bin/firefox-esr';
@@ -46,7 +47,7 @@ const options = {
   'firefox-in-french': { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { 'intl.accept_languages': 'fr' } },
 };
 
-/** By kind, or by namespace. @type {Map<string, Promise<Browser>>} */
+/** By kind, and by where it runs. @type {Map<string, Promise<Browser>>} */
 const launched = new Map();
 
 /** @param {Kind} kind @returns {Promise<Browser>} one process per kind, shared by the tests of a file */
@@ -54,11 +55,21 @@ export function launch(kind) {
   return once(kind, () => start(options[kind]));
 }
 
-/** @param {string} namespace @returns {Promise<Browser>} Chromium in a network namespace; steered through a pipe, which crosses it */
-export function launchIn(namespace) {
+/**
+ * A browser that runs elsewhere, as in a network namespace; steered through a pipe, which leads out of it.
+ *
+ * @param {string[]} through the command that runs it there
+ * @param {Vehicle} vehicle
+ * @returns {Promise<Browser>}
+ */
+export function launchIn(through, vehicle) {
+  return once(`${vehicle} ${through.join(' ')}`, () => startIn(through));
+}
+
+/** @param {string[]} through */
+function startIn([executablePath = '', ...command]) {
   const words = puppeteer.defaultArgs({ ...common, args: [...quiet, camera, allow] });
-  const args = ['netns', 'exec', namespace, CHROMIUM, ...words];
-  return once(namespace, () => start({ executablePath: '/usr/sbin/ip', args, ignoreDefaultArgs: true, pipe: true }));
+  return start({ executablePath, args: [...command, CHROMIUM, ...words], ignoreDefaultArgs: true, pipe: true });
 }
 
 /** @param {string} name @param {() => Promise<Browser>} start */

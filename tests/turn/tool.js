@@ -34,7 +34,7 @@ export class Tool {
 
   /** @param {string} name @param {string[]} args */
   static async start(name, args) {
-    const { path, env } = await program(name);
+    const { path, env } = program(name);
     return new Tool(spawn(path, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   }
 
