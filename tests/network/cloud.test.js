@@ -20,6 +20,11 @@ const cloud = {
     internet.namespaces.ip('server', 'link', 'add', 'docker0', 'type', 'bridge');
     internet.namespaces.ip('server', 'address', 'add', `${BRIDGE}/16`, 'dev', 'docker0');
     internet.namespaces.ip('server', 'link', 'set', 'docker0', 'up');
+    // As Docker does: what containers send leaves by the host's address.
+    internet.filter('server', `
+      add table ip docker
+      add chain ip docker postrouting { type nat hook postrouting priority srcnat; }
+      add rule ip docker postrouting oifname != "docker0" ip saddr ${BRIDGE}/16 masquerade`);
     internet.filter('cloud', `
       add table ip cloud
       add chain ip cloud prerouting { type nat hook prerouting priority dstnat; }

@@ -60,8 +60,11 @@ export class Namespaces {
   know(host, addresses) {
     const folder = `${ETC}/${this.name(host)}`;
     mkdirSync(folder, { recursive: true });
-    const lines = Object.entries({ localhost: '127.0.0.1', ...addresses }).map(([name, address]) => `${address} ${name}\n`);
+    // Chromium's WebRTC asks for the name with a dot at its end.
+    const lines = Object.entries({ localhost: '127.0.0.1', ...addresses }).map(([name, address]) => `${address} ${name} ${name}.\n`);
     writeFileSync(`${folder}/hosts`, lines.join(''));
+    // Refuses at once: browsers ask for addresses of the other family too, and would wait for an answer.
+    writeFileSync(`${folder}/resolv.conf`, 'nameserver 127.0.0.1\n');
   }
 
   /** @param {string} host @param {string[]} command @param {string} [input] */
