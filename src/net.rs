@@ -1,22 +1,17 @@
-//! Addresses: this machine's own, blocks of them, who counts as one customer, and who ends TLS for us.
+//! Addresses: this machine's own ([`Host`]), blocks of them, who counts as one customer, and who ends TLS for us.
+
+mod host;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Every address of this machine.
-#[must_use]
-pub(crate) fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
-}
+pub use host::{Family, Host, Interfaces};
 
 /// The addresses that a phone on the same network could use: neither loopback nor link-local, IPv4 first.
 #[must_use]
 pub(crate) fn lan_addresses() -> Vec<IpAddr> {
-    own_addresses().into_iter().filter(|address| !address.is_loopback() && !is_link_local(address)).collect()
+    let is_of_lan = |address: &&IpAddr| !address.is_loopback() && !is_link_local(address);
+    Host::look().addresses().iter().filter(is_of_lan).copied().collect()
 }
 
 /// Who counts as one: an IPv4 address, or an IPv6 /64, which is what one customer has.

@@ -83,7 +83,7 @@ impl Server {
         }
         let tasks = Tasks::new();
         let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
-        let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
+        let turn = Turn::new(config.ice.turn.clone(), config.ice.interfaces.look(), tasks.clone());
         let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
         let ice = Arc::new(ports.offer(config.ice));
         let page = config.http.base_path.clone();

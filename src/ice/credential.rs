@@ -78,6 +78,14 @@ pub fn expiry(username: &str) -> Option<u64> {
     expiry.bytes().all(|byte| byte.is_ascii_digit()).then(|| expiry.parse().ok())?
 }
 
+/// The peer that a user name is for: what follows the expiry, which is another one each time that a peer asks. `None`
+/// where it names no peer (`expiry:`), as other programs with the same secret may make them.
+#[must_use]
+pub fn peer(username: &str) -> Option<&str> {
+    let (_, peer) = username.split_once(':')?;
+    (!peer.is_empty()).then_some(peer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +104,14 @@ mod tests {
         for other in ["", "alice", "alice:1795000000", ":alice", "+5:alice", "-5:alice", "99999999999999999999999:a"] {
             assert_eq!(expiry(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_user_name_tells_its_peer_whatever_its_expiry() {
+        for (username, name) in [("1:alice", Some("alice")), ("2:alice", Some("alice")), ("1:a:b", Some("a:b"))] {
+            assert_eq!(peer(username), name);
+        }
+        assert_eq!((peer("1:"), peer("1")), (None, None));
     }
 
     #[test]

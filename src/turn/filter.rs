@@ -1,4 +1,4 @@
-//! Which peers a relay may reach. Pure.
+//! Which peers a relay may reach. Pure, but for the host's addresses, which come and go.
 //!
 //! A TURN server sends what strangers tell it to, from inside the operator's network. So everything that isn't the
 //! public internet is refused unless the operator allows it, in each disguise that IPv6 has for an IPv4 address
@@ -6,6 +6,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use crate::net::Cidr;
 
@@ -47,10 +50,11 @@ const SPECIAL: [Cidr; 31] = [
 ];
 
 /// Decides about peers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct PeerFilter {
     allowed: Vec<Cidr>,
-    own: Vec<IpAddr>,
+    /// Sorted. Replaced when the host's addresses change, and read for every packet.
+    own: ArcSwap<Vec<IpAddr>>,
     relay_ports: RangeInclusive<u16>,
 }
 
@@ -58,7 +62,15 @@ impl PeerFilter {
     /// `own`: every address of this host, and those by which others see it. Two peers that both relay through us meet
     /// at one of them, inside `relay_ports`: those are the only ports of ours that a relay may reach.
     pub(super) fn new(allowed: Vec<Cidr>, own: Vec<IpAddr>, relay_ports: RangeInclusive<u16>) -> Self {
-        Self { allowed, own, relay_ports }
+        let filter = Self { allowed, own: ArcSwap::default(), relay_ports };
+        filter.follow(own);
+        filter
+    }
+
+    /// The host's addresses have become these, and what is not among them is not the host's any more.
+    pub(super) fn follow(&self, mut own: Vec<IpAddr>) {
+        own.sort_unstable();
+        self.own.store(Arc::new(own));
     }
 
     /// Whether permissions may be given for this address at all.
@@ -76,10 +88,11 @@ impl PeerFilter {
 
     /// Loopback isn't: no peer elsewhere has its relay there, but many a service of this host listens there alone.
     fn is_own(&self, ip: IpAddr) -> bool {
-        self.own.contains(&ip) && !ip.is_loopback()
+        !ip.is_loopback() && self.own.load().binary_search(&ip).is_ok()
     }
 
-    fn is_reachable(&self, ip: IpAddr) -> bool {
+    /// Whether peers at this address may be reached, if it isn't the host's own.
+    pub(super) fn is_reachable(&self, ip: IpAddr) -> bool {
         self.is_allowed(ip) || !SPECIAL.iter().any(|block| block.contains(ip))
     }
 
@@ -222,6 +235,18 @@ mod tests {
             assert!(!sends(&filter(&[], &["127.0.0.1", "::1"]), &format!("{ip}:50000")), "{ip}");
             assert!(sends(&filter(&["127.0.0.0/8", "::1"], &["127.0.0.1", "::1"]), &format!("{ip}:1")), "{ip}");
         }
+    }
+
+    #[test]
+    fn an_address_that_comes_later_is_the_hosts_own_and_one_that_has_gone_is_not() {
+        let filter = filter(&[], &["8.8.4.4"]);
+        assert!(sends(&filter, "8.8.4.5:53") && !sends(&filter, "8.8.4.4:53"));
+        filter.follow(vec!["192.168.1.20".parse().unwrap(), "8.8.4.5".parse().unwrap()]);
+        assert!(!sends(&filter, "8.8.4.5:53") && !sends(&filter, "192.168.1.20:53"));
+        assert!(sends(&filter, "8.8.4.5:50000") && sends(&filter, "192.168.1.20:50000"));
+        assert!(sends(&filter, "8.8.4.4:53"));
+        filter.follow(Vec::new());
+        assert!(sends(&filter, "8.8.4.5:53") && !sends(&filter, "192.168.1.20:50000"));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use stun_types::message::{
     BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageType,
     MessageWrite as _, MessageWriteExt as _, MessageWriteVec, Method,
 };
-use turn_types::AddressFamily;
 use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
 
 use super::TurnLimits;
@@ -22,6 +21,7 @@ use super::quota::Quota;
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, REALM, Relays, Rules};
 use crate::ice::credential::{Credential, TurnSecret};
+use crate::net::Family;
 
 /// When the world begins, in seconds since 1970.
 pub(super) const START: u64 = 1_795_000_000;
@@ -29,7 +29,7 @@ pub(super) const START: u64 = 1_795_000_000;
 /// Ports without sockets.
 #[derive(Debug)]
 pub(super) struct Ports {
-    pub(super) families: Vec<AddressFamily>,
+    pub(super) families: Vec<Family>,
     pub(super) is_full: bool,
     next: u16,
     open: Arc<AtomicUsize>,
@@ -54,18 +54,22 @@ impl Ports {
 impl Relays for Ports {
     type Relay = Port;
 
-    fn open(&mut self, family: AddressFamily, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(Port, SocketAddr)> {
+    fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(Port, SocketAddr)> {
         if self.is_full {
             return None;
         }
         self.next += 1 + u16::from(is_even && self.next.is_multiple_of(2));
         self.open.fetch_add(1, Ordering::Relaxed);
-        let ip = if family == AddressFamily::IPV4 { [192, 0, 2, 1].into() } else { "2001:db8::1".parse().ok()? };
+        let ip = if family == Family::V4 { [192, 0, 2, 1].into() } else { "2001:db8::1".parse().ok()? };
         Some((Port(Arc::clone(&self.open)), SocketAddr::new(ip, self.next)))
     }
 
-    fn has(&self, family: AddressFamily) -> bool {
+    fn has(&self, family: Family) -> bool {
         self.families.contains(&family)
+    }
+
+    fn usual(&self) -> Family {
+        self.families.first().copied().unwrap_or(Family::V4)
     }
 }
 
@@ -104,7 +108,7 @@ impl World {
         let now = Now { instant: Instant::now(), wall: START };
         let client = SocketAddr::from(([198, 51, 100, 7], 40000));
         let nonce = rules.nonces.make(client, now.wall);
-        let families = vec![AddressFamily::IPV4, AddressFamily::IPV6];
+        let families = Family::ALL.to_vec();
         let ports = Ports { families, is_full: false, next: 50000, open: Arc::default() };
         Self { rules, ports, slot: None, now, client, credential, nonce, transaction: 1 }
     }

@@ -4,12 +4,13 @@
 //! peers. `filter` says whom a relay may reach, `quota` how many there may be. The acceptor hands over connections that
 //! begin like STUN, so TURN needs no port of its own.
 
+mod advertised;
 mod counters;
-mod families;
 mod filter;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod interface;
 mod nonce;
 mod quota;
 mod relay;
@@ -23,24 +24,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UdpSocket;
-use turn_types::AddressFamily;
 
+pub use advertised::{External, NotAnExternal};
 pub(crate) use counters::Counters;
 pub use counters::TurnCount;
 pub use quota::TurnLimits;
 
 use crate::ice::credential::TurnSecret;
-use crate::net::{self, Cidr};
+use crate::meter::Meters;
+use crate::net::{self, Cidr, Family, Host};
 use crate::tasks::Tasks;
+use advertised::Advertised;
 use filter::PeerFilter;
+use interface::Choice;
 use nonce::Nonces;
 use quota::{Quota, even};
-use relay::{RelayPorts, Sharing};
+use relay::{RelaySocket, Sharing};
 use rules::{Outcome, Rules};
 use stream::StreamClient;
 pub(crate) use udp::UdpClients;
@@ -52,8 +56,10 @@ pub struct TurnConfig {
     pub secrets: Vec<TurnSecret>,
     /// Where relays are opened.
     pub relay_ports: RangeInclusive<u16>,
-    /// How others see this host, where it is behind a NAT: at most one address of a family.
-    pub external: Vec<IpAddr>,
+    /// How others see this host, where it is behind a NAT.
+    pub external: Vec<External>,
+    /// On which addresses of this host relays are opened. Empty: where peers can be reached.
+    pub relay_addresses: Vec<IpAddr>,
     /// Peers that are reachable although they are not on the public internet.
     pub allowed_peers: Vec<Cidr>,
     /// How many, and how much.
@@ -66,28 +72,47 @@ pub struct TurnConfig {
 #[derive(Debug)]
 pub(crate) struct Turn {
     rules: Rules,
-    ports: RelayPorts,
-    addresses: Vec<IpAddr>,
-    limits: TurnLimits,
+    /// Who has been refused, by address: one for all sockets.
+    refusals: Mutex<Meters>,
+    relay_ports: RangeInclusive<u16>,
+    relay_addresses: Vec<IpAddr>,
+    advertised: Advertised,
+    /// As it was at the last look.
+    host: ArcSwap<Host>,
     handshake_timeout: Duration,
     tasks: Tasks,
     counters: Counters,
 }
 
 impl Turn {
-    pub(crate) fn new(config: TurnConfig, tasks: Tasks) -> Arc<Self> {
-        let addresses = net::own_addresses();
-        let own = addresses.iter().chain(&config.external).copied().collect();
+    pub(crate) fn new(config: TurnConfig, host: Host, tasks: Tasks) -> Arc<Self> {
         let rules = Rules {
             secrets: config.secrets,
             nonces: Nonces::new(),
-            filter: PeerFilter::new(config.allowed_peers, own, config.relay_ports.clone()),
+            filter: PeerFilter::new(config.allowed_peers, Vec::new(), config.relay_ports.clone()),
             quota: Quota::new(config.limits),
             bytes_per_second: config.limits.bytes_per_second.map(even),
         };
-        let ports = RelayPorts { range: config.relay_ports, external: config.external };
-        let TurnConfig { limits, handshake_timeout, .. } = config;
-        Arc::new(Self { rules, ports, addresses, limits, handshake_timeout, tasks, counters: Counters::default() })
+        let refusals = Mutex::new(Meters::new(even(config.limits.refusals_per_second), Instant::now()));
+        let turn = Self {
+            rules,
+            refusals,
+            advertised: Advertised::new(config.external, config.relay_ports.clone()),
+            relay_ports: config.relay_ports,
+            relay_addresses: config.relay_addresses,
+            host: ArcSwap::default(),
+            handshake_timeout: config.handshake_timeout,
+            tasks,
+            counters: Counters::default(),
+        };
+        turn.follow(host);
+        Arc::new(turn)
+    }
+
+    /// The host has become this one.
+    pub(crate) fn follow(&self, host: Host) {
+        self.rules.filter.follow(host.addresses().iter().copied().chain(self.advertised.addresses()).collect());
+        self.host.store(Arc::new(host));
     }
 
     /// Whether it relays, or only tells clients their addresses.
@@ -123,7 +148,7 @@ impl Turn {
             return vec![listen.to_canonical()];
         }
         let is_served = |ip: &&IpAddr| (listen.is_ipv6() || ip.is_ipv4()) && !(ip.is_ipv6() && net::is_link_local(ip));
-        self.addresses.iter().filter(is_served).copied().collect()
+        self.host.load().addresses().iter().filter(is_served).copied().collect()
     }
 
     /// Serves a client over a connection that began like STUN.
@@ -145,25 +170,33 @@ impl Turn {
         self.counters.get(what)
     }
 
-    /// A relay on an address of the family, and how the client is told of it. `None` while draining, and where no
-    /// port is free.
-    fn open_relay(&self, local: IpAddr, family: AddressFamily, is_even: bool) -> Option<(UdpSocket, SocketAddr)> {
+    /// A relay on an address of the family, and its advertised address. `None` while draining, and where no port is
+    /// free.
+    fn open_relay(&self, arrived: IpAddr, family: Family, is_even: bool) -> Option<(RelaySocket, SocketAddr)> {
         if self.tasks.stop().is_cancelled() {
             return None;
         }
-        let ip = families::address(local, &self.addresses, family)?;
-        let socket = self.ports.open(ip, is_even)?;
-        let told = self.ports.told(socket.local_addr().ok()?);
-        Some((socket, told))
+        let ip = self.choice(|choice| choice.address(arrived, family))?;
+        let socket = RelaySocket::open(ip, &self.relay_ports, is_even)?;
+        let advertised = SocketAddr::new(self.advertised.of(ip), socket.local().port());
+        Some((socket, advertised))
     }
 
-    /// Sends to a peer. What the socket can't take now is lost, as on any full wire.
-    fn send(&self, relay: &UdpSocket, peer: SocketAddr, data: &[u8]) {
-        // Not tokio's `try_send_to`: on a socket that has just been opened it takes nothing until the reactor has looked
-        // at it, and a new relay's first packets would be lost.
-        let peer = self.ports.reached(peer, &self.addresses);
-        let sent = SockRef::from(relay).send_to(data, &peer.into());
+    /// Asks what decides on which address a relay is opened.
+    fn choice<T>(&self, ask: impl FnOnce(Choice<'_>) -> T) -> T {
+        let (host, filter) = (self.host.load(), &self.rules.filter);
+        ask(Choice { fixed: &self.relay_addresses, advertised: &self.advertised, filter, host: &host })
+    }
+
+    /// Sends to a peer.
+    fn send(&self, relay: &RelaySocket, peer: SocketAddr, data: &[u8]) {
+        let sent = relay.send(data, self.advertised.to_local(peer, relay.local().ip()));
         self.counters.packet(TurnCount::PacketsToPeers, TurnCount::BytesToPeers, data.len(), sent.is_ok());
+    }
+
+    /// Whether a client at this address may be told once more that it isn't authorized. Not on the way of packets.
+    fn may_refuse(&self, client: IpAddr, now: Instant) -> bool {
+        self.refusals.lock().spend(client, now)
     }
 
     /// Counts what an outcome is.

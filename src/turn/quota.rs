@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::{DashMap, Entry};
 
+use crate::ice::credential::peer;
 use crate::meter::Flow;
 use crate::net::network;
 
@@ -16,7 +17,8 @@ use crate::net::network;
 pub struct TurnLimits {
     /// Allocations in all.
     pub allocations: Option<NonZeroUsize>,
-    /// Allocations of one user.
+    /// Allocations of one peer, whichever of its credentials it uses. Credentials that name no peer have no such limit:
+    /// they are one user to us, and many outside.
     pub allocations_per_user: Option<NonZeroUsize>,
     /// Allocations from one address (IPv6: from one /64).
     pub allocations_per_address: Option<NonZeroUsize>,
@@ -40,8 +42,8 @@ pub(super) struct Quota(Arc<Counts>);
 struct Counts {
     limits: TurnLimits,
     all: AtomicUsize,
-    /// Invariant: a key is here exactly while it has allocations (`a_user_without_allocations_is_forgotten`).
-    by_user: DashMap<Box<str>, usize>,
+    /// Invariant: a key is here exactly while it has allocations (`a_peer_without_allocations_is_forgotten`).
+    by_peer: DashMap<Box<str>, usize>,
     by_network: DashMap<IpAddr, usize>,
 }
 
@@ -49,27 +51,28 @@ struct Counts {
 #[derive(Debug)]
 pub(super) struct Share {
     counts: Arc<Counts>,
-    user: Box<str>,
+    peer: Option<Box<str>>,
     network: IpAddr,
 }
 
 impl Quota {
     pub(super) fn new(limits: TurnLimits) -> Self {
-        let (by_user, by_network) = (DashMap::new(), DashMap::new());
-        Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_user, by_network }))
+        let (by_peer, by_network) = (DashMap::new(), DashMap::new());
+        Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_peer, by_network }))
     }
 
-    /// A share for one more allocation, or `None` where that would be one too many.
-    pub(super) fn take(&self, user: &str, address: IpAddr) -> Option<Share> {
+    /// A share for one more allocation of a client with this user name, or `None` where that would be one too many.
+    pub(super) fn take(&self, username: &str, address: IpAddr) -> Option<Share> {
         let (counts, limits) = (&self.0, &self.0.limits);
         // Counted first and looked at then: the drop of a share that is one too many gives it back.
         let all = counts.all.fetch_add(1, Ordering::Relaxed);
-        let share = Share { counts: Arc::clone(counts), user: user.into(), network: network(address) };
-        let of_user = add_one(&counts.by_user, share.user.clone());
+        let share =
+            Share { counts: Arc::clone(counts), peer: peer(username).map(Into::into), network: network(address) };
+        let of_peer = share.peer.as_ref().map_or(0, |peer| add_one(&counts.by_peer, peer.clone()));
         let of_network = add_one(&counts.by_network, share.network);
         let fits = |before: usize, limit: Option<NonZeroUsize>| limit.is_none_or(|limit| before < limit.get());
         let all_fit = fits(all, limits.allocations)
-            && fits(of_user, limits.allocations_per_user)
+            && (share.peer.is_none() || fits(of_peer, limits.allocations_per_user))
             && fits(of_network, limits.allocations_per_address);
         all_fit.then_some(share)
     }
@@ -83,7 +86,9 @@ impl Quota {
 impl Drop for Share {
     fn drop(&mut self) {
         self.counts.all.fetch_sub(1, Ordering::Relaxed);
-        subtract_one(&self.counts.by_user, self.user.clone());
+        if let Some(peer) = self.peer.take() {
+            subtract_one(&self.counts.by_peer, peer);
+        }
         subtract_one(&self.counts.by_network, self.network);
     }
 }
@@ -123,30 +128,47 @@ mod tests {
     }
 
     #[test]
-    fn allocations_are_bounded_in_all_per_user_and_per_address() {
+    fn allocations_are_bounded_in_all_per_peer_and_per_address() {
         let all = quota(1, 0, 0);
-        let share = all.take("alice", address("192.0.2.1"));
-        assert!(share.is_some() && all.take("bob", address("192.0.2.2")).is_none());
+        let share = all.take("1:alice", address("192.0.2.1"));
+        assert!(share.is_some() && all.take("1:bob", address("192.0.2.2")).is_none());
         drop(share);
-        assert!(all.take("bob", address("192.0.2.2")).is_some());
+        assert!(all.take("1:bob", address("192.0.2.2")).is_some());
 
-        let user = quota(0, 1, 0);
-        let _share = user.take("alice", address("192.0.2.1")).unwrap();
-        assert!(user.take("alice", address("192.0.2.2")).is_none() && user.take("bob", address("192.0.2.1")).is_some());
+        let peer = quota(0, 1, 0);
+        let _share = peer.take("1:alice", address("192.0.2.1")).unwrap();
+        assert!(peer.take("1:alice", address("192.0.2.2")).is_none());
+        assert!(peer.take("1:bob", address("192.0.2.1")).is_some());
 
         let network = quota(0, 0, 1);
-        let _share = network.take("alice", address("2001:db8::1")).unwrap();
-        assert!(network.take("bob", address("2001:db8::2")).is_none());
-        assert!(network.take("bob", address("2001:db8:0:1::2")).is_some());
+        let _share = network.take("1:alice", address("2001:db8::1")).unwrap();
+        assert!(network.take("1:bob", address("2001:db8::2")).is_none());
+        assert!(network.take("1:bob", address("2001:db8:0:1::2")).is_some());
     }
 
     #[test]
-    fn a_user_without_allocations_is_forgotten() {
+    fn a_peer_is_one_whatever_the_expiry_of_its_credentials() {
+        let peer = quota(0, 2, 0);
+        let _shares = [1, 2].map(|expiry| peer.take(&format!("{expiry}:alice"), address("192.0.2.1")).unwrap());
+        assert!(peer.take("3:alice", address("192.0.2.2")).is_none());
+    }
+
+    #[test]
+    fn credentials_that_name_no_peer_are_bounded_by_address_and_in_all() {
+        let both = quota(3, 1, 2);
+        let _shares = [1, 2].map(|expiry| both.take(&format!("{expiry}:"), address("192.0.2.1")).unwrap());
+        assert!(both.take("3:", address("192.0.2.1")).is_none());
+        let _other = both.take("3:", address("192.0.2.2")).unwrap();
+        assert!(both.take("3:", address("192.0.2.3")).is_none());
+    }
+
+    #[test]
+    fn a_peer_without_allocations_is_forgotten() {
         let quota = quota(1, 1, 1);
-        let share = quota.take("alice", address("192.0.2.1"));
-        assert!(quota.take("bob", address("192.0.2.2")).is_none());
-        assert_eq!((quota.0.by_user.len(), quota.0.by_network.len(), quota.allocations()), (1, 1, 1));
+        let share = quota.take("1:alice", address("192.0.2.1"));
+        assert!(quota.take("1:bob", address("192.0.2.2")).is_none());
+        assert_eq!((quota.0.by_peer.len(), quota.0.by_network.len(), quota.allocations()), (1, 1, 1));
         drop(share);
-        assert_eq!((quota.0.by_user.len(), quota.0.by_network.len(), quota.allocations()), (0, 0, 0));
+        assert_eq!((quota.0.by_peer.len(), quota.0.by_network.len(), quota.allocations()), (0, 0, 0));
     }
 }

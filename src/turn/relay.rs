@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::routes::Routes;
@@ -25,21 +25,20 @@ const HEADER_BYTES: usize = 4;
 /// Datagrams taken from one socket before the others have their turn.
 pub(super) const BATCH: usize = 64;
 
-/// Ports tried before there is said to be none: in a range that is half full, 64 misses are as likely as a lightning.
+/// Ports tried before there is said to be none: in a range that is half full, all 64 are taken with a probability of 2⁻⁶⁴.
 const TRIES: u16 = 64;
 
-/// Where relays are opened, and under which address they are told.
-#[derive(Clone, Debug)]
-pub(super) struct RelayPorts {
-    pub(super) range: RangeInclusive<u16>,
-    /// How others see this host, where it is behind a NAT: at most one address of a family.
-    pub(super) external: Vec<IpAddr>,
+/// A relay's socket, and the address of this host that it is on.
+#[derive(Debug)]
+pub(super) struct RelaySocket {
+    socket: UdpSocket,
+    local: SocketAddr,
 }
 
-impl RelayPorts {
-    /// A socket on this address. `None`: no port is free.
-    pub(super) fn open(&self, ip: IpAddr, is_even: bool) -> Option<UdpSocket> {
-        let (first, last) = (*self.range.start(), *self.range.end());
+impl RelaySocket {
+    /// On this address, in this range. `None`: no port is free.
+    pub(super) fn open(ip: IpAddr, range: &RangeInclusive<u16>, is_even: bool) -> Option<Self> {
+        let (first, last) = (*range.start(), *range.end());
         let span = u32::from(last - first) + 1;
         let start = random();
         let port = |attempt: u16| {
@@ -47,24 +46,27 @@ impl RelayPorts {
             let port = first + u16::try_from(offset).expect("an offset within the range");
             if is_even { port & !1 } else { port }
         };
-        let mut candidates = (0..TRIES).map(port).filter(|port| self.range.contains(port));
-        candidates.find_map(|port| bind(SocketAddr::new(ip, port), Sharing::Exclusive).ok())
+        let candidates = (0..TRIES).map(port).filter(|port| range.contains(port));
+        candidates.map(|port| SocketAddr::new(ip, port)).find_map(|local| {
+            let socket = bind(local, Sharing::Exclusive).ok()?;
+            Some(Self { socket, local })
+        })
     }
 
-    /// Where a datagram for a peer really goes: another relay of ours, told by the external address, is next door, and
-    /// few NATs send back what comes from within.
-    pub(super) fn reached(&self, peer: SocketAddr, own: &[IpAddr]) -> SocketAddr {
-        if !self.external.contains(&peer.ip()) || !self.range.contains(&peer.port()) {
-            return peer;
-        }
-        let inner = own.iter().find(|ip| ip.is_ipv4() == peer.is_ipv4() && !ip.is_loopback());
-        inner.map_or(peer, |ip| SocketAddr::new(*ip, peer.port()))
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
     }
 
-    /// What the client is told of a relay's address.
-    pub(super) fn told(&self, relay: SocketAddr) -> SocketAddr {
-        let external = self.external.iter().find(|ip| ip.is_ipv4() == relay.is_ipv4());
-        external.map_or(relay, |ip| SocketAddr::new(*ip, relay.port()))
+    /// Sends to a peer, at a local address. What the socket can't take now is lost, as on any full wire.
+    pub(super) fn send(&self, data: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        // Not tokio's `try_send_to`: on a socket that has just been opened it takes nothing until the reactor has looked
+        // at it, and a new relay's first packets would be lost.
+        SockRef::from(&self.socket).send_to(data, &peer.into())
+    }
+
+    /// Waits until something has come. An error is a datagram's (ICMP): it says nothing of the next.
+    pub(super) async fn readable(&self) {
+        let _ = self.socket.readable().await;
     }
 }
 
@@ -114,7 +116,8 @@ impl AsRef<[u8]> for Wrapped<'_> {
 /// Takes what peers have sent to a relay and hands on what may pass, until there is nothing more or the batch is full.
 /// Allocates no memory for ChannelData: all relays of a thread share its buffer.
 pub(super) fn drain(
-    relay: &UdpSocket,
+    turn: &Turn,
+    relay: &RelaySocket,
     routes: &ArcSwap<Routes>,
     meter: &mut Option<(Meter, Flow)>,
     mut deliver: impl FnMut(Wrapped<'_>),
@@ -125,17 +128,21 @@ pub(super) fn drain(
     BUFFER.with_borrow_mut(|buffer| {
         let now = Instant::now();
         for _ in 0..BATCH {
-            let (length, peer) = match relay.try_recv_from(&mut buffer[HEADER_BYTES..HEADER_BYTES + DATAGRAM_BYTES]) {
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // What an earlier datagram met (ICMP): it says nothing of the next.
-                Err(_) => continue,
-            };
+            let (length, peer) =
+                match relay.socket.try_recv_from(&mut buffer[HEADER_BYTES..HEADER_BYTES + DATAGRAM_BYTES]) {
+                    Ok(received) => received,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    // What an earlier datagram met (ICMP): it says nothing of the next.
+                    Err(_) => continue,
+                };
             let may_carry = |(meter, limit): &mut (Meter, Flow)| meter.spend(length, *limit, now);
+            let peer = turn.advertised.to_advertised(peer, relay.local.ip());
             if meter.as_mut().is_none_or(may_carry)
                 && let Some(wrapped) = wrap(&routes.load(), peer, buffer, length, now)
             {
                 deliver(wrapped);
+            } else {
+                turn.counters.count(TurnCount::Dropped);
             }
         }
     });
@@ -159,13 +166,13 @@ fn wrap<'a>(
             buffer[2..4].copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
             Some(Wrapped::Channel(&buffer[..end]))
         }
-        None => Some(Wrapped::Indication(data_indication(peer, &buffer[HEADER_BYTES..end]))),
+        None => data_indication(peer, &buffer[HEADER_BYTES..end]).map(Wrapped::Indication),
     }
 }
 
 /// Brings what comes in at a relay to a client that is served over UDP. Runs until it is dropped.
 pub(super) async fn bring_to_udp_client(
-    relay: Arc<UdpSocket>,
+    relay: Arc<RelaySocket>,
     routes: Arc<ArcSwap<Routes>>,
     turn: Arc<Turn>,
     server: Arc<UdpSocket>,
@@ -173,10 +180,9 @@ pub(super) async fn bring_to_udp_client(
 ) {
     let mut meter = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
     loop {
-        // An error here is a datagram's, like those in `drain`.
-        let _ = relay.readable().await;
+        relay.readable().await;
         // What the socket can't take now is lost, as on any full wire.
-        drain(&relay, &routes, &mut meter, |wrapped| {
+        drain(&turn, &relay, &routes, &mut meter, |wrapped| {
             let bytes = wrapped.as_ref();
             let is_sent = server.try_send_to(bytes, client).is_ok();
             turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), is_sent);

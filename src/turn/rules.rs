@@ -9,12 +9,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use stun_types::attribute::{
-    Attribute as _, AttributeFromRaw as _, AttributeStaticType as _, AttributeType, AttributeWrite, ErrorCode,
-    MessageIntegrity, Nonce, Realm, UnknownAttributes, Username, XorMappedAddress,
+    Attribute as _, AttributeExt as _, AttributeFromRaw as _, AttributeStaticType as _, AttributeType, AttributeWrite,
+    ErrorCode, MessageIntegrity, Nonce, Realm, UnknownAttributes, Username, XorMappedAddress,
 };
 use stun_types::message::{
-    BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageWrite as _,
-    MessageWriteExt as _, MessageWriteVec, Method, TransactionId,
+    BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageHeader,
+    MessageWrite as _, MessageWriteExt as _, MessageWriteVec, Method, TransactionId,
 };
 use turn_types::AddressFamily;
 use turn_types::attribute::{
@@ -30,6 +30,7 @@ use super::quota::{Quota, Share};
 use super::routes::{NoRoute, Routes};
 use crate::ice::credential::{TurnSecret, expiry};
 use crate::meter::{Flow, Meter};
+use crate::net::Family;
 
 /// Both what we call ourselves to clients and a part of every key.
 pub(super) const REALM: &str = "entremise";
@@ -65,16 +66,20 @@ pub(super) trait Relays {
     /// An open relay. Dropping it closes it.
     type Relay;
 
-    /// Opens a relay, on an even port if asked for; its packets pass as the routes say. `None`: there is no port.
+    /// Opens a relay, on an even port if asked for; its packets pass as the routes say. Gives back its advertised
+    /// address. `None`: there is no port.
     fn open(
         &mut self,
-        family: AddressFamily,
+        family: Family,
         is_even: bool,
         routes: &Arc<ArcSwap<Routes>>,
     ) -> Option<(Self::Relay, SocketAddr)>;
 
-    /// Whether this host has addresses of the family.
-    fn has(&self, family: AddressFamily) -> bool;
+    /// Whether a relay of the family can be had.
+    fn has(&self, family: Family) -> bool;
+
+    /// The family of a relay for a client that says none.
+    fn usual(&self) -> Family;
 }
 
 /// What every allocation is ruled by.
@@ -144,7 +149,7 @@ impl Rules {
         if bytes.len() > MAX_BYTES {
             return Outcome::Drop;
         }
-        let Ok(message) = Message::from_bytes(bytes) else { return Outcome::Drop };
+        let Some(message) = message(bytes) else { return Outcome::Drop };
         match (message.class(), message.method()) {
             (MessageClass::Request, BINDING) => binding(&message, client),
             (MessageClass::Request, ALLOCATE | REFRESH | CREATE_PERMISSION | CHANNEL_BIND)
@@ -276,13 +281,14 @@ impl Rules {
         }
         check_known(message, &KNOWN_IN_ALLOCATE)?;
         let wish = Wish::read(message)?;
-        if !relays.has(wish.family) {
+        let family = wish.family.unwrap_or_else(|| relays.usual());
+        if !relays.has(family) {
             return Err(code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED));
         }
         let share = self.quota.take(&caller.user, client.ip()).ok_or(code(ErrorCode::ALLOCATION_QUOTA_REACHED))?;
         let routes = Arc::default();
         let (relay, relayed) =
-            relays.open(wish.family, wish.is_even, &routes).ok_or(code(ErrorCode::INSUFFICIENT_CAPACITY))?;
+            relays.open(family, wish.is_even, &routes).ok_or(code(ErrorCode::INSUFFICIENT_CAPACITY))?;
         let allocation = slot.insert(Allocation {
             relay,
             user: caller.user,
@@ -427,7 +433,8 @@ fn refresh<R>(slot: &mut Option<Allocation<R>>, message: &Message<'_>, now: Inst
 
 /// What an Allocate asks for.
 struct Wish {
-    family: AddressFamily,
+    /// None: it says none.
+    family: Option<Family>,
     is_even: bool,
 }
 
@@ -467,15 +474,23 @@ impl Wish {
             return Err(bad());
         }
         let family = match message.attribute::<RequestedAddressFamily>() {
-            Ok(asked) => asked.family(),
+            Ok(asked) => Some(family_of(asked.family())),
             Err(_) if family => return Err(code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)),
-            Err(_) => AddressFamily::IPV4,
+            Err(_) => None,
         };
         Ok(Self { family, is_even: even })
     }
 }
 
-/// An error for somebody who has shown who they are.
+/// The codec knows no other than these two.
+fn family_of(family: AddressFamily) -> Family {
+    match family {
+        AddressFamily::IPV4 => Family::V4,
+        AddressFamily::IPV6 => Family::V6,
+    }
+}
+
+/// An error for a client that has shown who it is.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     Code(u16),
@@ -508,6 +523,9 @@ fn no_route(reason: NoRoute) -> Refusal {
     }
 }
 
+/// RFC 8489, 14: an attribute's type and length.
+const ATTRIBUTE_HEADER: usize = 4;
+
 /// RFC 8489, 14: attributes below this must be understood.
 const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 
@@ -527,6 +545,12 @@ fn unknown(message: &Message<'_>, known: &[AttributeType]) -> Vec<AttributeType>
     types.filter(is_unknown).take(8).collect()
 }
 
+/// A message that is as long as it says (RFC 8489, 6.3): of one that isn't, the codec would read what follows it too.
+fn message(bytes: &[u8]) -> Option<Message<'_>> {
+    let length = bytes.get(2..4).map(|length| usize::from(u16::from_be_bytes([length[0], length[1]])))?;
+    if bytes.len() == MessageHeader::LENGTH + length { Message::from_bytes(bytes).ok() } else { None }
+}
+
 fn binding(message: &Message<'_>, client: SocketAddr) -> Outcome<'static> {
     let unknown = unknown(message, &[]);
     if !unknown.is_empty() {
@@ -539,13 +563,17 @@ fn binding(message: &Message<'_>, client: SocketAddr) -> Outcome<'static> {
     Outcome::Bound(answer.finish())
 }
 
-/// A Data indication (RFC 8656, 11.3): what a peer without a channel said.
-pub(super) fn data_indication(peer: SocketAddr, data: &[u8]) -> Vec<u8> {
+/// A Data indication (RFC 8656, 11.3): what a peer without a channel said. `None` where it would be longer than its own
+/// length can say: the codec would write the remainder, and a stream would be out of step from there on.
+pub(super) fn data_indication(peer: SocketAddr, data: &[u8]) -> Option<Vec<u8>> {
     let mut indication = Message::builder_indication(turn_types::message::DATA, MessageWriteVec::new());
     let transaction = indication.transaction_id();
-    add(&mut indication, &XorPeerAddress::new(peer, transaction));
+    let peer = XorPeerAddress::new(peer, transaction);
+    let length = peer.padded_len() + ATTRIBUTE_HEADER + data.len().next_multiple_of(4);
+    u16::try_from(length).ok()?;
+    add(&mut indication, &peer);
     add(&mut indication, &Data::new(data));
-    indication.finish()
+    Some(indication.finish())
 }
 
 fn success(message: &Message<'_>, attributes: &[&dyn AttributeWrite], key: &IntegrityKey) -> Vec<u8> {
@@ -937,11 +965,27 @@ mod tests {
         assert!(reply.attribute::<XorRelayedAddress>().unwrap().addr(reply.transaction()).is_ipv6());
 
         let mut world = World::new();
-        world.ports.families = vec![AddressFamily::IPV4];
+        world.ports.families = vec![Family::V4];
         assert_eq!(world.ask(ALLOCATE, &[&udp(), &v6]).code, 440);
         assert_eq!(world.ask(ALLOCATE, &[&udp(), &raw(0x0017, &[3, 0, 0, 0])]).code, 440, "a family that nobody has");
-        world.ports.families = vec![AddressFamily::IPV6];
-        assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 440, "IPv4 is meant where nothing is said");
+        let v4 = RequestedAddressFamily::new(AddressFamily::IPV4);
+        world.ports.families = vec![Family::V6];
+        assert_eq!(world.ask(ALLOCATE, &[&udp(), &v4]).code, 440);
+    }
+
+    #[test]
+    fn where_nothing_is_said_ipv4_is_meant_or_ipv6_on_a_host_without_it() {
+        let relayed = |world: &mut World| {
+            let reply = world.ask(ALLOCATE, &[&udp()]);
+            reply.attribute::<XorRelayedAddress>().unwrap().addr(reply.transaction())
+        };
+        assert!(relayed(&mut World::new()).is_ipv4());
+        let mut world = World::new();
+        world.ports.families = vec![Family::V6];
+        assert!(relayed(&mut world).is_ipv6());
+        world = World::new();
+        world.ports.families.clear();
+        assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 440);
     }
 
     #[test]
@@ -1298,6 +1342,50 @@ mod tests {
             let message = world.plain(MessageClass::Request, method, &[]).finish();
             assert_eq!(world.take(&message), Outcome::Drop, "{method}");
         }
+    }
+
+    #[test]
+    fn a_message_with_bytes_behind_it_is_dropped() {
+        let mut world = connected();
+        let requests = [
+            world.plain(MessageClass::Request, BINDING, &[]).finish(),
+            world.signed(REFRESH, &[&Lifetime::new(0)]),
+            world.plain(MessageClass::Indication, SEND, &[&world.peer(PEER), &Data::new(b"hello")]).finish(),
+        ];
+        for request in requests {
+            for more in [1, 4, 8] {
+                let longer = [&request[..], &vec![0; more]].concat();
+                assert_eq!(world.take(&longer), Outcome::Drop, "{more}");
+            }
+        }
+        assert!(carries(&mut world, 0x4000));
+    }
+
+    #[test]
+    fn a_data_indication_is_as_long_as_it_says_or_is_not_made() {
+        for (peer, most) in [("8.8.8.8:1000", 65516), ("[2606:4700::1]:1000", 65504)] {
+            let peer = peer.parse().unwrap();
+            for length in [0, 1, 1200, most - 1, most] {
+                let bytes = data_indication(peer, &vec![7; length]).unwrap();
+                assert_eq!(message(&bytes).unwrap().attribute::<Data>().unwrap().data(), vec![7; length]);
+            }
+            for length in [most + 1, 65520, 65527] {
+                assert_eq!(data_indication(peer, &vec![7; length]), None, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_attribute_behind_the_integrity_means_nothing() {
+        let mut world = allocated();
+        let mut request = world.signed(CREATE_PERMISSION, &[&world.peer(PEER)]);
+        let mut more = vec![0; 12];
+        world.peer("8.8.4.4:1000").write_into_unchecked(&mut more);
+        request.extend(more);
+        let length = u16::try_from(request.len() - 20).unwrap();
+        request[2..4].copy_from_slice(&length.to_be_bytes());
+        world.take(&request);
+        assert!(!sends(&mut world, "8.8.4.4:1000", &[]), "it is not signed");
     }
 
     #[test]

@@ -7,15 +7,14 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::UdpSocket;
-use turn_types::AddressFamily;
 
 use super::framing::{self, Front};
-use super::relay::{self, Wrapped};
+use super::relay::{self, RelaySocket, Wrapped};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
-use super::{Turn, TurnCount, families};
+use super::{Turn, TurnCount};
 use crate::meter::{Flow, Meter};
+use crate::net::Family;
 
 /// What is read at once: most messages are a packet of media.
 const READ_BYTES: usize = 4096;
@@ -29,7 +28,7 @@ pub(super) struct StreamClient<S> {
     stream: S,
     client: SocketAddr,
     local: IpAddr,
-    allocation: Option<Allocation<UdpSocket>>,
+    allocation: Option<Allocation<RelaySocket>>,
     inbound: Option<(Meter, Flow)>,
     received: Vec<u8>,
     pending: Vec<u8>,
@@ -116,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     fn bring_in(&mut self) {
         let Some(allocation) = &self.allocation else { return };
         let (pending, counters) = (&mut self.pending, &self.turn.counters);
-        relay::drain(&allocation.relay, &allocation.routes, &mut self.inbound, |wrapped: Wrapped<'_>| {
+        relay::drain(&self.turn, &allocation.relay, &allocation.routes, &mut self.inbound, |wrapped: Wrapped<'_>| {
             let bytes = wrapped.as_ref();
             let fits = pending.len() + bytes.len() <= PENDING_BYTES;
             counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
@@ -152,10 +151,9 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> 
     }
 }
 
-async fn readable(allocation: Option<&Allocation<UdpSocket>>) {
+async fn readable(allocation: Option<&Allocation<RelaySocket>>) {
     match allocation {
-        // An error here is a datagram's (ICMP): it says nothing of the next.
-        Some(allocation) => drop(allocation.relay.readable().await),
+        Some(allocation) => allocation.relay.readable().await,
         None => std::future::pending().await,
     }
 }
@@ -166,20 +164,19 @@ struct StreamRelays<'a> {
 }
 
 impl Relays for StreamRelays<'_> {
-    type Relay = UdpSocket;
+    type Relay = RelaySocket;
 
-    fn open(
-        &mut self,
-        family: AddressFamily,
-        is_even: bool,
-        _: &Arc<ArcSwap<Routes>>,
-    ) -> Option<(UdpSocket, SocketAddr)> {
+    fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(RelaySocket, SocketAddr)> {
         let opened = self.turn.open_relay(self.local, family, is_even)?;
         self.turn.counters.count(TurnCount::Allocations);
         Some(opened)
     }
 
-    fn has(&self, family: AddressFamily) -> bool {
-        families::address(self.local, &self.turn.addresses, family).is_some()
+    fn has(&self, family: Family) -> bool {
+        self.turn.choice(|choice| choice.address(self.local, family)).is_some()
+    }
+
+    fn usual(&self) -> Family {
+        self.turn.choice(|choice| choice.usual_family(self.local))
     }
 }

@@ -12,14 +12,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
-use turn_types::AddressFamily;
 
-use super::quota::even;
-use super::relay::{self, BATCH, DATAGRAM_BYTES};
+use super::relay::{self, BATCH, DATAGRAM_BYTES, RelaySocket};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
-use super::{Turn, TurnCount, families};
-use crate::meter::Meters;
+use super::{Turn, TurnCount};
+use crate::net::Family;
 
 /// How often allocations that have run out are looked for, and whether it is time to stop.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -31,21 +29,19 @@ pub(crate) struct UdpClients {
     /// The address that clients know us by.
     local: IpAddr,
     allocations: HashMap<SocketAddr, Allocation<UdpRelay>>,
-    refusals: Meters,
     buffer: Box<[u8]>,
 }
 
 /// A relay socket, and the task that brings its packets to the client.
 pub(super) struct UdpRelay {
-    socket: Arc<UdpSocket>,
+    socket: Arc<RelaySocket>,
     _inbound: AbortOnDropHandle<()>,
 }
 
 impl UdpClients {
     pub(super) fn new(turn: Arc<Turn>, socket: UdpSocket, local: IpAddr) -> Self {
-        let refusals = Meters::new(even(turn.limits.refusals_per_second), Instant::now());
         let buffer = vec![0; DATAGRAM_BYTES].into_boxed_slice();
-        Self { turn, socket: Arc::new(socket), local, allocations: HashMap::new(), refusals, buffer }
+        Self { turn, socket: Arc::new(socket), local, allocations: HashMap::new(), buffer }
     }
 
     /// Serves until it is time to stop, and then for as long as there are allocations, be they of others: were one of
@@ -106,7 +102,7 @@ impl UdpClients {
             Outcome::Drop => {}
             Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) => self.answer(client, &answer),
             Outcome::Challenge(answer) => {
-                if self.refusals.spend(client.ip(), now.instant) {
+                if turn.may_refuse(client.ip(), now.instant) {
                     self.answer(client, &answer);
                 } else {
                     turn.counters.count(TurnCount::Unanswered);
@@ -144,13 +140,8 @@ struct UdpRelays<'a> {
 impl Relays for UdpRelays<'_> {
     type Relay = UdpRelay;
 
-    fn open(
-        &mut self,
-        family: AddressFamily,
-        is_even: bool,
-        routes: &Arc<ArcSwap<Routes>>,
-    ) -> Option<(UdpRelay, SocketAddr)> {
-        let (socket, told) = self.turn.open_relay(self.local, family, is_even)?;
+    fn open(&mut self, family: Family, is_even: bool, routes: &Arc<ArcSwap<Routes>>) -> Option<(UdpRelay, SocketAddr)> {
+        let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
         let socket = Arc::new(socket);
         let inbound = relay::bring_to_udp_client(
             Arc::clone(&socket),
@@ -160,10 +151,14 @@ impl Relays for UdpRelays<'_> {
             self.client,
         );
         self.turn.counters.count(TurnCount::Allocations);
-        Some((UdpRelay { socket, _inbound: self.turn.tasks.spawn_owned(inbound) }, told))
+        Some((UdpRelay { socket, _inbound: self.turn.tasks.spawn_owned(inbound) }, advertised))
     }
 
-    fn has(&self, family: AddressFamily) -> bool {
-        families::address(self.local, &self.turn.addresses, family).is_some()
+    fn has(&self, family: Family) -> bool {
+        self.turn.choice(|choice| choice.address(self.local, family)).is_some()
+    }
+
+    fn usual(&self) -> Family {
+        self.turn.choice(|choice| choice.usual_family(self.local))
     }
 }

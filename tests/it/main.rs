@@ -17,6 +17,7 @@ mod turn_client;
 
 mod accept;
 mod admission;
+mod attack;
 mod clock;
 mod close;
 mod credentials;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use entremise::ice::credential::{Credential, TurnSecret};
+use entremise::net::{Host, Interfaces};
 use entremise::tasks::Drained;
 use entremise::turn::TurnCount;
 use serde_json::{Value, json};
@@ -345,6 +346,46 @@ async fn a_relay_is_gone_when_its_connection_is() {
         }
     };
     within("the relay to be gone", gone).await;
+}
+
+#[tokio::test]
+async fn two_clients_of_a_server_behind_a_nat_meet_inside_it_by_its_external_address() {
+    for flag in ["--turn-external-ip=9.9.9.9", "--turn-external-ip=9.9.9.9/127.0.0.9", "--turn-relay-address=127.0.0.8"]
+    {
+        let server = Server::start_turn_changed(&[flag, LOOPBACK], |config| {
+            // A bridge that is lower in order than the interface that leads out.
+            config.ice.interfaces = host(&["127.0.0.1", "127.0.0.2", "127.0.0.9"], &["127.0.0.9"]);
+        });
+        let offered = server.offered().await;
+        talk(&mut offered.client().await, &mut offered.client().await).await;
+        talk(&mut offered.tcp_client().await, &mut offered.client().await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_relay_behind_a_nat_is_on_the_address_that_leads_out() {
+    let server = Server::start_turn_changed(&["--turn-external-ip=9.9.9.9", LOOPBACK], |config| {
+        config.ice.interfaces = host(&["127.0.0.1", "127.0.0.2", "127.0.0.9"], &["127.0.0.9"]);
+    });
+    let mut client = server.offered().await.client().await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
+    let at_peer = peer.local_addr().expect("it is bound");
+    let relayed = client.allocate().await;
+    assert_eq!((relayed.ip(), client.permit(at_peer).await), ([9, 9, 9, 9].into(), 0));
+    client.send(at_peer, b"hello").await;
+    let mut buffer = [0; 100];
+    let (length, from) = within("a datagram", peer.recv_from(&mut buffer)).await.expect("one");
+    assert_eq!((&buffer[..length], from), (&b"hello"[..], ([127, 0, 0, 9], relayed.port()).into()));
+    peer.send_to(b"and back", from).await.expect("it is on this machine");
+    assert_eq!(client.hear().await, Heard::Data(at_peer, b"and back".to_vec()));
+    assert_eq!(client.refresh(0).await, 0);
+}
+
+/// A host with these addresses, of which these lead out.
+fn host(addresses: &[&str], outward: &[&str]) -> Interfaces {
+    let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect();
+    let host = Host::new(parse(addresses), parse(outward));
+    Interfaces::new(move || host.clone())
 }
 
 #[tokio::test]

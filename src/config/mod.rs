@@ -27,17 +27,21 @@
 //! | 50 refused messages in 10 s | a client with a mistake makes one for each message, and is still told what it is |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
+mod auth;
+mod secret;
+
 use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::Path;
 use std::time::Duration;
 
+pub use auth::token;
+use auth::verifier;
 use axum::http::uri::Authority;
+use secret::secret;
 
 use crate::accept::OpeningLimits;
 use crate::admission::AdmissionLimits;
-use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
-use crate::cli::{Cli, TokenOrder};
+use crate::cli::Cli;
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
@@ -45,7 +49,7 @@ use crate::hub::{AllowanceLimits, HubLimits, MailboxLimits};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
 use crate::meter::Flow;
-use crate::net::TlsEnd;
+use crate::net::{Interfaces, TlsEnd};
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
 use crate::turn::{TurnConfig, TurnLimits};
@@ -100,6 +104,8 @@ pub struct IceSettings {
     pub stun_port: Option<u16>,
     /// A TLS port of TURN besides the page's.
     pub turn_tls_port: Option<u16>,
+    /// Where this host's addresses are seen.
+    pub interfaces: Interfaces,
     /// The embedded server; without secrets it is STUN only.
     pub turn: TurnConfig,
     /// Servers elsewhere.
@@ -239,42 +245,6 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
     })
 }
 
-fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
-    let key = match (&cli.auth_jwt_secret_file, &cli.auth_jwt_public_key_file) {
-        (Some(file), _) => Key::shared(&auth_secret("--auth-jwt-secret-file", file)?),
-        (None, Some(file)) => {
-            let flag = "--auth-jwt-public-key-file";
-            Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))?
-        }
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(Verifier::new(key, cli.auth_audience.clone(), cli.auth_issuer.clone())))
-}
-
-/// The token that is ordered, made at this time (seconds since 1970).
-///
-/// # Errors
-///
-/// Where the secret's file can't be used.
-pub fn token(order: &TokenOrder, now: u64) -> Result<String, StartError> {
-    let secret = auth_secret("--secret-file", &order.secret_file)?;
-    let claims = Claims {
-        rooms: order.rooms.clone(),
-        audience: order.audience.as_deref().map(Audience::from),
-        issuer: order.issuer.clone(),
-        ..Claims::new(&order.subject, now.saturating_add(order.ttl))
-    };
-    Ok(claims.mint(&secret))
-}
-
-fn auth_secret(flag: &'static str, path: &Path) -> Result<Secret, StartError> {
-    Secret::new(&secret(flag, path)?).map_err(|problem| key_error(flag, path, problem))
-}
-
-fn key_error(flag: &'static str, path: &Path, problem: KeyProblem) -> StartError {
-    StartError::SecretFile { flag, path: path.to_owned(), problem: problem.to_string() }
-}
-
 impl IceSettings {
     fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         let files = cli.turn_secret_file.iter();
@@ -301,10 +271,12 @@ impl IceSettings {
         Ok(Self {
             stun_port: Some(cli.stun_port).filter(|port| *port != 0),
             turn_tls_port: Some(cli.turn_tls_port).filter(|port| cli.turn && *port != 0),
+            interfaces: Interfaces::default(),
             turn: TurnConfig {
                 secrets,
                 relay_ports: cli.turn_relay_ports.clone(),
                 external: cli.turn_external_ip.clone(),
+                relay_addresses: cli.turn_relay_address.clone(),
                 allowed_peers: cli.turn_allow_peer.clone(),
                 limits: TurnLimits {
                     allocations: NonZeroUsize::new(cli.turn_allocations),
@@ -321,14 +293,6 @@ impl IceSettings {
             public_host: cli.public_host.clone(),
         })
     }
-}
-
-/// A secret's bytes, without the line's end that editors leave.
-fn secret(flag: &'static str, path: &Path) -> Result<Vec<u8>, StartError> {
-    let problem = |problem: String| StartError::SecretFile { flag, path: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|error| problem(format!("cannot be read ({error}); check the path")))?;
-    let bytes = bytes.trim_ascii_end();
-    if bytes.is_empty() { Err(problem("the file is empty; put the secret there".into())) } else { Ok(bytes.to_vec()) }
 }
 
 fn rate(messages: f64, burst: u32) -> Option<Rate> {
@@ -442,29 +406,6 @@ mod tests {
         for listen in ["127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"] {
             let config = config(&["--plain-http"]).unwrap();
             assert!(config.check_address(listen.parse().unwrap()).is_ok(), "{listen}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_cannot_be_used_stops_the_start_and_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("key");
-        let flags = ["--auth-jwt-secret-file", "--auth-jwt-public-key-file"];
-        for (text, problems) in [
-            ("", ["empty", "empty"]),
-            ("a secret of thirty-one bytes ..\n\n", ["has 31 bytes, and HS256 needs 32", "no public key"]),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ["PEM", "private key"]),
-        ] {
-            std::fs::write(&file, text).unwrap();
-            for (flag, problem) in flags.into_iter().zip(problems) {
-                let error = config(&[&format!("{flag}={}", file.display())]).unwrap_err();
-                assert!(error.starts_with(flag) && error.contains(problem), "{error}");
-                assert!(text.is_empty() || !error.contains(text.trim()), "{error}");
-            }
-        }
-        for flag in flags {
-            let error = config(&[&format!("{flag}={}/nothing", folder.path().display())]).unwrap_err();
-            assert!(error.starts_with(flag) && error.contains("cannot be read"), "{error}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The command line: flags, each with its environment variable, its unit and its default. No IO.
 
+mod value;
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -8,12 +10,13 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use value::{host, ports, rate, room, seconds, seconds_or_none};
 
 use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
 use crate::net::Cidr;
-use crate::protocol::RoomName;
 use crate::tls::PairPaths;
+use crate::turn::External;
 
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.
@@ -223,10 +226,15 @@ pub struct Cli {
     #[arg(value_parser = ports, help_heading = "ICE", hide_env_values = true)]
     pub turn_relay_ports: RangeInclusive<u16>,
 
-    /// Address by which others see this host, if it is behind a NAT; one for IPv4, one for IPv6
+    /// Address by which others see this host, if it is behind a NAT; of several, each as ADVERTISED/LOCAL
     #[arg(long, env = "ENTREMISE_TURN_EXTERNAL_IP", value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(help_heading = "ICE", hide_env_values = true)]
-    pub turn_external_ip: Vec<IpAddr>,
+    pub turn_external_ip: Vec<External>,
+
+    /// Address of this host for relays; without it the one that a client came by or that leads to the internet
+    #[arg(long, env = "ENTREMISE_TURN_RELAY_ADDRESS", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_relay_address: Vec<IpAddr>,
 
     /// Address block that relays may reach although it is not on the public internet (repeatable)
     #[arg(long, env = "ENTREMISE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]
@@ -357,43 +365,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// A time that is neither nothing nor for ever.
-fn seconds(text: &str) -> Result<Duration, String> {
-    const YEAR: f64 = 365.0 * 24.0 * 3600.0;
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= YEAR => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("give a number of seconds above 0, such as 10 or 0.5".into()),
-    }
-}
-
-fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
-}
-
-fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let bounds = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
-    match bounds {
-        Some((first, last)) if 0 < first && first <= last => Ok(first..=last),
-        _ => Err("give two ports, such as 49152-65535".into()),
-    }
-}
-
-fn host(text: &str) -> Result<Authority, String> {
-    let authority: Option<Authority> = text.parse().ok().filter(|_| !text.contains('@') && !text.ends_with(':'));
-    authority.ok_or_else(|| "give a host, or host:port, such as example.org".into())
-}
-
-fn room(text: &str) -> Result<String, String> {
-    RoomName::new(text).map(|room| room.to_string()).ok_or_else(|| "a room's name has 1 to 128 bytes".into())
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate >= 0.0 && rate.is_finite() => Ok(rate),
-        _ => Err("give a number that is not below 0, such as 50 or 0.5".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -441,14 +412,6 @@ mod tests {
             &["token", "--secret-file=a", "--subject=b", "--ttl=0"],
         ] {
             assert!(Cli::try_parse_from(["entremise"].iter().chain(flags)).is_err(), "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn durations_take_fractions_and_refuse_zero() {
-        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
-        for text in ["0", "-1", "inf", "NaN", "1e30", "", "10s"] {
-            assert!(seconds(text).is_err(), "{text}");
         }
     }
 

@@ -1,0 +1,80 @@
+//! The keys by which clients' tokens are verified, and the token that `entremise token` prints.
+
+use std::path::Path;
+
+use super::secret;
+use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
+use crate::cli::{Cli, TokenOrder};
+use crate::error::StartError;
+
+pub(super) fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
+    let key = match (&cli.auth_jwt_secret_file, &cli.auth_jwt_public_key_file) {
+        (Some(file), _) => Key::shared(&auth_secret("--auth-jwt-secret-file", file)?),
+        (None, Some(file)) => {
+            let flag = "--auth-jwt-public-key-file";
+            Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))?
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Verifier::new(key, cli.auth_audience.clone(), cli.auth_issuer.clone())))
+}
+
+/// The token that is ordered, made at this time (seconds since 1970).
+///
+/// # Errors
+///
+/// Where the secret's file can't be used.
+pub fn token(order: &TokenOrder, now: u64) -> Result<String, StartError> {
+    let secret = auth_secret("--secret-file", &order.secret_file)?;
+    let claims = Claims {
+        rooms: order.rooms.clone(),
+        audience: order.audience.as_deref().map(Audience::from),
+        issuer: order.issuer.clone(),
+        ..Claims::new(&order.subject, now.saturating_add(order.ttl))
+    };
+    Ok(claims.mint(&secret))
+}
+
+fn auth_secret(flag: &'static str, path: &Path) -> Result<Secret, StartError> {
+    Secret::new(&secret(flag, path)?).map_err(|problem| key_error(flag, path, problem))
+}
+
+fn key_error(flag: &'static str, path: &Path, problem: KeyProblem) -> StartError {
+    StartError::SecretFile { flag, path: path.to_owned(), problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::Config;
+    use super::*;
+
+    fn config(flags: &[&str]) -> Result<Config, String> {
+        let cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
+        Config::from_cli(&cli).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_stops_the_start_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let flags = ["--auth-jwt-secret-file", "--auth-jwt-public-key-file"];
+        for (text, problems) in [
+            ("", ["empty", "empty"]),
+            ("a secret of thirty-one bytes ..\n\n", ["has 31 bytes, and HS256 needs 32", "no public key"]),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ["PEM", "private key"]),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            for (flag, problem) in flags.into_iter().zip(problems) {
+                let error = config(&[&format!("{flag}={}", file.display())]).unwrap_err();
+                assert!(error.starts_with(flag) && error.contains(problem), "{error}");
+                assert!(text.is_empty() || !error.contains(text.trim()), "{error}");
+            }
+        }
+        for flag in flags {
+            let error = config(&[&format!("{flag}={}/nothing", folder.path().display())]).unwrap_err();
+            assert!(error.starts_with(flag) && error.contains("cannot be read"), "{error}");
+        }
+    }
+}

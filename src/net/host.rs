@@ -1,0 +1,136 @@
+//! This host as its interfaces show it: its addresses, and those by which it reaches the internet. It changes while the
+//! server runs, so it is looked at again and again.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+/// Addresses on the internet, to ask the system for the way to them: nothing is sent there. They are a root server's of
+/// the DNS, which stay.
+const AFAR: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4)), IpAddr::V6(Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30))];
+
+/// A host, as it was when it was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Sorted, none twice.
+    addresses: Vec<IpAddr>,
+    outward: Vec<IpAddr>,
+}
+
+impl Host {
+    /// A host with these addresses, of which these are the sources of packets to the internet, at most one of a family.
+    #[must_use]
+    pub fn new(mut addresses: Vec<IpAddr>, outward: Vec<IpAddr>) -> Self {
+        addresses.sort_unstable();
+        addresses.dedup();
+        Self { addresses, outward }
+    }
+
+    /// This host now.
+    #[must_use]
+    pub fn look() -> Self {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let addresses = interfaces.iter().map(if_addrs::Interface::ip).collect();
+        Self::new(addresses, AFAR.into_iter().filter_map(source).collect())
+    }
+
+    /// All of its addresses.
+    #[must_use]
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    /// Whether it is one of its addresses.
+    #[must_use]
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.addresses.binary_search(&ip).is_ok()
+    }
+
+    /// The address of this family that packets to the internet leave from.
+    #[must_use]
+    pub fn outward(&self, family: Family) -> Option<IpAddr> {
+        self.outward.iter().find(|ip| Family::of(**ip) == family).copied()
+    }
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family of an address.
+    #[must_use]
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+/// The source of a packet to there, if there is a way: to connect a UDP socket sends nothing.
+fn source(to: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
+    socket.connect(SocketAddr::new(to, 9)).ok()?;
+    let source = socket.local_addr().ok()?.ip();
+    (!source.is_unspecified() && !source.is_loopback()).then_some(source)
+}
+
+/// Where the host is looked at: the system's interfaces, or what a test says.
+#[derive(Clone)]
+pub struct Interfaces(Arc<dyn Fn() -> Host + Send + Sync>);
+
+impl Interfaces {
+    /// Those that this function tells.
+    pub fn new(look: impl Fn() -> Host + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    /// The host now.
+    #[must_use]
+    pub fn look(&self) -> Host {
+        self.0()
+    }
+}
+
+impl Default for Interfaces {
+    fn default() -> Self {
+        Self::new(Host::look)
+    }
+}
+
+impl fmt::Debug for Interfaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interfaces")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_the_way_out_is_one_of_the_hosts() {
+        let host = Host::look();
+        assert!(host.addresses().is_sorted());
+        for ip in Family::ALL.into_iter().filter_map(|family| host.outward(family)) {
+            assert!(host.has(ip) && !ip.is_loopback(), "{ip}");
+        }
+    }
+}

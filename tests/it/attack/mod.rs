@@ -1,0 +1,3 @@
+//! Attacks that have succeeded once, each tried again by clients that do what no library does.
+
+mod relay;
