@@ -5,6 +5,8 @@
 
 /** @import { Placement } from './homes.js' */
 import { Server } from '../browser/server.js';
+import { files } from './certificate.js';
+import { flags } from './document.js';
 import { stand } from './homes.js';
 import { NAME } from './internet.js';
 import { alike, callsConnect, chosen, hard, kinds, pairsOf } from './pairs.js';
@@ -33,8 +35,8 @@ const cloud = {
       add rule ip cloud prerouting iifname "wan" ip daddr ${internet.server} dnat to ${HOST}
       add rule ip cloud input ip daddr ${internet.server} drop
       add rule ip cloud postrouting oifname "wan" ip saddr ${HOST} snat to ${internet.server}`);
-    const flags = ['--turn', '--turn-external-ip', internet.server];
-    return Server.start(flags, '0.0.0.0', { name: NAME, port: 443, through: internet.on('server') });
+    const documented = flags('Behind a cloud’s NAT', [...files, ['198.51.100.1', internet.server]]);
+    return Server.start(documented, null, { url: `https://${NAME}/`, through: internet.on('server') });
   },
 };
 

@@ -7,7 +7,7 @@ import { after, before } from 'node:test';
 import { closeBrowsers, launchIn } from '../browser/browsers.js';
 import { Peer } from '../browser/peer.js';
 import { Server } from '../browser/server.js';
-import { Internet, NAME } from './internet.js';
+import { IPV4, Internet, NAME } from './internet.js';
 
 /**
  * @typedef {{ family?: Family, start(internet: Internet): Promise<Server> }} Placement
@@ -36,11 +36,12 @@ export function stand({ family, start }) {
 }
 
 /** A server with a public address of its own. @param {string[]} flags @returns {Placement} */
-export function inPublic(flags) {
+export function inPublic(flags, family = IPV4) {
   return {
+    family,
     async start(internet) {
       internet.attach('server', internet.server);
-      return Server.start(flags, '0.0.0.0', { name: NAME, port: 443, through: internet.on('server') });
+      return Server.start(flags, null, { url: `https://${NAME}/`, through: internet.on('server') });
     },
   };
 }

@@ -12,7 +12,7 @@ const alone = /** @type {const} */ ('a network that reaches the server alone');
 const GIVES_UP = 90;
 
 describe('a server without TURN', () => {
-  stand(inPublic([]));
+  stand(inPublic(['--listen', '0.0.0.0:443']));
 
   test('leaves two who reach it alone without a call, and the page says in words why', between(alone, alone, async (alice, bob) => {
     await alice.call(await bob.id());
@@ -23,7 +23,7 @@ describe('a server without TURN', () => {
 });
 
 describe('a server with TURN', () => {
-  stand(inPublic(['--turn']));
+  stand(inPublic(['--listen', '0.0.0.0:443', '--turn']));
 
   test('connects two who reach it alone', between(alone, alone, async (alice, bob) => {
     await connect(alice, bob);
