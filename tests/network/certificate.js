@@ -17,7 +17,7 @@ export const key = join(folder, 'key.pem');
 
 need('openssl', 'openssl');
 execFileSync('openssl', [
-  'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+  'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '90',
   '-subj', `/CN=${NAME}`, '-addext', `subjectAltName=DNS:${NAME}`, '-out', cert, '-keyout', key,
 ], { stdio: 'ignore' });
 
