@@ -62,7 +62,18 @@ pub enum StartError {
         problem: String,
     },
 
-    /// A TURN server that nobody could use.
+    /// An address that can't be meant.
+    #[error("{flag} {value}: {problem}")]
+    Address {
+        /// The flag.
+        flag: &'static str,
+        /// What was given.
+        value: String,
+        /// Why it can't work, and what to do.
+        problem: &'static str,
+    },
+
+    /// A TURN server without credentials for it.
     #[error(
         "--ice-server {url}: a TURN server needs credentials; give --turn-secret-file, or --ice-username and --ice-password-file"
     )]

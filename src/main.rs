@@ -129,6 +129,7 @@ fn announce(server: &Server, peer_bytes: usize, queued_bytes: usize) {
     if let Some(others) = urls.get(1..).filter(|others| !others.is_empty()) {
         let _ = writeln!(out, "on your network: {}", others[..others.len().min(OTHER_URLS)].join(" "));
     }
+    let _ = writeln!(out, "{}", server.relaying());
     let (peer, queued) = (peer_bytes / 1024, queued_bytes / 1024);
     let _ = writeln!(out, "memory: at most {peer} KiB for one peer, {queued} KiB for what peers say to each other");
 }

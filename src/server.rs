@@ -1,5 +1,7 @@
 //! The server as a whole: bind does all that can fail, run serves until it is told to stop, then drains.
 
+mod ports;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,20 +13,21 @@ use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
+use ports::IcePorts;
+
 use crate::accept::{Acceptor, Deadlines, Openings};
-use crate::config::{Config, IceSettings};
+use crate::config::Config;
 use crate::connection::Terms;
-use crate::error::{StartError, listen_advice};
+use crate::error::StartError;
 use crate::http::{BasePath, HttpConfig, Parts};
 use crate::hub::Hub;
-use crate::ice::credential::TurnSecret;
-use crate::ice::{Embedded, IceConfig};
+use crate::ice::IceConfig;
 use crate::metrics::Metrics;
 use crate::monitor::{Exposition, Monitor, Sources};
 use crate::net::TlsEnd;
 use crate::tasks::{Drained, Tasks};
 use crate::tls::{Audience, ServedPair, Watch};
-use crate::turn::{Turn, TurnCount, UdpClients};
+use crate::turn::{Turn, TurnCount};
 use crate::{http, net, tls};
 
 /// Connections that the system keeps for us while we are busy.
@@ -40,7 +43,7 @@ pub struct Server {
     /// None: a proxy ends TLS for us.
     watch: Option<Watch>,
     certificate_poll: Duration,
-    ports: TurnPorts,
+    ports: IcePorts,
     router: Router,
     monitor: Option<Monitor>,
     hub: Arc<Hub>,
@@ -83,9 +86,15 @@ impl Server {
         }
         let tasks = Tasks::new();
         let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
-        let turn = Turn::new(config.ice.turn.clone(), config.ice.interfaces.look(), tasks.clone());
-        let ports = TurnPorts::bind(&turn, &config.ice, address.ip());
-        let ice = Arc::new(ports.offer(config.ice));
+        let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
+        let ports = IcePorts::bind(&turn, &config.ice);
+        let ice = Arc::new(IceConfig {
+            servers: config.ice.servers,
+            access: config.ice.access,
+            embedded: Arc::clone(ports.embedded()),
+            ttl: config.ice.ttl,
+            public_host: config.ice.public_host,
+        });
         let page = config.http.base_path.clone();
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
         let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
@@ -150,6 +159,12 @@ impl Server {
         Relays(Arc::clone(&self.turn))
     }
 
+    /// Where it relays, and what is missing, in one line.
+    #[must_use]
+    pub fn relaying(&self) -> String {
+        self.ports.describe(self.watch.as_ref().map(|_| self.address.port()))
+    }
+
     /// Connections before their first answer, to look at.
     #[must_use]
     pub fn openings(&self) -> Openings {
@@ -182,7 +197,7 @@ impl Server {
     ///
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
-        self.ports.serve(&self.acceptor, &self.tasks)?;
+        self.tasks.spawn(self.ports.run(self.acceptor.clone(), self.tasks.clone()));
         if let Some(watch) = self.watch {
             self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
         }
@@ -237,57 +252,6 @@ impl Relays {
     #[must_use]
     pub fn count(&self, what: TurnCount) -> u64 {
         self.0.count(what)
-    }
-}
-
-/// The ports of STUN and TURN besides the page's, as far as they could be had: the rest runs without them.
-struct TurnPorts {
-    udp: Option<(u16, Vec<UdpClients>)>,
-    tcp: Option<TcpListener>,
-    tls: Option<TcpListener>,
-    secret: Option<TurnSecret>,
-}
-
-impl TurnPorts {
-    fn bind(turn: &Arc<Turn>, settings: &IceSettings, ip: IpAddr) -> Self {
-        let udp = settings.stun_port.and_then(|port| {
-            let bound = turn.bind_udp(ip, port);
-            bound.inspect_err(|error| warn!("--stun-port {port}: no STUN over UDP: {}", listen_advice(error))).ok()
-        });
-        let listen_on = |flag: &str, port: u16| {
-            let bound = listen(SocketAddr::new(ip, port));
-            bound.inspect_err(|error| warn!("{flag} {port}: no TURN over TCP: {}", listen_advice(error))).ok()
-        };
-        // Where the system chose the UDP port, TCP's is the same.
-        let tcp_port = udp.as_ref().map(|(port, _)| *port).or(settings.stun_port).filter(|_| turn.relays());
-        Self {
-            tcp: tcp_port.and_then(|port| listen_on("--stun-port", port)),
-            tls: settings.turn_tls_port.and_then(|port| listen_on("--turn-tls-port", port)),
-            udp,
-            secret: settings.turn.secrets.first().cloned(),
-        }
-    }
-
-    fn offer(&self, settings: IceSettings) -> IceConfig {
-        let port = |listener: &Option<TcpListener>| Some(listener.as_ref()?.local_addr().ok()?.port());
-        let embedded = Embedded {
-            udp_port: self.udp.as_ref().map(|(port, _)| *port),
-            tcp_port: port(&self.tcp),
-            tls_port: port(&self.tls),
-            secret: self.secret.clone(),
-        };
-        let IceSettings { servers, access, ttl, public_host, .. } = settings;
-        IceConfig { servers, access, embedded, ttl, public_host }
-    }
-
-    fn serve(self, acceptor: &Acceptor, tasks: &Tasks) -> io::Result<()> {
-        for clients in self.udp.into_iter().flat_map(|(_, clients)| clients) {
-            tasks.spawn(clients.run());
-        }
-        for listener in [self.tcp, self.tls].into_iter().flatten() {
-            tasks.spawn(acceptor.clone().serve_turn(tokio::net::TcpListener::from_std(listener)?));
-        }
-        Ok(())
     }
 }
 

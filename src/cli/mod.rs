@@ -202,6 +202,11 @@ pub struct Cli {
     #[arg(help_heading = "ICE", hide_env_values = true)]
     pub stun_port: u16,
 
+    /// Address of STUN and TURN, whatever the page's is (repeatable); the default is all, as interfaces come and go
+    #[arg(long, env = "ENTREMISE_TURN_LISTEN", value_name = "ADDRESS", value_delimiter = ',', default_value = "::")]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub turn_listen: Vec<IpAddr>,
+
     /// Relay for browsers that can't reach each other: TURN over UDP, TCP, and TLS on the page's own port
     #[arg(long, env = "ENTREMISE_TURN", help_heading = "ICE", hide_env_values = true)]
     pub turn: bool,

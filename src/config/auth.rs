@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::secret;
+use super::secret::secret;
 use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
 use crate::cli::{Cli, TokenOrder};
 use crate::error::StartError;

@@ -22,12 +22,15 @@
 //! | 32 relays of one peer | a browser makes one for each of its interfaces, ways and calls |
 //! | 256 relays for one address | a school or an office behind one address |
 //! | 200 refusals per second | each relay begins with one: a carrier's NAT with 200 callers a second |
+//! | 500 STUN answers per second | a browser asks again every 10 s: a carrier's NAT with 5,000 of them in calls |
+//! | interfaces every 2 s | an address that comes is served before a page is loaded by it; a look costs 0.1 ms |
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
 //! | handshakes 10 s | a phone on a bad line shakes hands in three; whoever says nothing is gone soon |
 //! | 50 refused messages in 10 s | a client with a mistake makes one for each message, and is still told what it is |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
 mod auth;
+mod ice;
 mod secret;
 
 use std::net::{SocketAddr, TcpListener};
@@ -36,8 +39,7 @@ use std::time::Duration;
 
 pub use auth::token;
 use auth::verifier;
-use axum::http::uri::Authority;
-use secret::secret;
+pub use ice::IceSettings;
 
 use crate::accept::OpeningLimits;
 use crate::admission::AdmissionLimits;
@@ -46,13 +48,10 @@ use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
 use crate::hub::{AllowanceLimits, HubLimits, MailboxLimits};
-use crate::ice::credential::{Credential, TurnSecret};
-use crate::ice::{Access, IceUrl, IceUrlKind};
 use crate::meter::Flow;
-use crate::net::{Interfaces, TlsEnd};
+use crate::net::TlsEnd;
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
-use crate::turn::{TurnConfig, TurnLimits};
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
 #[derive(Debug)]
@@ -95,27 +94,6 @@ pub enum PlainHttp {
     ThisMachine,
     /// Whoever comes: the operator says that the way here is safe.
     Anybody,
-}
-
-/// STUN and TURN, here and elsewhere.
-#[derive(Clone, Debug)]
-pub struct IceSettings {
-    /// The UDP port of STUN, and with TURN its UDP and TCP port. None: neither.
-    pub stun_port: Option<u16>,
-    /// A TLS port of TURN besides the page's.
-    pub turn_tls_port: Option<u16>,
-    /// Where this host's addresses are seen.
-    pub interfaces: Interfaces,
-    /// The embedded server; without secrets it is STUN only.
-    pub turn: TurnConfig,
-    /// Servers elsewhere.
-    pub servers: Vec<IceUrl>,
-    /// How clients authenticate to those of them that relay.
-    pub access: Access,
-    /// How long TURN credentials are good for, in seconds.
-    pub ttl: u64,
-    /// The name by which clients reach us, where their Host header does not say it.
-    pub public_host: Option<Authority>,
 }
 
 /// Two files to ask the system for: nothing to save, and a renewed certificate has days.
@@ -243,56 +221,6 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         base_path: cli.base_path.clone(),
         tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })
-}
-
-impl IceSettings {
-    fn from_cli(cli: &Cli) -> Result<Self, StartError> {
-        let files = cli.turn_secret_file.iter();
-        let given: Vec<TurnSecret> = files
-            .map(|path| Ok(TurnSecret::new(&secret("--turn-secret-file", path)?)))
-            .collect::<Result<_, StartError>>()?;
-        let relays_elsewhere = cli.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
-        let access = match (&cli.ice_username, &cli.ice_password_file, given.first()) {
-            (Some(username), Some(file), _) => {
-                let password = String::from_utf8_lossy(&secret("--ice-password-file", file)?).into_owned();
-                Access::Fixed(Credential { username: username.clone(), password })
-            }
-            (_, _, Some(secret)) => Access::Minted(Box::new(secret.clone())),
-            _ => Access::None,
-        };
-        if let (Some(url), Access::None) = (relays_elsewhere, &access) {
-            return Err(StartError::NoAccess { url: url.to_string() });
-        }
-        let secrets = match (cli.turn, given) {
-            (false, _) => Vec::new(),
-            (true, given) if given.is_empty() => vec![TurnSecret::random()],
-            (true, given) => given,
-        };
-        Ok(Self {
-            stun_port: Some(cli.stun_port).filter(|port| *port != 0),
-            turn_tls_port: Some(cli.turn_tls_port).filter(|port| cli.turn && *port != 0),
-            interfaces: Interfaces::default(),
-            turn: TurnConfig {
-                secrets,
-                relay_ports: cli.turn_relay_ports.clone(),
-                external: cli.turn_external_ip.clone(),
-                relay_addresses: cli.turn_relay_address.clone(),
-                allowed_peers: cli.turn_allow_peer.clone(),
-                limits: TurnLimits {
-                    allocations: NonZeroUsize::new(cli.turn_allocations),
-                    allocations_per_user: NonZeroUsize::new(cli.turn_allocations_per_user),
-                    allocations_per_address: NonZeroUsize::new(cli.turn_allocations_per_address),
-                    bytes_per_second: NonZeroUsize::new(cli.turn_bytes_per_second),
-                    refusals_per_second: cli.turn_refusals_per_second,
-                },
-                handshake_timeout: cli.handshake_timeout,
-            },
-            servers: cli.ice_server.clone(),
-            access,
-            ttl: cli.turn_ttl,
-            public_host: cli.public_host.clone(),
-        })
-    }
 }
 
 fn rate(messages: f64, burst: u32) -> Option<Rate> {

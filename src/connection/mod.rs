@@ -319,7 +319,7 @@ mod tests {
     use super::*;
     use crate::accept::Stream;
     use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
-    use crate::ice::{Access, Embedded, IceConfig};
+    use crate::ice::{Access, IceConfig};
     use crate::net::TlsEnd;
     use crate::protocol::{ClientMessage, Kind};
     use crate::tasks::Tasks;
@@ -357,11 +357,12 @@ mod tests {
         let config = IceConfig {
             servers: Vec::new(),
             access: Access::None,
-            embedded: Embedded::default(),
+            embedded: Arc::default(),
             ttl: 1,
             public_host: None,
         };
-        let ice = IceOffer { config: Arc::new(config), reached: None, tls_end: TlsEnd::Proxy };
+        let local = [127, 0, 0, 1].into();
+        let ice = IceOffer { config: Arc::new(config), reached: None, client: local, tls_end: TlsEnd::Proxy };
         let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
         let session = hub.open(Lifetime::Connection, None);
         let connection = Connection::new(socket, session, Beginning::New, ice, terms, None);

@@ -142,7 +142,8 @@ impl Shared {
     }
 
     fn ice_offer(&self, caller: &Caller) -> IceOffer {
-        IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), tls_end: caller.tls_end }
+        let (client, tls_end) = (caller.address, caller.tls_end);
+        IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), client, tls_end }
     }
 
     /// Serves a client once it has read the 101. Spawned before that is sent: from now on the connection is waited for.

@@ -5,13 +5,17 @@
 //! names. Credentials are made for each client and expire.
 
 pub mod credential;
+mod embedded;
 mod url;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use axum::http::uri::Authority;
 
+pub use embedded::{Embedded, Reach, Reaching};
 pub use url::{IceUrl, IceUrlKind, NotAnIceUrl};
 
 use crate::net::TlsEnd;
@@ -25,8 +29,8 @@ pub struct IceConfig {
     pub servers: Vec<IceUrl>,
     /// How clients authenticate to those of them that relay.
     pub access: Access,
-    /// The embedded server's secret and what it offers; none of it where nothing listens.
-    pub embedded: Embedded,
+    /// What the embedded server offers at the moment. Who serves its ports writes it.
+    pub embedded: Arc<ArcSwap<Embedded>>,
     /// How long credentials are good for, in seconds.
     pub ttl: u64,
     /// The host, and the page's port, under which clients reach us; else what they say in their Host header.
@@ -38,6 +42,7 @@ pub struct IceConfig {
 pub(crate) struct IceOffer {
     pub(crate) config: Arc<IceConfig>,
     pub(crate) reached: Option<Authority>,
+    pub(crate) client: IpAddr,
     pub(crate) tls_end: TlsEnd,
 }
 
@@ -45,7 +50,8 @@ impl IceOffer {
     /// The list as of now.
     pub(crate) fn list(&self, id: PeerId) -> Vec<IceServer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.config.list(&id.to_string(), self.reached.as_ref(), self.tls_end, now)
+        let reaching = self.config.reaching(self.reached.as_ref(), self.client, self.tls_end);
+        self.config.list(&id.to_string(), reaching.as_ref(), now)
     }
 }
 
@@ -60,28 +66,24 @@ pub enum Access {
     Minted(Box<TurnSecret>),
 }
 
-/// What the embedded server offers.
-#[derive(Clone, Debug, Default)]
-pub struct Embedded {
-    /// The UDP port of STUN, and of TURN.
-    pub udp_port: Option<u16>,
-    /// The TCP port of TURN.
-    pub tcp_port: Option<u16>,
-    /// A TLS port of TURN besides the page's.
-    pub tls_port: Option<u16>,
-    /// The secret of TURN. None: STUN only.
-    pub secret: Option<TurnSecret>,
-}
-
 impl IceConfig {
-    /// The list for a client called `name` that reached us at `reached`. `now` is in seconds since 1970.
+    /// What matters of a client that says that it reached us at `reached`.
     #[must_use]
-    pub fn list(&self, name: &str, reached: Option<&Authority>, tls_end: TlsEnd, now: u64) -> Vec<IceServer> {
+    pub fn reaching(&self, reached: Option<&Authority>, client: IpAddr, tls_end: TlsEnd) -> Option<Reaching> {
+        let host = self.public_host.as_ref().or(reached)?.clone();
+        Some(Reaching { host, client, tls_end })
+    }
+
+    /// The list for a client called `name`, if it says by which host it reached us with the embedded server in it. `now`
+    /// is in seconds since 1970.
+    #[must_use]
+    pub fn list(&self, name: &str, reaching: Option<&Reaching>, now: u64) -> Vec<IceServer> {
         let mut servers = Vec::new();
         let expiry = now.saturating_add(self.ttl);
-        if let Some(reached) = self.public_host.as_ref().or(reached) {
-            servers.extend(self.embedded.stun(reached));
-            servers.extend(self.embedded.turn(reached, tls_end, name, expiry));
+        if let Some(reaching) = reaching {
+            let embedded = self.embedded.load();
+            servers.extend(embedded.stun(reaching));
+            servers.extend(embedded.turn(reaching, name, expiry));
         }
         servers.extend(self.elsewhere(IceUrlKind::Stun, None));
         let credential = match &self.access {
@@ -99,27 +101,6 @@ impl IceConfig {
     }
 }
 
-impl Embedded {
-    fn stun(&self, reached: &Authority) -> Option<IceServer> {
-        let url = |port| format!("stun:{}:{port}", reached.host());
-        entry(self.udp_port.map(url).into_iter().collect(), None)
-    }
-
-    /// In the order in which a browser should prefer them, if it cared. Where TLS ends with a proxy, so does what is
-    /// said inside it: the page's own port is no way to us.
-    fn turn(&self, reached: &Authority, tls_end: TlsEnd, name: &str, expiry: u64) -> Option<IceServer> {
-        let secret = self.secret.as_ref()?;
-        let host = reached.host();
-        let udp = self.udp_port.map(|port| format!("turn:{host}:{port}?transport=udp"));
-        let tcp = self.tcp_port.map(|port| format!("turn:{host}:{port}?transport=tcp"));
-        let page_port = (tls_end == TlsEnd::Here).then(|| reached.port_u16().unwrap_or(443));
-        let tls = [page_port, self.tls_port].into_iter().flatten();
-        let tls = tls.map(|port| format!("turns:{host}:{port}?transport=tcp"));
-        let urls = [udp, tcp].into_iter().flatten().chain(tls).collect();
-        entry(urls, Some(Credential::mint(secret, name, expiry)))
-    }
-}
-
 fn entry(urls: Vec<String>, credential: Option<Credential>) -> Option<IceServer> {
     let (username, password) = credential.map(|credential| (credential.username, credential.password)).unzip();
     (!urls.is_empty()).then_some(IceServer { urls, username, credential: password })
@@ -130,18 +111,31 @@ mod tests {
     use super::*;
 
     fn config() -> IceConfig {
-        let embedded = Embedded {
-            udp_port: Some(3478),
-            tcp_port: Some(3478),
-            tls_port: None,
+        embedding(Embedded {
+            udp: reach(3478),
+            tcp: reach(3478),
             secret: Some(TurnSecret::new(b"north")),
-        };
+            ..Embedded::default()
+        })
+    }
+
+    fn embedding(embedded: Embedded) -> IceConfig {
+        let embedded = Arc::new(ArcSwap::from_pointee(embedded));
         IceConfig { servers: Vec::new(), access: Access::None, embedded, ttl: 3600, public_host: None }
     }
 
+    fn reach(port: u16) -> Reach {
+        Reach { port: Some(port), listening: vec![[192, 0, 2, 1].into()], missing: Vec::new() }
+    }
+
+    /// The list for alice.
+    fn list(config: &IceConfig, reached: &str, tls_end: TlsEnd, now: u64) -> Vec<IceServer> {
+        let reaching = config.reaching(reached.parse().ok().as_ref(), [192, 0, 2, 7].into(), tls_end);
+        config.list("alice", reaching.as_ref(), now)
+    }
+
     fn urls(config: &IceConfig, reached: &str) -> Vec<String> {
-        let reached = reached.parse().ok();
-        config.list("alice", reached.as_ref(), TlsEnd::Here, 1000).into_iter().flat_map(|server| server.urls).collect()
+        list(config, reached, TlsEnd::Here, 1000).into_iter().flat_map(|server| server.urls).collect()
     }
 
     #[test]
@@ -163,15 +157,11 @@ mod tests {
 
     #[test]
     fn the_pages_port_is_not_offered_where_a_proxy_ends_tls() {
-        let mut config = config();
-        let urls = |config: &IceConfig| {
-            let servers = config.list("alice", "calls.example".parse().ok().as_ref(), TlsEnd::Proxy, 1000);
-            servers[1].urls.join(" ")
-        };
+        let urls = |config: &IceConfig| list(config, "calls.example", TlsEnd::Proxy, 1000)[1].urls.join(" ");
         let plain = "turn:calls.example:3478?transport=udp turn:calls.example:3478?transport=tcp";
-        assert_eq!(urls(&config), plain);
-        config.embedded.tls_port = Some(5349);
-        assert_eq!(urls(&config), format!("{plain} turns:calls.example:5349?transport=tcp"));
+        assert_eq!(urls(&config()), plain);
+        let with_tls = Embedded { tls: reach(5349), ..Embedded::clone(&config().embedded.load()) };
+        assert_eq!(urls(&embedding(with_tls)), format!("{plain} turns:calls.example:5349?transport=tcp"));
     }
 
     #[test]
@@ -182,25 +172,23 @@ mod tests {
 
     #[test]
     fn without_turn_there_is_stun_alone_and_without_a_port_nothing() {
-        let mut config = config();
-        config.embedded.secret = None;
-        assert_eq!(urls(&config, "example.org"), ["stun:example.org:3478"]);
-        config.embedded.udp_port = None;
-        assert!(urls(&config, "example.org").is_empty());
+        let stun = Embedded { udp: reach(3478), ..Embedded::default() };
+        assert_eq!(urls(&embedding(stun), "example.org"), ["stun:example.org:3478"]);
+        assert!(urls(&embedding(Embedded::default()), "example.org").is_empty());
     }
 
     #[test]
     fn credentials_are_given_whatever_the_clock_says_and_however_long_they_are_good_for() {
         let config = IceConfig { ttl: u64::MAX - 1000, ..config() };
         for (now, expiry) in [(0, u64::MAX - 1000), (1_795_000_000, u64::MAX), (u64::MAX, u64::MAX)] {
-            let servers = config.list("alice", "example.org".parse().ok().as_ref(), TlsEnd::Here, now);
+            let servers = list(&config, "example.org", TlsEnd::Here, now);
             assert_eq!(servers[1].username, Some(format!("{expiry}:alice")));
         }
     }
 
     #[test]
     fn credentials_are_for_the_peer_and_expire() {
-        let servers = config().list("alice", "example.org".parse().ok().as_ref(), TlsEnd::Here, 1000);
+        let servers = list(&config(), "example.org", TlsEnd::Here, 1000);
         assert_eq!(servers[0].username, None);
         let expected = Credential::mint(&TurnSecret::new(b"north"), "alice", 4600);
         assert_eq!(
@@ -213,9 +201,8 @@ mod tests {
     fn servers_elsewhere_follow_with_the_operators_credentials() {
         let servers = ["stun:stun.example", "turn:turn.example?transport=tcp"].map(|url| url.parse().unwrap()).to_vec();
         let credential = Credential { username: "user".into(), password: "word".into() };
-        let config =
-            IceConfig { servers, access: Access::Fixed(credential), embedded: Embedded::default(), ..config() };
-        let list = config.list("alice", None, TlsEnd::Here, 1000);
+        let config = IceConfig { servers, access: Access::Fixed(credential), ..embedding(Embedded::default()) };
+        let list = config.list("alice", None, 1000);
         assert_eq!((list[0].urls[0].as_str(), &list[0].username), ("stun:stun.example", &None));
         assert_eq!(list[1].urls, ["turn:turn.example?transport=tcp"]);
         assert_eq!((list[1].username.as_deref(), list[1].credential.as_deref()), (Some("user"), Some("word")));

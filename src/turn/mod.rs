@@ -20,8 +20,7 @@ mod stream;
 mod udp;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,14 +36,14 @@ pub use quota::TurnLimits;
 
 use crate::ice::credential::TurnSecret;
 use crate::meter::Meters;
-use crate::net::{self, Cidr, Family, Host};
+use crate::net::{Cidr, Family, Host};
 use crate::tasks::Tasks;
 use advertised::Advertised;
 use filter::PeerFilter;
 use interface::Choice;
 use nonce::Nonces;
 use quota::{Quota, even};
-use relay::{RelaySocket, Sharing};
+use relay::RelaySocket;
 use rules::{Outcome, Rules};
 use stream::StreamClient;
 pub(crate) use udp::UdpClients;
@@ -85,7 +84,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(config: TurnConfig, host: Host, tasks: Tasks) -> Arc<Self> {
+    pub(crate) fn new(config: TurnConfig, tasks: Tasks) -> Arc<Self> {
         let rules = Rules {
             secrets: config.secrets,
             nonces: Nonces::new(),
@@ -94,7 +93,7 @@ impl Turn {
             bytes_per_second: config.limits.bytes_per_second.map(even),
         };
         let refusals = Mutex::new(Meters::new(even(config.limits.refusals_per_second), Instant::now()));
-        let turn = Self {
+        Arc::new(Self {
             rules,
             refusals,
             advertised: Advertised::new(config.external, config.relay_ports.clone()),
@@ -104,9 +103,7 @@ impl Turn {
             handshake_timeout: config.handshake_timeout,
             tasks,
             counters: Counters::default(),
-        };
-        turn.follow(host);
-        Arc::new(turn)
+        })
     }
 
     /// The host has become this one.
@@ -120,35 +117,13 @@ impl Turn {
         !self.rules.secrets.is_empty()
     }
 
-    /// Takes a UDP port on each address that clients may reach. Gives back the port, and who is to be run.
+    /// Takes a UDP port on an address, for so many sockets that share it.
     ///
     /// # Errors
     ///
-    /// The first address where the port can't be had; then none is taken.
-    pub(crate) fn bind_udp(self: &Arc<Self>, listen: IpAddr, port: u16) -> io::Result<(u16, Vec<UdpClients>)> {
-        let mut port = port;
-        let mut sockets = Vec::new();
-        for ip in self.addresses_behind(listen) {
-            // A shared port could be somebody else's too: first it must be ours alone.
-            port = relay::bind(SocketAddr::new(ip, port), Sharing::Exclusive)?.local_addr()?.port();
-            for _ in 0..std::thread::available_parallelism().map_or(1, NonZeroUsize::get) {
-                sockets.push(UdpClients::new(
-                    Arc::clone(self),
-                    relay::bind(SocketAddr::new(ip, port), Sharing::Shared)?,
-                    ip,
-                ));
-            }
-        }
-        Ok((port, sockets))
-    }
-
-    /// A socket for each of them, because an answer has to leave from the address that was asked.
-    fn addresses_behind(&self, listen: IpAddr) -> Vec<IpAddr> {
-        if !listen.is_unspecified() {
-            return vec![listen.to_canonical()];
-        }
-        let is_served = |ip: &&IpAddr| (listen.is_ipv6() || ip.is_ipv4()) && !(ip.is_ipv6() && net::is_link_local(ip));
-        self.host.load().addresses().iter().filter(is_served).copied().collect()
+    /// Where the port can't be had.
+    pub(crate) fn bind_udp(self: &Arc<Self>, address: SocketAddr, sockets: usize) -> io::Result<Vec<UdpClients>> {
+        UdpClients::bind(self, address, sockets)
     }
 
     /// Serves a client over a connection that began like STUN.
@@ -158,6 +133,19 @@ impl Turn {
     {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
         self.tasks.spawn(StreamClient::new(Arc::clone(self), stream, client, local.ip().to_canonical()).run());
+    }
+
+    /// Where relays are, and what clients are told of them.
+    pub(crate) fn describe(&self) -> String {
+        let of_family = |family| {
+            let ip = self.choice(|choice| choice.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family));
+            match ip.map(|ip| (ip, self.advertised.of(ip))) {
+                Some((local, advertised)) if local == advertised => format!("{family} on {local}"),
+                Some((local, advertised)) => format!("{family} on {local}, advertised as {advertised}"),
+                None => format!("no {family} (no address of this host leads out by it)"),
+            }
+        };
+        format!("relays: {}", Family::ALL.map(of_family).join("; "))
     }
 
     /// How many allocations there are.

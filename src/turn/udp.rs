@@ -1,25 +1,30 @@
 //! Clients over UDP: a listening socket, and the allocations of those who come to it.
 //!
-//! One task owns all of it, so a packet on its way to a peer meets no lock. There is one such task for each core and
-//! address of the host; the kernel sends a client always to the same one.
+//! One task owns all of it, so a packet on its way to a peer meets no lock. An address of the host has one such task or
+//! several; the kernel sends a client always to the same one. Without allocations a task holds next to nothing: its
+//! buffer is the thread's, and it is woken by packets alone.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::UdpSocket;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::relay::{self, BATCH, DATAGRAM_BYTES, RelaySocket};
+use super::relay::{self, BATCH, DATAGRAM_BYTES, RelaySocket, Sharing};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
 use super::{Turn, TurnCount};
 use crate::net::Family;
 
-/// How often allocations that have run out are looked for, and whether it is time to stop.
+/// How often allocations that have run out are looked for, and whether it is time to stop. Not while there are none.
 const SWEEP: Duration = Duration::from_millis(250);
 
 /// A listening socket and its clients.
@@ -29,50 +34,117 @@ pub(crate) struct UdpClients {
     /// The address that clients know us by.
     local: IpAddr,
     allocations: HashMap<SocketAddr, Allocation<UdpRelay>>,
-    buffer: Box<[u8]>,
+    /// How many relays there are of all sockets that share the port.
+    relays: Arc<AtomicUsize>,
+}
+
+/// A relay that is counted, until it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(relays: &Arc<AtomicUsize>) -> Self {
+        relays.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(relays))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A relay socket, and the task that brings its packets to the client.
 pub(super) struct UdpRelay {
     socket: Arc<RelaySocket>,
     _inbound: AbortOnDropHandle<()>,
+    _counted: Counted,
 }
 
 impl UdpClients {
-    pub(super) fn new(turn: Arc<Turn>, socket: UdpSocket, local: IpAddr) -> Self {
-        let buffer = vec![0; DATAGRAM_BYTES].into_boxed_slice();
-        Self { turn, socket: Arc::new(socket), local, allocations: HashMap::new(), buffer }
+    /// So many sockets that share a port.
+    ///
+    /// # Errors
+    ///
+    /// Where the port can't be had.
+    pub(super) fn bind(turn: &Arc<Turn>, mut address: SocketAddr, sockets: usize) -> io::Result<Vec<Self>> {
+        // A shared port could be another program's too: first it must be ours alone.
+        let only = relay::bind(address, Sharing::Exclusive)?;
+        address = only.local_addr()?;
+        let sockets = if sockets > 1 {
+            drop(only);
+            (0..sockets).map(|_| relay::bind(address, Sharing::Shared)).collect::<io::Result<_>>()?
+        } else {
+            vec![only]
+        };
+        let relays = Arc::new(AtomicUsize::new(0));
+        let clients = |socket| Self {
+            turn: Arc::clone(turn),
+            socket: Arc::new(socket),
+            local: address.ip(),
+            allocations: HashMap::new(),
+            relays: Arc::clone(&relays),
+        };
+        Ok(sockets.into_iter().map(clients).collect())
     }
 
-    /// Serves until it is time to stop, and then for as long as there are allocations, be they of others: were one of
+    /// The port.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not say.
+    pub(crate) fn port(&self) -> io::Result<u16> {
+        Ok(self.socket.local_addr()?.port())
+    }
+
+    /// Serves until it is told to stop, and then for as long as there are allocations, be they of others: were one of
     /// the sockets that share a port to close, the kernel would give its clients' packets to other sockets than before.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_stopping = false;
         loop {
+            let is_idle = self.allocations.is_empty() && !is_stopping;
             tokio::select! {
-                // The stop is looked at here and not waited for: that takes a lock, and every packet would pay for it.
-                _ = sweep.tick() => {
+                // With allocations the stop is looked at every now and then, and not waited for: that takes a lock, and
+                // every packet would pay for it.
+                _ = sweep.tick(), if !is_idle => {
                     self.sweep(Instant::now());
-                    if self.turn.tasks.stop().is_cancelled() && self.turn.allocations() == 0 {
+                    is_stopping |= stop.is_cancelled();
+                    if is_stopping && self.others() == 0 {
                         return;
                     }
                 }
+                () = stop.cancelled(), if is_idle => is_stopping = true,
                 // An error here is a datagram's (ICMP): it says nothing of the next.
                 _ = self.socket.readable() => self.receive(),
             }
         }
     }
 
-    fn receive(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        for _ in 0..BATCH {
-            match self.socket.try_recv_from(&mut buffer) {
-                Ok((length, client)) => self.take(client, &buffer[..length]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => {}
-            }
+    /// The allocations for which the port is kept open: when all stops, those of the whole server; when the address has
+    /// gone, its own.
+    fn others(&self) -> usize {
+        if self.turn.tasks.stop().is_cancelled() {
+            self.turn.allocations()
+        } else {
+            self.relays.load(Ordering::Relaxed)
         }
-        self.buffer = buffer;
+    }
+
+    fn receive(&mut self) {
+        thread_local! {
+            static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; DATAGRAM_BYTES].into_boxed_slice());
+        }
+        BUFFER.with_borrow_mut(|buffer| {
+            for _ in 0..BATCH {
+                match self.socket.try_recv_from(buffer) {
+                    Ok((length, client)) => self.take(client, &buffer[..length]),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(_) => {}
+                }
+            }
+        });
     }
 
     fn take(&mut self, client: SocketAddr, bytes: &[u8]) {
@@ -95,7 +167,8 @@ impl UdpClients {
         let now = Now::read();
         let mut slot = self.allocations.remove(&client);
         let turn = Arc::clone(&self.turn);
-        let mut relays = UdpRelays { turn: &turn, server: &self.socket, local: self.local, client };
+        let mut relays =
+            UdpRelays { turn: &turn, server: &self.socket, local: self.local, client, counts: &self.relays };
         let outcome = turn.rules.take(&mut slot, client, bytes, now, &mut relays);
         turn.note(&outcome);
         match outcome {
@@ -135,6 +208,7 @@ struct UdpRelays<'a> {
     server: &'a Arc<UdpSocket>,
     local: IpAddr,
     client: SocketAddr,
+    counts: &'a Arc<AtomicUsize>,
 }
 
 impl Relays for UdpRelays<'_> {
@@ -151,7 +225,8 @@ impl Relays for UdpRelays<'_> {
             self.client,
         );
         self.turn.counters.count(TurnCount::Allocations);
-        Some((UdpRelay { socket, _inbound: self.turn.tasks.spawn_owned(inbound) }, advertised))
+        let (inbound, counted) = (self.turn.tasks.spawn_owned(inbound), Counted::new(self.counts));
+        Some((UdpRelay { socket, _inbound: inbound, _counted: counted }, advertised))
     }
 
     fn has(&self, family: Family) -> bool {

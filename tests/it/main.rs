@@ -27,6 +27,7 @@ mod error;
 mod forwarded;
 mod handshake;
 mod heartbeat;
+mod interface;
 mod limit;
 mod memory;
 mod nginx;

@@ -77,6 +77,8 @@ pub(crate) struct Server {
     site: Site,
     pub(crate) hub: Arc<Hub>,
     pub(crate) relays: Relays,
+    /// What its start says about them.
+    pub(crate) relaying: String,
     /// Where its metrics are, if it has any.
     pub(crate) metrics: Option<SocketAddr>,
     /// Its certificate, if it has one.
@@ -117,17 +119,17 @@ impl Server {
                     let server = entremise::server::Server::bind(config).expect("the server starts");
                     let looks =
                         (server.hub(), server.relays(), server.pair(), server.openings(), server.metrics_address());
-                    bound.send((server.address(), looks)).expect("the test waits");
+                    bound.send((server.address(), server.relaying(), looks)).expect("the test waits");
                     let stopped = async { drop(stopped.await) };
                     server.run(stopped).await.expect("the listener works")
                 })
             }
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-        let (address, (hub, relays, served, openings, metrics)) = binding.recv().expect("the server starts");
+        let (address, relaying, (hub, relays, served, openings, metrics)) = binding.recv().expect("the server starts");
         let site = Site::new(address, &pair.root);
         let (stop, thread) = (Some(stop), Some(thread));
-        Self { site, hub, relays, metrics, served, openings, pair, name, stop, thread }
+        Self { site, hub, relays, relaying, metrics, served, openings, pair, name, stop, thread }
     }
 
     /// The certificate that is served.

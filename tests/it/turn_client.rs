@@ -50,7 +50,23 @@ impl Server {
             config.ice.stun_port = Some(0);
             config.ice.turn.secrets = vec![TurnSecret::new(SECRET)];
             change(config);
+            config.ice.listen = vec![config.listen.ip()];
         })
+    }
+
+    /// The same, on whatever addresses the settings say.
+    pub(crate) fn start_turn_listening(flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        let flags: Vec<_> = ["--turn"].into_iter().chain(flags.iter().copied()).collect();
+        Self::start_changed(Pair::new(), &flags, |config| {
+            config.ice.stun_port = Some(0);
+            config.ice.turn.secrets = vec![TurnSecret::new(SECRET)];
+            change(config);
+        })
+    }
+
+    /// Over plain HTTP, behind a proxy.
+    pub(crate) fn start_plain(flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_changed(Pair::new(), flags, change)
     }
 }
 
