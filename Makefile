@@ -1,10 +1,10 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
-# See also: make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target),
+# See also: make attack (attacks that take minutes, too), make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target),
 # make test-network (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
 # make growth (many peers, many rooms), make check-cost (what must not grow unnoticed)
 
-.PHONY: run test check fuzz test-nginx test-clock test-network bench growth check-cost soak bench-turn
+.PHONY: run test check fuzz attack test-nginx test-clock test-network bench growth check-cost soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -38,6 +38,10 @@ fuzz:
 		mkdir -p corpus/$$target && \
 		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
+
+# What has succeeded against the server once, tried again from outside: the quick ones are part of make test.
+attack:
+	cargo test --test it -- --include-ignored attack::
 
 test-nginx:
 	tests/unpack target/nginx nginx

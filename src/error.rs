@@ -62,6 +62,13 @@ pub enum StartError {
         problem: String,
     },
 
+    /// More keys than rotation needs: each is one more to try for every token that is not genuine.
+    #[error("{}: two keys count at a time, the one of before and the one after it; leave out the oldest", path.display())]
+    TooManyKeys {
+        /// The first that is too many.
+        path: PathBuf,
+    },
+
     /// An address that can't be meant.
     #[error("{flag} {value}: {problem}")]
     Address {
@@ -82,9 +89,16 @@ pub enum StartError {
         url: String,
     },
 
+    /// A certificate where nothing is encrypted.
+    #[error("{flag} does nothing with --plain-http, which serves without TLS: leave out one of the two")]
+    PlainWithPair {
+        /// The flag that was given.
+        flag: &'static str,
+    },
+
     /// Everything in plain text, for all the world.
     #[error(
-        "--plain-http on {listen}: whoever is on the way could read and change everything; listen on 127.0.0.1, \
+        "--plain-http on {listen}: all that is on the way could read and change everything; listen on 127.0.0.1, \
          beside the proxy that ends TLS, or give --insecure-plain-http-on-any-address where the way here is safe"
     )]
     PlainHttp {
@@ -110,6 +124,12 @@ pub enum TlsProblem {
         "no such file; give the path of a PEM file, or leave out both --cert and --key to have a development pair made"
     )]
     Missing,
+    /// It isn't there, and would not be trusted where it would be made.
+    #[error(
+        "no such file; give --cert and --key: a development pair is not made with --public-host or with credentials \
+         (--auth-jwt-secret-file, --auth-jwt-public-key-file)"
+    )]
+    NotMade,
     /// Its other half is there, so it isn't made.
     #[error("no such file, although {} exists; restore it, or remove both to have a new development pair made", other.display())]
     Half {

@@ -1,5 +1,6 @@
 //! What `fuzz/` stands on: everything that reads what others wrote, without sockets. No part of the server.
 
+pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
 pub use crate::http::fuzzing::play_headers;
@@ -16,11 +17,13 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 8] = [
+    const TARGETS: [(&str, Play); 10] = [
         ("frame", play_frame),
         ("headers", play_headers),
         ("pem", play_pem),
+        ("proxy_header", play_proxy_header),
         ("sessions", play_sessions),
+        ("tls_records", play_tls_records),
         ("token", play_token),
         ("turn_stranger", play_stranger),
         ("turn_user", play_user),

@@ -15,7 +15,8 @@
 //! [`metrics`] is what is counted on the way, `monitor` shows it. [`net`] is addresses, [`meter`] how much of something
 //! there may be in a time.
 //!
-//! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps it from her.
+//! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps the server from starting. [`log`] writes
+//! lines where no thread that serves waits for them, and [`signals`] say when to stop.
 
 pub mod accept;
 pub mod admission;
@@ -29,12 +30,15 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod error;
+mod file;
 pub mod http;
 pub mod hub;
+pub mod log;
 pub mod metrics;
 mod monitor;
 pub mod protocol;
 pub mod server;
+pub mod signals;
 pub mod tasks;
 pub mod tls;
 

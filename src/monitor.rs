@@ -1,6 +1,6 @@
 //! What a monitor is told (OpenMetrics), on a listener of its own.
 //!
-//! What happened is counted in [`Metrics`]; what merely is, is read from its [`Sources`] when somebody asks.
+//! What happened is counted in [`Metrics`]; what merely is, is read from its [`Sources`] for each request.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioTimer;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -16,6 +19,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
@@ -24,14 +29,24 @@ use crate::admission::Admission;
 use crate::error::StartError;
 use crate::http::status;
 use crate::hub::Hub;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::server::listen;
 use crate::tasks::Tasks;
 use crate::tls::ServedPair;
 use crate::turn::{Turn, TurnCount};
 
-/// For a monitor's request.
+/// For a monitor's connection, from its first byte to the answer's last.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections of monitors at a time.
+const MAX_CONNECTIONS: usize = 64;
+
+/// For the head of a monitor's request: as little as hyper allows.
+const MAX_HEAD_BYTES: usize = 8192;
+
+/// How long accepting rests after an error.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where monitors look.
 pub(crate) struct Monitor {
@@ -46,22 +61,43 @@ impl Monitor {
         let address = listener.local_addr().expect("a socket that listens has an address");
         info!("metrics: http://{address}/metrics");
         if !address.ip().is_loopback() {
-            warn!("--metrics-listen {address}: whoever reaches this address can read the metrics");
+            warn!("--metrics-listen {address}: all that can reach this address can read the metrics");
         }
         Ok(Self { listener, address, exposition })
     }
 
     /// Answers until what is given back is dropped.
     pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
-        let mut server = axum_server::from_tcp(self.listener)?;
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
-        let router = status::monitor(tasks.stop().clone(), self.exposition);
-        Ok(tasks.spawn_apart(async move {
-            if let Err(error) = server.serve(router.into_make_service()).await {
-                warn!(%error, "no metrics any more");
-            }
-        }))
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let router = status::monitor(tasks.notice().clone(), self.exposition);
+        Ok(tasks.spawn_apart(answer_all(listener, router)))
     }
+}
+
+/// Answers each connection in a task of its own, this many at a time: the others wait where the system keeps them. Ends
+/// all of them when it is dropped.
+async fn answer_all(listener: tokio::net::TcpListener, router: Router) {
+    let mut answers = JoinSet::new();
+    loop {
+        tokio::select! {
+            // Cancel safe: a connection that was accepted is handed over in the same poll.
+            accepted = listener.accept(), if answers.len() < MAX_CONNECTIONS => match accepted {
+                Ok((tcp, _)) => drop(answers.spawn(answer(tcp, router.clone()))),
+                // Out of descriptors, most likely: a connection has to end first.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            Some(_) = answers.join_next() => {}
+        }
+    }
+}
+
+/// Answers one request, of HTTP/1.1 alone, within one deadline for all of it.
+async fn answer(tcp: TcpStream, router: Router) {
+    let mut http = http1::Builder::new();
+    http.keep_alive(false).max_buf_size(MAX_HEAD_BYTES).timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
+    let connection = http.serve_connection(TokioIo::new(tcp), TowerToHyperService::new(router));
+    // Whatever went wrong concerns that connection alone.
+    let _ = tokio::time::timeout(TIMEOUT, connection).await;
 }
 
 /// What is looked at when a monitor asks.
@@ -106,6 +142,9 @@ impl Exposition {
         this.read_counters("turn", "What the embedded TURN server did", "what", move || {
             TurnCount::ALL.into_iter().map(|what| (what.as_str(), turn.count(what) as f64)).collect()
         });
+        this.read_counter("log_lines_lost", "Lines of the log that could not be written in time", || {
+            log::lost_lines() as f64
+        });
         let runtime = tokio::runtime::Handle::current();
         this.read("tasks", "Tasks that run or wait", move || runtime.metrics().num_alive_tasks() as f64);
         this.read_hub(&hub);
@@ -137,6 +176,15 @@ impl Exposition {
         self.register(Reading { name, help, read: Read::Gauge(Box::new(value)) });
     }
 
+    fn read_counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        value: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        self.register(Reading { name, help, read: Read::Counter(Box::new(value)) });
+    }
+
     fn read_gauges(
         &mut self,
         name: &'static str,
@@ -164,7 +212,7 @@ impl Exposition {
     }
 }
 
-/// Something that is read when somebody asks.
+/// Something that is read for each request.
 struct Reading {
     name: &'static str,
     help: &'static str,
@@ -174,6 +222,8 @@ struct Reading {
 enum Read {
     /// What is now.
     Gauge(Box<dyn Fn() -> f64 + Send + Sync>),
+    /// What has happened since the start.
+    Counter(Box<dyn Fn() -> f64 + Send + Sync>),
     /// What is now, or has happened since the start, by a label.
     Family { kind: MetricType, label: &'static str, values: Box<dyn Fn() -> Values + Send + Sync> },
 }
@@ -187,6 +237,10 @@ impl Collector for Reading {
             Read::Gauge(value) => {
                 let metric = encoder.encode_descriptor(self.name, self.help, None, MetricType::Gauge)?;
                 ConstGauge::new(value()).encode(metric)
+            }
+            Read::Counter(value) => {
+                let metric = encoder.encode_descriptor(self.name, self.help, None, MetricType::Counter)?;
+                ConstCounter::new(value()).encode(metric)
             }
             Read::Family { kind, label, values } => {
                 let mut metric = encoder.encode_descriptor(self.name, self.help, None, *kind)?;

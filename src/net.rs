@@ -31,6 +31,14 @@ pub(crate) fn is_link_local(address: &IpAddr) -> bool {
     }
 }
 
+/// Whether it is of this machine or of a network of its own, and not of the public internet.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
 /// An address block: `192.0.2.0/24`, `2001:db8::/32`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {

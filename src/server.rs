@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use ports::IcePorts;
 
 use crate::accept::{Acceptor, Deadlines, Openings};
+use crate::auth::KeyRing;
 use crate::config::Config;
 use crate::connection::Terms;
 use crate::error::StartError;
@@ -42,6 +43,8 @@ pub struct Server {
     acceptor: Acceptor,
     /// None: a proxy ends TLS for us.
     watch: Option<Watch>,
+    /// None: credentials are not asked for.
+    keys: Option<Arc<KeyRing>>,
     certificate_poll: Duration,
     ports: IcePorts,
     router: Router,
@@ -52,6 +55,7 @@ pub struct Server {
     tasks: Tasks,
     max_header_bytes: usize,
     handshake_timeout: Duration,
+    drain_delay: Duration,
     drain_timeout: Duration,
 }
 
@@ -77,13 +81,6 @@ impl Server {
         };
         let address = listener.local_addr().expect("a socket that listens has an address");
         config.check_address(address)?;
-        if let Some(farewells) = config.too_many_farewells() {
-            let messages = config.hub.mailbox.messages;
-            warn!(
-                "--mailbox-messages {messages}: when all others leave a peer's rooms at once it is told {farewells} times, or \
-                 closed where its queue holds fewer"
-            );
-        }
         let tasks = Tasks::new();
         let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
@@ -96,9 +93,10 @@ impl Server {
             public_host: config.ice.public_host,
         });
         let page = config.http.base_path.clone();
+        let keys = config.http.verifier.as_ref().map(|verifier| Arc::clone(verifier.keys()));
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
         let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
-        let openings = Openings::new(config.opening);
+        let openings = Openings::new(config.opening.clone());
         let sources = Sources {
             hub: Arc::clone(&hub),
             admission: web.admission.clone(),
@@ -112,6 +110,7 @@ impl Server {
             None => None,
         };
         let router = http::router(web);
+        let proxies = config.proxy_protocol.then(|| config.opening.proxies.clone()).unwrap_or_default();
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
@@ -119,8 +118,9 @@ impl Server {
             address,
             scheme: if tls.is_some() { "https" } else { "http" },
             page,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()).behind(proxies),
             watch,
+            keys,
             certificate_poll: config.certificate_poll,
             ports,
             router,
@@ -131,6 +131,7 @@ impl Server {
             tasks,
             max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
+            drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
         })
     }
@@ -171,6 +172,18 @@ impl Server {
         self.openings.clone()
     }
 
+    /// Whether clients are asked for credentials.
+    #[must_use]
+    pub fn asks_for_credentials(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// What can be read again while the server runs.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files { pair: self.pair(), keys: self.keys.clone() }
+    }
+
     /// The certificate that is served, if TLS ends here: to look at and to have it read again.
     #[must_use]
     pub fn pair(&self) -> Option<Arc<ServedPair>> {
@@ -190,7 +203,7 @@ impl Server {
         [format!("{scheme}://localhost:{port}{page}")].into_iter().chain(others).collect()
     }
 
-    /// Serves until `stop` is ready, then drains: accepting stops, every peer is told, and what is left at the
+    /// Serves until `stop` is ready, and for the drain's delay; then drains: accepting stops, every peer is told, and what is left at the
     /// deadline is cut.
     ///
     /// # Errors
@@ -201,18 +214,21 @@ impl Server {
         if let Some(watch) = self.watch {
             self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
         }
+        if let Some(keys) = self.keys {
+            self.tasks.spawn(keys.run(self.tasks.stop().clone()));
+        }
         // Outlives the drain, and ends with this function.
         let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(self.listener)?.acceptor(self.acceptor).handle(handle.clone());
         let mut http = server.http_builder().http1();
         http.timer(TokioTimer::new()).header_read_timeout(self.handshake_timeout).max_buf_size(self.max_header_bytes);
-        let serving = server.serve(self.router.into_make_service_with_connect_info::<SocketAddr>());
+        let serving = server.serve(self.router.into_make_service());
         // A task, because what `main` waits for itself has a thread of its own, and each new connection would wake it.
         let mut serving = self.tasks.spawn_apart(serving);
         tokio::select! {
             ended = &mut serving => return ended?.map(|()| Drained::Clean),
-            () = stop => {}
+            () = told_to_stop(stop, &self.tasks, self.drain_delay) => {}
         }
         info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
         // Order: accepting stops before the peers are told, so that none of them can come back to us.
@@ -221,19 +237,48 @@ impl Server {
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
         ended??;
         match drained {
-            Drained::Clean => debug!("everybody left"),
+            Drained::Clean => debug!("all have left"),
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),
         }
         Ok(drained)
     }
 }
 
-/// A pair for development is for nobody but developers: not where the server has a public name, nor where it asks for
+/// Ready when the drain is to begin: this long after it is known that it will.
+async fn told_to_stop(stop: impl Future<Output = ()>, tasks: &Tasks, delay: Duration) {
+    stop.await;
+    tasks.give_notice();
+    if !delay.is_zero() {
+        info!("--drain-delay: serving goes on for {delay:?}, and /readyz says 503");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// A pair for development is for developers alone: not where the server has a public name, nor where it asks for
 /// credentials.
 fn audience(config: &HttpConfig) -> Audience {
     match (&config.public_host, &config.verifier) {
         (None, None) => Audience::Developers,
         _ => Audience::Public,
+    }
+}
+
+/// Files of the operator's that may change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pair: Option<Arc<ServedPair>>,
+    keys: Option<Arc<KeyRing>>,
+}
+
+impl Files {
+    /// Has all of them read again.
+    pub fn reload(&self) {
+        if let Some(pair) = &self.pair {
+            pair.reload();
+        }
+        if let Some(keys) = &self.keys {
+            keys.reload();
+        }
     }
 }
 

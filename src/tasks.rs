@@ -7,9 +7,10 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-/// A stop signal and a count of who still has to heed it. Cheap to clone; all clones are one.
+/// Two signals (notice, then stop) and a count of the tasks that still have to heed them. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Tasks {
+    notice: CancellationToken,
     stop: CancellationToken,
     tracker: TaskTracker,
     // Not the current runtime's: a stream may be dropped where there is none.
@@ -19,7 +20,7 @@ pub struct Tasks {
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
-    /// Everybody left in time.
+    /// All tasks ended in time.
     Clean,
     /// The deadline passed with this many still there.
     Left(usize),
@@ -33,7 +34,8 @@ impl Tasks {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn new() -> Self {
-        Self { stop: CancellationToken::new(), tracker: TaskTracker::new(), runtime: Handle::current() }
+        let (notice, stop) = (CancellationToken::new(), CancellationToken::new());
+        Self { notice, stop, tracker: TaskTracker::new(), runtime: Handle::current() }
     }
 
     /// Starts a task that the drain waits for.
@@ -46,12 +48,23 @@ impl Tasks {
         AbortOnDropHandle::new(self.tracker.spawn_on(task, &self.runtime))
     }
 
-    /// Starts a task that nobody waits for, and that ends when its owner drops it.
+    /// Starts a task that the drain does not wait for, and that ends when its owner drops it.
     pub fn spawn_apart<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> AbortOnDropHandle<T> {
         AbortOnDropHandle::new(self.runtime.spawn(task))
+    }
+
+    /// Says that the time to stop will come soon.
+    pub fn give_notice(&self) {
+        self.notice.cancel();
+    }
+
+    /// Cancelled when it is known that the server will stop: no new work should come, and what comes is still served.
+    #[must_use]
+    pub fn notice(&self) -> &CancellationToken {
+        &self.notice
     }
 
     /// Cancelled when it is time to stop.
@@ -62,6 +75,7 @@ impl Tasks {
 
     /// Tells all tasks to stop, and waits for them until the deadline.
     pub async fn drain(&self, deadline: Duration) -> Drained {
+        self.notice.cancel();
         self.stop.cancel();
         self.tracker.close();
         match tokio::time::timeout(deadline, self.tracker.wait()).await {

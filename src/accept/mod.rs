@@ -6,10 +6,14 @@
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
 mod opening;
+mod preface;
+mod proxy;
+mod spelling;
 mod tls;
 mod unread;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -29,11 +33,19 @@ use tower_layer::Layer as _;
 use tracing::debug;
 
 pub use opening::{OpeningCount, OpeningLimits, Openings};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use proxy::play_proxy_header;
+pub(crate) use spelling::HttpStream;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use tls::fuzzing::play_tls_records;
 
-use tls::TlsStream;
+use preface::Front;
+use proxy::Ends;
+use tls::{Pending, TlsStream};
 use unread::Unread;
 
 use crate::admission::Slot;
+use crate::net::Cidr;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
 
@@ -59,6 +71,14 @@ pub(crate) enum Transport {
     Plain,
 }
 
+/// Where a request came from, as an extension of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Who sent it, or a proxy that says so by headers of HTTP.
+    pub(crate) client: SocketAddr,
+    pub(crate) transport: Transport,
+}
+
 /// How long a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
@@ -74,6 +94,8 @@ pub(crate) struct Acceptor {
     /// None: a proxy ends TLS for us.
     tls: Option<Arc<ServerConfig>>,
     turn: Arc<Turn>,
+    /// Who has to say first, by the PROXY protocol, whose a connection is. All others are who they are.
+    proxies: Arc<[Cidr]>,
     openings: Openings,
     deadlines: Deadlines,
     lingering: Lingering,
@@ -88,7 +110,12 @@ impl Acceptor {
         tasks: Tasks,
     ) -> Self {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls, turn, openings, deadlines, lingering }
+        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering }
+    }
+
+    /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
+    pub(crate) fn behind(self, proxies: Vec<Cidr>) -> Self {
+        Self { proxies: proxies.into(), ..self }
     }
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
@@ -123,38 +150,55 @@ impl Acceptor {
         }
     }
 
-    async fn open(&self, tcp: TcpStream, place: Slot) -> io::Result<Opened> {
+    async fn open(&self, mut tcp: TcpStream, place: Slot) -> io::Result<Opened> {
         // Signaling is small frames, each of which somebody waits for.
         tcp.set_nodelay(true)?;
+        let (ends, place) = self.introduce(&mut tcp, place).await?;
         let mut first = [0];
         if tcp.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let (client, local) = (tcp.peer_addr()?, tcp.local_addr()?);
+        let arrival = |transport| Arrival { client: ends.client, transport };
         match first[0] {
-            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), place), client, local)),
-            b'A'..=b'Z' => Ok(Opened::Http(self.stream(Io::Plain(tcp), place), Transport::Plain)),
+            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), place), ends)),
+            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), place), arrival(Transport::Plain)).await,
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
                 let handshake = self.openings.handshake();
-                let mut unread = Unread::default();
-                let tls = TlsStream::accept(tcp, Arc::clone(tls), &mut unread).await?;
+                let mut stream = self.stream(Io::Tls(TlsStream::new(tcp, Arc::clone(tls))?), place);
+                stream.shake_hands().await?;
                 handshake.completed();
-                let mut stream = self.stream(Io::Tls(tls), place);
-                stream.unread = unread;
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
-                    STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, client, local)),
-                    _ => Ok(Opened::Http(stream, Transport::Tls)),
+                    STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, ends)),
+                    _ if stream.is_for_stun() => Err(invalid("HTTP, where STUN was agreed on")),
+                    _ => only_http_1(stream, arrival(Transport::Tls)).await,
                 }
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "neither TLS nor HTTP nor STUN")),
+            _ => Err(invalid("neither TLS nor HTTP nor STUN")),
         }
     }
 
-    fn hand_over(&self, stream: Stream, client: SocketAddr, local: SocketAddr) -> Opened {
-        self.turn.serve_stream(stream, client, local);
+    /// Between whom a connection is, as the proxy says or, without one, the system. The client that it is for is the one
+    /// that is counted.
+    async fn introduce(&self, tcp: &mut TcpStream, place: Slot) -> io::Result<(Ends, Slot)> {
+        let direct = Ends { client: tcp.peer_addr()?, server: tcp.local_addr()? };
+        let proxy = direct.client.ip().to_canonical();
+        if !self.proxies.iter().any(|block| block.contains(proxy)) {
+            return Ok((direct, place));
+        }
+        let Some(said) = proxy::take_header(tcp).await? else { return Ok((direct, place)) };
+        drop(place);
+        let place = self.openings.enter(said.client.ip())?;
+        // What the client has connected to may be the proxy's.
+        let is_ours = said.server.ip() == direct.server.ip() || self.turn.is_own(said.server.ip());
+        let server = if is_ours { said.server } else { direct.server };
+        Ok((Ends { server, ..said }, place))
+    }
+
+    fn hand_over(&self, stream: Stream, ends: Ends) -> Opened {
+        self.turn.serve_stream(stream, ends.client, ends.server);
         Opened::HandedOver
     }
 
@@ -164,23 +208,38 @@ impl Acceptor {
     }
 }
 
+/// Reads until it is sure that this is not HTTP/2.
+async fn only_http_1(mut stream: Stream, arrival: Arrival) -> io::Result<Opened> {
+    loop {
+        match preface::look(stream.unread.bytes()) {
+            Front::Other => return Ok(Opened::Http(stream, arrival)),
+            Front::Undecided => stream.bring().await?,
+            Front::Http2 => return Err(invalid("HTTP/2, which is not spoken")),
+        }
+    }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 /// What became of a new connection.
 enum Opened {
-    Http(Stream, Transport),
+    Http(Stream, Arrival),
     /// It is the TURN server's now.
     HandedOver,
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
-    type Stream = Stream;
-    type Service = AddExtension<S, Transport>;
+    type Stream = HttpStream;
+    type Service = AddExtension<S, Arrival>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, tcp: TcpStream, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
             match this.admit(tcp).await? {
-                Opened::Http(stream, transport) => Ok((stream, Extension(transport).layer(service))),
+                Opened::Http(stream, arrival) => Ok((HttpStream::new(stream), Extension(arrival).layer(service))),
                 // To axum-server this connection is over.
                 Opened::HandedOver => Err(io::ErrorKind::ConnectionAborted.into()),
             }
@@ -209,6 +268,24 @@ impl Stream {
         let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(1)) };
         let (io, unread) = (Io::Plain(tcp), Unread::default());
         Self { io, unread, opening: None, lingering, write_timeout: LINGER, stalled: None }
+    }
+
+    fn is_for_stun(&self) -> bool {
+        matches!(&self.io, Io::Tls(tls) if tls.is_for_stun())
+    }
+
+    async fn shake_hands(&mut self) -> io::Result<()> {
+        match &mut self.io {
+            Io::Tls(tls) => tls.shake_hands(&mut self.unread).await,
+            Io::Plain(_) | Io::Gone => Ok(()),
+        }
+    }
+
+    /// Brings more than there is already; the end is an error.
+    async fn bring(&mut self) -> io::Result<()> {
+        let before = self.unread.bytes().len();
+        poll_fn(|cx| self.io.poll_bring(cx, &mut self.unread)).await?;
+        if self.unread.bytes().len() == before { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     /// Gives back what was read ahead of need.
@@ -241,7 +318,7 @@ enum Io {
 }
 
 impl Io {
-    /// Brings some bytes, or none at the end.
+    /// Brings some bytes to what there is, or none at the end.
     fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
         match self {
             Self::Tls(tls) => tls.poll_bring(cx, unread),
@@ -254,8 +331,11 @@ impl Io {
 impl Drop for Stream {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.io, Io::Gone) {
-            Io::Tls(tls) => self.lingering.part(tls.into_tcp()),
-            Io::Plain(tcp) => self.lingering.part(tcp),
+            Io::Tls(tls) => {
+                let (tcp, last) = tls.part();
+                self.lingering.part(tcp, last);
+            }
+            Io::Plain(tcp) => self.lingering.part(tcp, Pending::default()),
             Io::Gone => {}
         }
     }
@@ -313,11 +393,13 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let shut_down = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Io::Gone => Poll::Ready(Ok(())),
-        }
+        };
+        // TLS has a last word, for which there may be no room.
+        self.in_time(cx, shut_down)
     }
 }
 
@@ -330,17 +412,22 @@ struct Lingering {
 }
 
 impl Lingering {
-    fn part(&self, tcp: TcpStream) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+    /// `last`: what is still to be sent.
+    fn part(&self, tcp: TcpStream, last: Pending) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let _ = tcp.try_write(last.rest());
+            return;
+        };
         self.tasks.spawn(async move {
-            let _ = timeout(LINGER, linger(tcp)).await;
+            let _ = timeout(LINGER, linger(tcp, last)).await;
             drop(place);
         });
     }
 }
 
-/// Says that nothing more comes, then reads until the other side says so too.
-async fn linger(tcp: TcpStream) -> io::Result<()> {
+/// Says its last and that nothing more comes, then reads until the other side says so too.
+async fn linger(mut tcp: TcpStream, mut last: Pending) -> io::Result<()> {
+    poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await?;
     socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
     loop {
         tcp.readable().await?;

@@ -49,7 +49,7 @@ impl From<&str> for Audience {
 }
 
 impl Claims {
-    /// That somebody may enter all rooms, until a time in seconds since 1970.
+    /// That this subject may enter all rooms, until a time in seconds since 1970.
     #[must_use]
     pub fn new(subject: &str, expires: u64) -> Self {
         let subject = subject.to_owned();
@@ -67,7 +67,7 @@ impl Claims {
         encode(&Header::new(Algorithm::HS256), self, &key).expect("claims are JSON, and any bytes are an HMAC's key")
     }
 
-    /// Whether it is for somebody who is called this, or has no name.
+    /// Whether it is for a server that is called this, or has no name.
     pub(super) fn is_for(&self, name: Option<&str>) -> bool {
         match (&self.audience, name) {
             (None, None) => true,
@@ -77,7 +77,7 @@ impl Claims {
         }
     }
 
-    /// What it allows; `None` where it is about nobody, or names what can't be a room.
+    /// What it allows; `None` where it has no subject, or names what can't be a room.
     pub(super) fn grant(self) -> Option<Grant> {
         let names = |rooms: Vec<String>| rooms.iter().map(|name| RoomName::new(name)).collect::<Option<HashSet<_>>>();
         let rooms = match self.rooms {

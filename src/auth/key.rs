@@ -28,14 +28,14 @@ pub enum KeyProblem {
     /// A secret that could be guessed.
     #[error("the secret has {0} bytes, and HS256 needs 32 or more; make one, such as by: openssl rand -base64 48")]
     TooShort(usize),
-    /// A key where a secret should be: known to everybody, it would be a secret of nobody's.
+    /// A public key where a secret should be: it is known to all.
     #[error("this is a PEM file, not a secret; a public key goes to --auth-jwt-public-key-file")]
     Pem,
     /// Something else where a public key should be.
     #[error("no public key in it; give a PEM file with a -----BEGIN PUBLIC KEY----- block")]
     NotPublicKey,
     /// The other half of the pair.
-    #[error("this is a private key, which whoever issues tokens keeps; give its public key: openssl pkey -pubout")]
+    #[error("this is a private key, which only the issuer of tokens has; give its public key: openssl pkey -pubout")]
     Private,
     /// A key of another kind.
     #[error("keys of this kind are not known here; use RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)")]
@@ -45,7 +45,7 @@ pub enum KeyProblem {
     SmallRsa(usize),
 }
 
-/// A secret that is shared with whoever issues tokens. Shows nothing of itself.
+/// A secret that is shared with the issuer of tokens. Shows nothing of itself.
 #[derive(Clone)]
 pub struct Secret(Box<[u8]>);
 

@@ -8,6 +8,7 @@ mod claims;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod key;
+mod ring;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 
 pub use claims::{Audience, Claims};
 pub use key::{Key, KeyProblem, Secret};
+pub use ring::{KeyRing, Source};
 
 use crate::protocol::RoomName;
 
@@ -26,7 +28,7 @@ const LEEWAY: u64 = 30;
 /// Decides about tokens.
 #[derive(Debug)]
 pub struct Verifier {
-    key: Key,
+    keys: Arc<KeyRing>,
     audience: Option<String>,
     issuer: Option<String>,
 }
@@ -57,9 +59,9 @@ pub enum Denied {
     NotGenuine,
     /// It is signed, but a claim is missing or of the wrong kind.
     Malformed,
-    /// It is for somebody else than us.
+    /// It is for another audience.
     WrongAudience,
-    /// It is from somebody else than it should be.
+    /// It is from another issuer.
     WrongIssuer,
     /// Its time has passed.
     Expired,
@@ -68,10 +70,16 @@ pub enum Denied {
 }
 
 impl Verifier {
-    /// One that takes tokens signed by this key, if they are for this audience and from this issuer.
+    /// One that takes tokens signed by one of these keys, if they are for this audience and from this issuer.
     #[must_use]
-    pub fn new(key: Key, audience: Option<String>, issuer: Option<String>) -> Self {
-        Self { key, audience, issuer }
+    pub fn new(keys: impl Into<KeyRing>, audience: Option<String>, issuer: Option<String>) -> Self {
+        Self { keys: Arc::new(keys.into()), audience, issuer }
+    }
+
+    /// The keys, to have them read again.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<KeyRing> {
+        &self.keys
     }
 
     /// What a token allows at this time, in seconds since 1970.
@@ -82,7 +90,7 @@ impl Verifier {
     pub fn verify(&self, token: &str, now: u64) -> Result<Grant, Denied> {
         let claims = self.signed(token)?;
         let claims: Claims = serde_json::from_str(claims.get()).map_err(|_| Denied::Malformed)?;
-        // RFC 7519, 4.1.3: a token that names its audience is for nobody else, so not for one without a name either.
+        // RFC 7519, 4.1.3: a token that names its audience is for that alone, so not for a server without a name either.
         if !claims.is_for(self.audience.as_deref()) {
             return Err(Denied::WrongAudience);
         }
@@ -98,19 +106,25 @@ impl Verifier {
         claims.grant().ok_or(Denied::Malformed)
     }
 
-    /// The claims of a token with a good signature. Invariant: the algorithm is the key's, whatever the token says
-    /// (`a_token_cannot_choose_its_algorithm`).
+    /// The claims of a token with a good signature of one of the keys.
     fn signed(&self, token: &str) -> Result<Box<RawValue>, Denied> {
-        let mut validation = Validation::new(self.key.algorithm);
-        // The claims are ours to look at: the crate looks at the system's clock.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        let token = decode::<Box<RawValue>>(token, &self.key.decoding, &validation).map_err(|_| Denied::NotGenuine)?;
-        // RFC 7515, 4.1.11: what must be understood, and isn't.
-        if token.header.crit.is_some() { Err(Denied::NotGenuine) } else { Ok(token.claims) }
+        let keys = self.keys.current();
+        keys.iter().find_map(|key| signed_by(key, token)).ok_or(Denied::NotGenuine)
     }
+}
+
+/// The claims of a token with a good signature of this key. Invariant: the algorithm is the key's, whatever the token
+/// says (`a_token_cannot_choose_its_algorithm`).
+fn signed_by(key: &Key, token: &str) -> Option<Box<RawValue>> {
+    let mut validation = Validation::new(key.algorithm);
+    // The claims are ours to look at: the crate looks at the system's clock.
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    let token = decode::<Box<RawValue>>(token, &key.decoding, &validation).ok()?;
+    // RFC 7515, 4.1.11: what must be understood, and isn't.
+    token.header.crit.is_none().then_some(token.claims)
 }
 
 #[cfg(test)]
@@ -149,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_who_somebody_is_and_until_when() {
+    fn a_token_says_who_its_bearer_is_and_until_when() {
         let grant = verify(CLAIMS).unwrap();
         assert_eq!((&*grant.subject, grant.expires), ("alice", NOW + 60));
         assert!(grant.allows(&RoomName::new("any").unwrap()));
@@ -225,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_for_somebody_else_is_refused_where_we_have_no_name_too() {
+    fn a_token_for_another_audience_is_refused_where_we_have_no_name_too() {
         assert_eq!(verify(r#"{"sub":"alice","exp":1795000060,"aud":"shop"}"#), Err(Denied::WrongAudience));
-        assert!(verify(r#"{"sub":"alice","exp":1795000060,"iss":"anybody"}"#).is_ok());
+        assert!(verify(r#"{"sub":"alice","exp":1795000060,"iss":"any"}"#).is_ok());
     }
 
     #[test]
@@ -326,6 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_either_of_two_keys_is_genuine() {
+        let keys = || {
+            let shared = |secret| Key::shared(&Secret::new(secret).unwrap());
+            Ok(vec![shared(b"a newer secret of thirty-two ..."), shared(SECRET)])
+        };
+        let verifier = Verifier::new(KeyRing::open(Box::new(keys)).unwrap(), None, None);
+        let newer = signed_with(b"a newer secret of thirty-two ...", r#"{"alg":"HS256"}"#, CLAIMS);
+        for token in [newer, signed(CLAIMS)] {
+            assert!(verifier.verify(&token, NOW).is_ok());
+        }
+        let other = signed_with(b"another secret of thirty-two ...", r#"{"alg":"HS256"}"#, CLAIMS);
+        assert_eq!(verifier.verify(&other, NOW), Err(Denied::NotGenuine));
+    }
+
+    #[test]
     fn what_is_minted_is_taken() {
         let claims = Claims {
             subject: "alice".into(),
@@ -345,6 +374,6 @@ mod tests {
     fn nothing_here_shows_a_secret() {
         let secret = Secret::new(SECRET).unwrap();
         let shown = format!("{secret:?} {:?}", Verifier::new(Key::shared(&secret), None, None));
-        assert_eq!(shown, "Secret Verifier { key: Key(HS256), audience: None, issuer: None }");
+        assert_eq!(shown, "Secret Verifier { keys: [Key(HS256)], audience: None, issuer: None }");
     }
 }

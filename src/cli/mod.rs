@@ -1,5 +1,6 @@
 //! The command line: flags, each with its environment variable, its unit and its default. No IO.
 
+mod usage;
 mod value;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use value::{host, ports, rate, room, seconds, seconds_or_none};
+pub use usage::{Given, Usage};
+use value::{host, listen_address, ports, rate, room, seconds, seconds_or_none, switch};
 
 use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
@@ -18,22 +20,36 @@ use crate::net::Cidr;
 use crate::tls::PairPaths;
 use crate::turn::External;
 
+/// What the help ends with.
+const EXAMPLES: &str = "Examples:
+  entremise
+      to try it out: on port 8443, with a certificate that is made for it
+  entremise --listen :443 --cert fullchain.pem --key privkey.pem --turn
+      on the internet, with a relay
+  entremise --plain-http --listen 127.0.0.1:8080 --trusted-proxy 127.0.0.1
+      behind a proxy on the same machine";
+
 /// The go-between for WebRTC: serves a page over HTTPS and carries offers, answers and candidates between browsers
 /// over a WebSocket.
 ///
-/// Each flag can be given as an environment variable too. Times are in seconds, fractions allowed; sizes in bytes.
+/// Each flag can be given as an environment variable too: an empty one is not set, a repeatable one takes a list with
+/// commas, a switch takes 1 or 0. Times are in seconds, fractions allowed; sizes in bytes.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 120, hide_possible_values = false)]
-#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Cli {
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Address and port to serve HTTPS on; the default serves IPv6 and IPv4
+    /// What of the rest was given.
+    #[arg(skip)]
+    pub given: Given,
+
+    /// Address and port to serve HTTPS on, or a port for all addresses; the default serves IPv6 and IPv4
     #[arg(long, env = "ENTREMISE_LISTEN", value_name = "ADDRESS:PORT", default_value = "[::]:8443")]
-    #[arg(help_heading = "Listening", hide_env_values = true)]
+    #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub listen: SocketAddr,
 
     /// PEM file of the certificate chain; this default is made for development if both files are absent
@@ -48,10 +64,10 @@ pub struct Cli {
 
     /// Address and port of metrics, over plain HTTP, for monitors; without it there are none
     #[arg(long, env = "ENTREMISE_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
-    #[arg(help_heading = "Listening", hide_env_values = true)]
+    #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Origin whose pages may connect besides our own (repeatable; in the variable, comma-separated); * for all
+    /// Origin whose pages may connect besides our own, such as https://example.org or https://*.example.org (repeatable); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
     pub allow_origin: Vec<AllowedOrigin>,
@@ -92,22 +108,29 @@ pub struct Cli {
     #[arg(value_parser = clap::value_parser!(u32).range(1..), help_heading = "Admission", hide_env_values = true)]
     pub connection_burst: u32,
 
-    /// File with the secret by which clients' tokens are signed (JWT, HS256); then nobody comes in without one
-    #[arg(long, env = "ENTREMISE_AUTH_JWT_SECRET_FILE", value_name = "FILE", group = "auth_key")]
+    /// File with the secret by which clients' tokens are signed (JWT, HS256), which all need then; a second one counts too
+    #[arg(
+        long,
+        env = "ENTREMISE_AUTH_JWT_SECRET_FILE",
+        value_name = "FILE",
+        group = "auth_key",
+        value_delimiter = ','
+    )]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
-    pub auth_jwt_secret_file: Option<PathBuf>,
+    pub auth_jwt_secret_file: Vec<PathBuf>,
 
-    /// PEM file of the public key that verifies them instead: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)
+    /// PEM file of the public key that verifies them instead: RSA (RS256), P-256 (ES256), Ed25519 (EdDSA); or two of them
     #[arg(long, env = "ENTREMISE_AUTH_JWT_PUBLIC_KEY_FILE", value_name = "FILE", group = "auth_key")]
+    #[arg(value_delimiter = ',')]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
-    pub auth_jwt_public_key_file: Option<PathBuf>,
+    pub auth_jwt_public_key_file: Vec<PathBuf>,
 
     /// Our name, which tokens must have as their audience
     #[arg(long, env = "ENTREMISE_AUTH_AUDIENCE", value_name = "NAME", requires = "auth_key")]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
     pub auth_audience: Option<String>,
 
-    /// Who must have issued them
+    /// Issuer that tokens must have
     #[arg(long, env = "ENTREMISE_AUTH_ISSUER", value_name = "NAME", requires = "auth_key")]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
     pub auth_issuer: Option<String>,
@@ -117,18 +140,23 @@ pub struct Cli {
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub trusted_proxy: Vec<Cidr>,
 
+    /// Each connection from a trusted proxy, on every TCP port, begins with the PROXY protocol (version 1 or 2)
+    #[arg(long, env = "ENTREMISE_PROXY_PROTOCOL", requires = "trusted_proxy")]
+    #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
+    pub proxy_protocol: bool,
+
     /// Folder of the public host that is ours: page, /ws and /ice are in it
     #[arg(long, env = "ENTREMISE_BASE_PATH", value_name = "PATH", default_value = "/")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub base_path: BasePath,
 
     /// Serve HTTP without TLS and without a certificate, for a proxy on this machine that ends TLS
-    #[arg(long, env = "ENTREMISE_PLAIN_HTTP", conflicts_with = "turn_tls_port")]
+    #[arg(long, env = "ENTREMISE_PLAIN_HTTP", value_parser = switch, conflicts_with = "turn_tls_port")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub plain_http: bool,
 
-    /// With --plain-http, serve other machines too: whoever is between them and us reads and changes everything
-    #[arg(long, env = "ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", requires = "plain_http")]
+    /// With --plain-http, serve other machines too: all that is on the way reads and changes everything
+    #[arg(long, env = "ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", value_parser = switch, requires = "plain_http")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub insecure_plain_http_on_any_address: bool,
 
@@ -208,7 +236,7 @@ pub struct Cli {
     pub turn_listen: Vec<IpAddr>,
 
     /// Relay for browsers that can't reach each other: TURN over UDP, TCP, and TLS on the page's own port
-    #[arg(long, env = "ENTREMISE_TURN", help_heading = "ICE", hide_env_values = true)]
+    #[arg(long, env = "ENTREMISE_TURN", value_parser = switch, help_heading = "ICE", hide_env_values = true)]
     pub turn: bool,
 
     /// File with the secret for TURN credentials, here and at the servers of --ice-server; a second one is taken too
@@ -306,13 +334,18 @@ pub struct Cli {
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub handshake_timeout: Duration,
 
+    /// Time between the signal to stop and the drain: /readyz says 503, and all are served still; 0: none
+    #[arg(long, env = "ENTREMISE_DRAIN_DELAY", value_name = "SECONDS", default_value = "0")]
+    #[arg(value_parser = seconds_or_none, help_heading = "Deadlines", hide_env_values = true)]
+    pub drain_delay: Duration,
+
     /// Time that peers have to leave when the server stops
     #[arg(long, env = "ENTREMISE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds, help_heading = "Deadlines", hide_env_values = true)]
     pub drain_timeout: Duration,
 
     /// Tell peers when the server stops that it won't come back
-    #[arg(long = "final", env = "ENTREMISE_FINAL", help_heading = "Deadlines", hide_env_values = true)]
+    #[arg(long = "final", env = "ENTREMISE_FINAL", value_parser = switch, help_heading = "Deadlines", hide_env_values = true)]
     pub is_final: bool,
 
     /// What to log: error, warn, info, debug or trace, or a filter such as entremise=debug

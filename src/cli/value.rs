@@ -1,5 +1,6 @@
 //! What a flag's value may be, where the type alone does not say it. Each error is a sentence that says what to give.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,6 +14,38 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= YEAR => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("give a number of seconds above 0, such as 10 or 0.5".into()),
+    }
+}
+
+/// A switch, as variables write it.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match &*text.to_ascii_lowercase() {
+        "1" | "yes" | "on" | "true" => Ok(true),
+        "0" | "no" | "off" | "false" => Ok(false),
+        _ => Err("give 1 or 0, yes or no, on or off, true or false".into()),
+    }
+}
+
+/// An address to listen on. A port alone is one of all addresses.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    const EXAMPLES: &str = "such as 127.0.0.1:8443, [::1]:8443, or 8443 for all addresses of this machine";
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if text.contains("://") {
+        return Err(format!("give an address and a port without a scheme, {EXAMPLES}"));
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(format!("an IPv6 address with a port stands in brackets, {EXAMPLES}"));
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let Ok(port) = port.parse::<u16>() else {
+        return Err(format!("give an address and a port, {EXAMPLES}"));
+    };
+    match host {
+        "" | "*" => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
+        "localhost" => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        _ => Err(format!("{host:?} is no address of this machine but a name; give an address, {EXAMPLES}")),
     }
 }
 
@@ -54,5 +87,36 @@ mod tests {
         for text in ["0", "-1", "inf", "NaN", "1e30", "", "10s"] {
             assert!(seconds(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_all_addresses_and_localhost_is_this_machine() {
+        let listen = |text: &str| listen_address(text).map(|address| address.to_string());
+        for text in ["8443", ":8443", "*:8443", "[::]:8443"] {
+            assert_eq!(listen(text).as_deref(), Ok("[::]:8443"));
+        }
+        assert_eq!(listen("localhost:8443").as_deref(), Ok("127.0.0.1:8443"));
+        assert_eq!(listen("192.0.2.1:80").as_deref(), Ok("192.0.2.1:80"));
+        for (text, told) in [
+            ("nowhere", "give an address and a port"),
+            ("127.0.0.1", "give an address and a port"),
+            ("[::1]", "give an address and a port"),
+            ("70000", "give an address and a port"),
+            ("::1", "in brackets"),
+            ("::1:8443", "in brackets"),
+            ("https://localhost:8443", "without a scheme"),
+            ("example.org:8443", r#""example.org" is no address"#),
+        ] {
+            let error = listen(text).unwrap_err();
+            assert!(error.contains(told) && error.contains("such as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_switch_is_what_compose_files_and_unit_files_write() {
+        for (text, is_on) in [("1", true), ("YES", true), ("on", true), ("0", false), ("No", false), ("off", false)] {
+            assert_eq!(switch(text), Ok(is_on), "{text}");
+        }
+        assert!(switch("maybe").is_err());
     }
 }

@@ -1,22 +1,40 @@
 //! The keys by which clients' tokens are verified, and the token that `entremise token` prints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::secret::secret;
-use crate::auth::{Audience, Claims, Key, KeyProblem, Secret, Verifier};
+use super::secret;
+use crate::auth::{Audience, Claims, Key, KeyProblem, KeyRing, Secret, Source, Verifier};
 use crate::cli::{Cli, TokenOrder};
 use crate::error::StartError;
 
+/// Keys that count at the same time: the one of before, and the one that comes after it.
+const MAX_KEYS: usize = 2;
+
 pub(super) fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
-    let key = match (&cli.auth_jwt_secret_file, &cli.auth_jwt_public_key_file) {
-        (Some(file), _) => Key::shared(&auth_secret("--auth-jwt-secret-file", file)?),
-        (None, Some(file)) => {
-            let flag = "--auth-jwt-public-key-file";
-            Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))?
-        }
-        (None, None) => return Ok(None),
+    let (secrets, public_keys) = (cli.auth_jwt_secret_file.clone(), cli.auth_jwt_public_key_file.clone());
+    let keys: Source = match (&*secrets, &*public_keys) {
+        ([], []) => return Ok(None),
+        ([], _) => source(public_keys, public_key)?,
+        _ => source(secrets, shared_key)?,
     };
-    Ok(Some(Verifier::new(key, cli.auth_audience.clone(), cli.auth_issuer.clone())))
+    Ok(Some(Verifier::new(KeyRing::open(keys)?, cli.auth_audience.clone(), cli.auth_issuer.clone())))
+}
+
+/// Reads a key from each of these files.
+fn source(files: Vec<PathBuf>, read: fn(&Path) -> Result<Key, StartError>) -> Result<Source, StartError> {
+    let Some(third) = files.get(MAX_KEYS) else {
+        return Ok(Box::new(move || files.iter().map(|file| read(file)).collect()));
+    };
+    Err(StartError::TooManyKeys { path: third.clone() })
+}
+
+fn shared_key(file: &Path) -> Result<Key, StartError> {
+    auth_secret("--auth-jwt-secret-file", file).map(|secret| Key::shared(&secret))
+}
+
+fn public_key(file: &Path) -> Result<Key, StartError> {
+    let flag = "--auth-jwt-public-key-file";
+    Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))
 }
 
 /// The token that is ordered, made at this time (seconds since 1970).
@@ -76,5 +94,19 @@ mod tests {
             let error = config(&[&format!("{flag}={}/nothing", folder.path().display())]).unwrap_err();
             assert!(error.starts_with(flag) && error.contains("cannot be read"), "{error}");
         }
+    }
+
+    #[test]
+    fn two_keys_count_at_a_time_and_no_third() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = ["one", "two", "three"].map(|name| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, format!("a secret of thirty-two bytes: {name}")).unwrap();
+            format!("--auth-jwt-secret-file={}", file.display())
+        });
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        assert!(config(&flags[..1]).is_ok() && config(&flags[..2]).is_ok());
+        let error = config(&flags).unwrap_err();
+        assert!(error.contains("three: two keys count at a time"), "{error}");
     }
 }

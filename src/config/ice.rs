@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 
-use super::secret::secret;
+use super::secret::{secret, turn_secret};
 use crate::cli::Cli;
 use crate::error::StartError;
 use crate::ice::credential::{Credential, TurnSecret};
@@ -46,9 +46,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 impl IceSettings {
     pub(super) fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         let files = cli.turn_secret_file.iter();
-        let given: Vec<TurnSecret> = files
-            .map(|path| Ok(TurnSecret::new(&secret("--turn-secret-file", path)?)))
-            .collect::<Result<_, StartError>>()?;
+        let given: Vec<TurnSecret> =
+            files.map(|path| Ok(TurnSecret::new(&turn_secret(path)?))).collect::<Result<_, StartError>>()?;
         let relays_elsewhere = cli.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
         let access = match (&cli.ice_username, &cli.ice_password_file, given.first()) {
             (Some(username), Some(file), _) => {

@@ -12,7 +12,7 @@
 //! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
 //! | 256 KiB per second, 2 MiB at once | that burst with room for large offers; far below what a mailbox or a link would mind |
-//! | 2,048 messages, 1 MiB waiting | everybody in all of one's rooms leaves at once (1,600 farewells) beside that burst; 16 of the largest messages |
+//! | 2,048 messages, 1 MiB waiting | the bursts of five peers at once; a dozen of the largest messages |
 //! | 256 MiB waiting for all | 256 peers that stall with a full mailbox at the same time |
 //! | 16 rooms, 100 peers | lobby, team, call …; a mesh of calls ends far below, chat and presence do not |
 //! | sessions outlive connections by 30 s | a change of network takes seconds, a tunnel half a minute |
@@ -31,6 +31,8 @@
 
 mod auth;
 mod ice;
+mod look;
+mod memory;
 mod secret;
 
 use std::net::{SocketAddr, TcpListener};
@@ -40,6 +42,9 @@ use std::time::Duration;
 pub use auth::token;
 use auth::verifier;
 pub use ice::IceSettings;
+pub use look::look;
+pub use memory::MemoryBounds;
+use secret::secret;
 
 use crate::accept::OpeningLimits;
 use crate::admission::AdmissionLimits;
@@ -47,7 +52,7 @@ use crate::cli::Cli;
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
-use crate::hub::{AllowanceLimits, HubLimits, MailboxLimits};
+use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
 use crate::meter::Flow;
 use crate::net::TlsEnd;
 use crate::protocol::Rate;
@@ -65,10 +70,14 @@ pub struct Config {
     pub certificate_poll: Duration,
     /// How many connections there may be that have not been answered yet.
     pub opening: OpeningLimits,
+    /// Whether the proxies among them say, by the PROXY protocol, whose a connection is. Then they have to.
+    pub proxy_protocol: bool,
     /// How long a request's head may be.
     pub max_header_bytes: usize,
     /// The time from a connection's beginning to its first request's.
     pub handshake_timeout: Duration,
+    /// The time for which the server goes on when it is told to stop, so that a load balancer can find out.
+    pub drain_delay: Duration,
     /// The time that the drain may take.
     pub drain_timeout: Duration,
     /// Where monitors read metrics. None: nowhere.
@@ -99,36 +108,7 @@ pub enum PlainHttp {
 /// Two files to ask the system for: nothing to save, and a renewed certificate has days.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
 
-/// What a queued message weighs beyond its payload, generously.
-const MESSAGE_OVERHEAD_BYTES: usize = 512;
-
-/// What a queued message takes besides its weight: its counts, its time and its place in the queue.
-const QUEUED_BYTES: usize = 128;
-
-/// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
-/// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, and its task.
-const CONNECTION_OVERHEAD_BYTES: usize = 256 * 1024;
-
 impl Config {
-    /// The memory that one peer can take at most, in bytes: its queue twice (what others say, and its own answers), its
-    /// largest message while it is read (a buffer that grows by doubling), decoded and written.
-    #[must_use]
-    pub fn peer_bytes(&self) -> usize {
-        let MailboxLimits { messages, bytes } = self.hub.mailbox;
-        let queue = bytes.saturating_add(messages.saturating_mul(QUEUED_BYTES)).saturating_mul(2);
-        let message = self.connection.max_message_bytes.saturating_mul(4);
-        queue.saturating_add(message).saturating_add(CONNECTION_OVERHEAD_BYTES)
-    }
-
-    /// The farewells that a peer may be told of at once, where they are more than its queue holds: it would be closed for
-    /// what others do.
-    #[must_use]
-    pub fn too_many_farewells(&self) -> Option<usize> {
-        let HubLimits { rooms_per_peer, peers_per_room, mailbox, .. } = self.hub;
-        let farewells = rooms_per_peer?.get().saturating_mul(peers_per_room?.get());
-        Some(farewells).filter(|&farewells| farewells > mailbox.messages)
-    }
-
     /// Whether this address, on which we listen, is one for what we serve.
     ///
     /// # Errors
@@ -149,11 +129,12 @@ impl Config {
     ///
     /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
+        check_pair(cli)?;
         let max_message_bytes = cli.max_message_bytes.get();
         let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
         let queued_bytes = cli.queued_bytes.get();
         at_least("--mailbox-messages", mailbox.messages, 2, "one message and the answer to one's own")?;
-        let one_message = max_message_bytes.saturating_add(MESSAGE_OVERHEAD_BYTES);
+        let one_message = hub::largest_weight(max_message_bytes);
         at_least("--mailbox-bytes", mailbox.bytes, one_message, "one message of --max-message-bytes")?;
         at_least("--queued-bytes", queued_bytes, mailbox.bytes, "one full mailbox of --mailbox-bytes")?;
         let allowance = AllowanceLimits {
@@ -170,8 +151,10 @@ impl Config {
                 connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
                 proxies: cli.trusted_proxy.clone(),
             },
+            proxy_protocol: cli.proxy_protocol,
             max_header_bytes: cli.max_header_bytes as usize,
             handshake_timeout: cli.handshake_timeout,
+            drain_delay: cli.drain_delay,
             drain_timeout: cli.drain_timeout,
             metrics_listen: cli.metrics_listen,
             listener: None,
@@ -198,6 +181,15 @@ impl Config {
             },
             ice: IceSettings::from_cli(cli)?,
         })
+    }
+}
+
+/// A pair is for TLS.
+fn check_pair(cli: &Cli) -> Result<(), StartError> {
+    let given = [("cert", "--cert"), ("key", "--key")].into_iter().find(|(name, _)| cli.given.flags.contains(*name));
+    match given {
+        Some((_, flag)) if cli.plain_http => Err(StartError::PlainWithPair { flag }),
+        _ => Ok(()),
     }
 }
 
@@ -294,15 +286,6 @@ mod tests {
         }
         drop(others);
         assert_eq!(read_all(&stays), rooms * (members - 1));
-    }
-
-    #[test]
-    fn a_queue_that_is_too_small_for_all_farewells_is_warned_of() {
-        assert_eq!(config(&[]).unwrap().too_many_farewells(), None);
-        let too_small = config(&["--mailbox-messages=1599"]).unwrap();
-        assert_eq!(too_small.too_many_farewells(), Some(1600));
-        let without_limit = config(&["--mailbox-messages=10", "--rooms-per-peer=0"]).unwrap();
-        assert_eq!(without_limit.too_many_farewells(), None);
     }
 
     #[test]

@@ -271,13 +271,13 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// RFC 6455, 5.5.1 and 7.4: nothing, or a code that may be sent and a reason.
+/// RFC 6455, 5.5.1 and 7.4, and what IANA has registered since: nothing, or a code that may be sent and a reason.
 fn closing(payload: &[u8]) -> Result<Event, Broken> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return if payload.is_empty() { Ok(Event::Close(None)) } else { Err(Broken::Rule) };
     };
     match u16::from_be_bytes(*code) {
-        code @ (1000..=1003 | 1007..=1013 | 3000..=4999) => match std::str::from_utf8(reason) {
+        code @ (1000..=1003 | 1007..=1014 | 3000..=4999) => match std::str::from_utf8(reason) {
             Ok(_) => Ok(Event::Close(Some(code))),
             Err(_) => Err(Broken::NotUtf8),
         },

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
-use crate::hub::{AllowanceLimits, Frame, Place, Session, Unseated};
+use crate::hub::{AllowanceLimits, Frame, Heard, Place, Session, Unseated};
 use crate::ice::IceOffer;
 use crate::metrics::Metrics;
 use crate::protocol::{End, ErrorCode, ErrorNotice, Refusal, Request, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
-use socket::Received;
 pub(crate) use socket::Socket;
+use socket::{Received, What};
 
 /// What a connection allows and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +109,8 @@ impl Connection {
     /// Talks until one side has had enough. Borrows itself: a future that moved it would be three times as large, and
     /// there is one for each peer.
     pub(crate) async fn talk(&mut self) -> End {
+        // Order: the first frame is always `welcome`, be the session a newer connection's by now.
+        self.welcome();
         let (unseated, expired) = (self.session.unseated(), reached(self.expires));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
@@ -116,7 +118,6 @@ impl Connection {
             // Cancels a write that is stuck: what was not written goes down with the session, or again over the next.
             unseated = unseated => match unseated {
                 Unseated::TakenOver => End::TakenOver,
-                Unseated::Evicted => End::TooSlow,
                 Unseated::Closing => self.farewell(),
             },
             // Not a beat: whoever is never silent must not outstay its time.
@@ -128,7 +129,7 @@ impl Connection {
     }
 
     async fn converse(&mut self) -> End {
-        if let Err(end) = self.welcome().await {
+        if let Err(end) = self.socket.flush().await {
             return end;
         }
         let mut place = None;
@@ -164,7 +165,8 @@ impl Connection {
         }
     }
 
-    async fn welcome(&mut self) -> Result<(), End> {
+    /// What leaves first.
+    fn welcome(&mut self) {
         let is_resumed = self.beginning == Beginning::Resumed;
         let (token, accepted) = self.session.issue_token().unzip();
         let resume_window = self.terms.limits.resume_window.unwrap_or_default();
@@ -179,12 +181,11 @@ impl Connection {
             rate: self.terms.limits.allowance.rate,
             bytes_per_second: self.terms.limits.allowance.bytes_per_second,
         };
-        self.socket.feed(&welcome.encode()).await?;
+        self.socket.put(&welcome.encode());
         if token.is_some() {
             // What comes back shows that the token has arrived.
-            self.socket.feed_ping();
+            self.socket.put_ping();
         }
-        self.socket.flush().await
     }
 
     /// Writes a message and what is queued behind it: many small frames leave in one record.
@@ -211,24 +212,27 @@ impl Connection {
     /// Takes in what came from the client. `place` is left empty when an answer was put into it.
     fn hear(&mut self, received: Result<Received, End>, place: &mut Option<Place>) -> Result<(), End> {
         let now = Instant::now();
-        self.heartbeat.heard(now);
-        let refused = match received? {
-            Received::Control => {
+        let Received { what, bytes } = received?;
+        let refused = match what {
+            What::Control => {
+                self.heartbeat.heard(now);
                 self.session.confirm();
-                !self.session.afford(None, 0, now)
+                !self.session.afford(Heard::Frame, bytes, now)
             }
-            Received::Text(text) => {
+            What::Text(text) => {
+                self.heartbeat.heard(now);
                 let place = place.take().expect("a frame is read only while its answer has a place");
-                self.obey(&text, place, now).is_err_and(ErrorCode::is_abuse)
+                self.obey(&text, bytes, place, now).is_err_and(ErrorCode::is_abuse)
             }
+            What::Part => !self.session.afford(Heard::Part, bytes, now),
         };
         if refused && self.session.is_lost(now) { Err(End::Abuse) } else { Ok(()) }
     }
 
-    fn obey(&mut self, text: &str, place: Place, now: Instant) -> Result<(), ErrorCode> {
+    fn obey(&mut self, text: &str, bytes: usize, place: Place, now: Instant) -> Result<(), ErrorCode> {
         let decoded = decode(text);
         let kind = decoded.as_ref().map_or("unreadable", |request| request.message.kind());
-        let done = self.try_obey(decoded, text.len(), place, now);
+        let done = self.try_obey(decoded, bytes, place, now);
         self.terms.metrics.message(kind, done.err().map_or("ok", ErrorCode::as_str));
         done
     }
@@ -240,8 +244,8 @@ impl Connection {
         place: Place,
         now: Instant,
     ) -> Result<(), ErrorCode> {
-        let message = decoded.as_ref().ok().map(|request| &request.message);
-        let affordable = self.session.afford(message, bytes, now);
+        let heard = decoded.as_ref().map_or(Heard::Frame, |request| Heard::Message(&request.message));
+        let affordable = self.session.afford(heard, bytes, now);
         match decoded {
             Ok(request) if affordable => {
                 let id = self.session.id();

@@ -32,6 +32,9 @@ const HEARD_BYTES: usize = 1024;
 /// … and to be written.
 const WRITTEN_BYTES: usize = 256;
 
+/// What the framing of one message may have besides the message: one that comes in fragments of a kilobyte has less.
+const FRAMING_BYTES: usize = 16 * 1024;
+
 /// How long the other side may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -53,17 +56,29 @@ pub(crate) struct Socket {
     write_timeout: Duration,
     /// What was done since others had their turn, in bytes.
     turn: usize,
+    /// What was read and has not been given to the connection, in bytes: of a message that is not whole.
+    unpaid: usize,
+    max_message_bytes: usize,
     /// Whether the client has said its last, or something that can't be understood.
     is_over: bool,
 }
 
-/// A sign of life from the client.
+/// What came from the client.
 #[derive(Debug)]
-pub(super) enum Received {
+pub(super) struct Received {
+    pub(super) what: What,
+    /// All that was read for it.
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
     /// A frame of the protocol.
     Text(String),
     /// A WebSocket ping, whose answer leaves with the next look at the socket, or a pong.
     Control,
+    /// More bytes than a message has, and still no whole message: no sign of life.
+    Part,
 }
 
 /// Frames that have not left.
@@ -78,7 +93,16 @@ struct Outgoing {
 impl Socket {
     pub(crate) fn new(stream: Stream, max_message_bytes: usize, write_timeout: Duration) -> Self {
         let decoder = Decoder::new(max_message_bytes);
-        Self { stream, decoder, outgoing: Outgoing::default(), write_timeout, turn: 0, is_over: false }
+        Self {
+            stream,
+            decoder,
+            outgoing: Outgoing::default(),
+            write_timeout,
+            turn: 0,
+            unpaid: 0,
+            max_message_bytes,
+            is_over: false,
+        }
     }
 
     /// The client's next frame. Cancel safe: what has come of a frame is the decoder's, and what was read of the
@@ -86,14 +110,20 @@ impl Socket {
     pub(super) async fn receive(&mut self) -> Result<Received, End> {
         let event = self.event().await?;
         self.turn += HEARD_BYTES;
+        let what = self.understand(event)?;
+        Ok(Received { what, bytes: std::mem::take(&mut self.unpaid) })
+    }
+
+    fn understand(&mut self, event: Option<Event>) -> Result<What, End> {
         match event {
-            Event::Text(text) => Ok(Received::Text(text)),
-            Event::Ping(payload) => {
+            None => Ok(What::Part),
+            Some(Event::Text(text)) => Ok(What::Text(text)),
+            Some(Event::Ping(payload)) => {
                 framing::put_pong(self.outgoing.buffer(), &payload);
-                Ok(Received::Control)
+                Ok(What::Control)
             }
-            Event::Pong => Ok(Received::Control),
-            Event::Close(code) => {
+            Some(Event::Pong) => Ok(What::Control),
+            Some(Event::Close(code)) => {
                 self.is_over = true;
                 framing::put_close(self.outgoing.buffer(), code, "");
                 let is_through = code.is_none_or(|code| code == NORMAL_CLOSURE);
@@ -102,10 +132,15 @@ impl Socket {
         }
     }
 
-    /// Puts a text behind what is to be sent; only [`flush`](Self::flush) is sure to send it.
-    pub(super) async fn feed(&mut self, text: &str) -> Result<(), End> {
+    /// Puts a text behind what is to be sent. Sends nothing.
+    pub(super) fn put(&mut self, text: &str) {
         framing::put_text(self.outgoing.buffer(), text);
         self.turn += WRITTEN_BYTES + text.len();
+    }
+
+    /// Puts a text behind what is to be sent; only [`flush`](Self::flush) is sure to send it.
+    pub(super) async fn feed(&mut self, text: &str) -> Result<(), End> {
+        self.put(text);
         if self.outgoing.bytes.len() < WRITE_BYTES { Ok(()) } else { self.flush().await }
     }
 
@@ -129,13 +164,13 @@ impl Socket {
     }
 
     /// Asks for a sign of life, with the next [`flush`](Self::flush).
-    pub(super) fn feed_ping(&mut self) {
+    pub(super) fn put_ping(&mut self) {
         framing::put_ping(self.outgoing.buffer());
     }
 
     /// Asks for a sign of life.
     pub(super) async fn ping(&mut self) -> Result<(), End> {
-        self.feed_ping();
+        self.put_ping();
         self.flush().await
     }
 
@@ -147,7 +182,7 @@ impl Socket {
         let handshake = async {
             poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx)).await?;
             while !self.is_over {
-                self.is_over = matches!(self.event().await?, Event::Close(_));
+                self.is_over = matches!(self.event().await?, Some(Event::Close(_)));
             }
             Ok::<(), End>(())
         };
@@ -155,11 +190,13 @@ impl Socket {
         let _ = timeout(CLOSE_TIMEOUT, handshake).await;
     }
 
-    /// What the client says next. Where answers to pings can't leave, nothing is read that would ask for more.
-    async fn event(&mut self) -> Result<Event, End> {
+    /// What the client says next; `None` where more has come than a message has, and nothing is whole. Where answers to
+    /// pings can't leave, nothing is read that would ask for more.
+    async fn event(&mut self) -> Result<Option<Event>, End> {
         loop {
             self.give_way().await;
-            if let Some(event) = poll_fn(|cx| self.poll_event(cx)).await? {
+            let event = poll_fn(|cx| self.poll_event(cx)).await?;
+            if event.is_some() || self.unpaid > self.max_message_bytes.saturating_add(FRAMING_BYTES) {
                 return Ok(event);
             }
         }
@@ -182,6 +219,7 @@ impl Socket {
         let taken = read.len() - rest.len();
         Pin::new(&mut self.stream).consume(taken);
         self.turn += taken;
+        self.unpaid += taken;
         self.is_over |= decoded.is_err();
         Poll::Ready(decoded.map_err(End::from))
     }

@@ -1,21 +1,25 @@
 //! Who is asking, and under which name: from the connection, and from the `X-Forwarded-*` of proxies that we trust.
 //! Pure.
 //!
-//! Anybody can send such a header, so nobody is believed but `--trusted-proxy`, and of a list only what such a proxy
-//! has added: its right end.
+//! Any client can send such a header, so only `--trusted-proxy` is believed, and of a list only what such a proxy has
+//! added: its right end.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 
+use tracing::warn;
+
 use super::Shared;
-use crate::accept::Transport;
-use crate::net::{Cidr, TlsEnd};
+use crate::accept::{Arrival, Transport};
+use crate::net::{self, Cidr, TlsEnd};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -35,11 +39,29 @@ pub(super) struct Caller {
 
 /// The proxies that are believed.
 #[derive(Debug)]
-pub(super) struct Proxies(Vec<Cidr>);
+pub(super) struct Proxies {
+    trusted: Vec<Cidr>,
+    /// Whether the operator was told of a header that is not believed: strangers send them too, so once is enough.
+    told: AtomicBool,
+}
 
 impl Proxies {
     pub(super) fn new(trusted: Vec<Cidr>) -> Self {
-        Self(trusted)
+        Self { trusted, told: AtomicBool::new(false) }
+    }
+
+    /// What the operator should know, the first time that an address says for whom it asks and is not believed.
+    fn concern(&self, peer: IpAddr, headers: &HeaderMap) -> Option<String> {
+        let peer = peer.to_canonical();
+        let is_first = !self.trust(peer) && headers.contains_key(FORWARDED_FOR) && !self.told.swap(true, Relaxed);
+        // A stranger's address is not for the log; that of a proxy on the operator's own network is what she needs.
+        let address = if net::is_private(peer) { peer.to_string() } else { "with its address".to_owned() };
+        is_first.then(|| {
+            format!(
+                "X-Forwarded-For came from an address that is not trusted, and is ignored; if a proxy of yours sent it, its \
+                 clients share the limits of one: give --trusted-proxy {address}"
+            )
+        })
     }
 
     /// Who is asking, by a connection from `peer`.
@@ -59,7 +81,7 @@ impl Proxies {
     }
 
     fn trust(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|block| block.contains(address))
+        self.trusted.iter().any(|block| block.contains(address))
     }
 
     /// The last hop that no proxy of ours is. What can't be read ends the search, at the last that could be.
@@ -80,15 +102,22 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
-        let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("the server serves with it");
-        let transport = parts.extensions.get().expect("the acceptor lays it around the router");
-        Ok(shared.0.proxies.caller(peer.ip(), *transport, &parts.headers))
+        let arrival: &Arrival = parts.extensions.get().expect("the acceptor lays it around the router");
+        if let Some(concern) = shared.0.proxies.concern(arrival.client.ip(), &parts.headers) {
+            warn!("{concern}");
+        }
+        Ok(shared.0.proxies.caller(arrival.client.ip(), arrival.transport, &parts.headers))
     }
 }
 
 /// A host, with a port perhaps (RFC 9110, 7.2).
 pub(super) fn authority(text: &str) -> Option<Authority> {
-    text.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
+    let is_host = |authority: &Authority| {
+        let port = authority.as_str().strip_prefix(authority.host());
+        let is_port = |port: &str| port.is_empty() || port == ":" || authority.port_u16().is_some();
+        !authority.host().is_empty() && port.is_some_and(is_port)
+    };
+    text.parse().ok().filter(is_host)
 }
 
 /// What all lines of a header list, in order; `None` for a line that isn't text.
@@ -143,6 +172,19 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.7"]), "198.51.100.7", "all lines are one list");
         assert_eq!(client("fd00::1", &["10.0.0.3"]), "10.0.0.3", "nobody but ours");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_header_that_is_not_believed_is_told_once_and_without_a_strangers_address() {
+        let proxies = || Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let forwarded = headers(&[(FORWARDED_FOR, b"198.51.100.7")]);
+        let concern = |proxies: &Proxies, peer: &str| proxies.concern(peer.parse().unwrap(), &forwarded);
+        let one = proxies();
+        assert_eq!(concern(&one, "10.0.0.1"), None, "it is believed");
+        assert_eq!(one.concern("172.18.0.2".parse().unwrap(), &HeaderMap::new()), None, "there is none");
+        assert!(concern(&one, "::ffff:172.18.0.2").unwrap().ends_with("--trusted-proxy 172.18.0.2"));
+        assert_eq!(concern(&one, "172.18.0.2"), None, "it is known");
+        assert!(!concern(&proxies(), "203.0.113.9").unwrap().contains("203.0.113.9"));
     }
 
     #[test]

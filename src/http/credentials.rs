@@ -6,6 +6,8 @@ use std::fmt;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
+use super::request::{Repeated, single};
+
 /// A token as the client sent it: anything. Never shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a>(pub(super) &'a str);
@@ -16,7 +18,7 @@ impl fmt::Debug for Token<'_> {
     }
 }
 
-/// Credentials that differ from each other: 400.
+/// Credentials that differ from each other, or two lines of them: 400.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Contradiction;
 
@@ -25,10 +27,12 @@ pub(super) fn token<'a>(
     headers: &'a HeaderMap,
     offered: Option<Token<'a>>,
 ) -> Result<Option<Token<'a>>, Contradiction> {
-    let lines = headers.get_all(AUTHORIZATION).iter().filter_map(|line| bearer(line.to_str().ok()?));
-    let mut tokens = lines.chain(offered);
-    let token = tokens.next();
-    if tokens.all(|other| Some(other) == token) { Ok(token) } else { Err(Contradiction) }
+    let line = single(headers, &AUTHORIZATION).map_err(|Repeated| Contradiction)?;
+    let sent = line.and_then(|line| bearer(line.to_str().ok()?));
+    match (sent, offered) {
+        (Some(sent), Some(offered)) if sent != offered => Err(Contradiction),
+        (sent, offered) => Ok(sent.or(offered)),
+    }
 }
 
 /// RFC 6750, 2.1; the scheme's case is free (RFC 9110, 11.1). Other schemes are not for us.
@@ -56,7 +60,7 @@ mod tests {
         assert_eq!(read(&["bearer   a.b.c "], None), token);
         assert_eq!(read(&[], Some("a.b.c")), token);
         assert_eq!(read(&["Bearer a.b.c"], Some("a.b.c")), token);
-        assert_eq!(read(&["Basic eDp5", "Bearer a.b.c"], Some("a.b.c")), token);
+        assert_eq!(read(&["Basic eDp5"], Some("a.b.c")), token);
     }
 
     #[test]
@@ -71,7 +75,8 @@ mod tests {
     fn credentials_that_differ_contradict_each_other() {
         assert_eq!(read(&["Bearer a"], Some("b")), Err(Contradiction));
         assert_eq!(read(&["Bearer a", "Bearer b"], None), Err(Contradiction));
-        assert_eq!(read(&["Bearer a", "Bearer a"], Some("a")), Ok(Some("a".into())));
+        assert_eq!(read(&["Bearer a", "Bearer a"], Some("a")), Err(Contradiction), "there is one line of them");
+        assert_eq!(read(&["Basic eDp5", "Bearer a"], None), Err(Contradiction), "whatever they are");
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(crate) mod fuzzing;
 mod handshake;
 mod origin;
 mod page;
+mod removed;
+mod request;
 pub(crate) mod status;
 mod subprotocol;
 mod upgrade;
@@ -32,7 +34,7 @@ use axum::routing::{any, get};
 pub use base_path::{BasePath, NotABasePath};
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
-use crate::accept::Transport;
+use crate::accept::{Arrival, Transport};
 use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Verifier;
 use crate::connection::Terms;
@@ -40,8 +42,10 @@ use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::net::{Cidr, TlsEnd};
 use crate::tasks::Tasks;
-use caller::{Proxies, authority};
+use caller::Proxies;
 use origin::Origins;
+use removed::Removals;
+use request::Target;
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
 /// camera and microphone are for itself.
@@ -80,6 +84,8 @@ pub(crate) struct Parts {
     proxies: Proxies,
     /// By whom tokens have to be signed.
     verifier: Option<Verifier>,
+    /// What proxies have taken away.
+    removals: Removals,
     /// What holds for every connection.
     terms: Arc<Terms>,
     /// What browsers are told to use.
@@ -98,6 +104,7 @@ impl Parts {
             origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
             proxies: Proxies::new(config.trusted_proxies),
             verifier: config.verifier,
+            removals: Removals::new(Instant::now()),
             terms,
             ice,
             base_path: config.base_path,
@@ -130,7 +137,7 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let status = status::routes(parts.tasks.stop().clone());
+    let status = status::routes(parts.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(upgrade::answer_ice).options(upgrade::answer_ice_preflight))
@@ -142,7 +149,22 @@ pub(crate) fn router(parts: Parts) -> Router {
         TlsEnd::Here => routes.layer(middleware::from_fn(only_tls)),
         TlsEnd::Proxy => routes,
     };
-    routes.layer(middleware::map_response(with_headers))
+    well_formed(routes, tls_end).layer(middleware::map_response(with_headers))
+}
+
+/// Before all else: what HTTP itself asks of a request.
+pub(crate) fn well_formed(routes: Router, tls_end: TlsEnd) -> Router {
+    routes.layer(middleware::from_fn(move |mut request: Request, next: Next| async move {
+        match request::admit(&mut request) {
+            Ok(Target::Resource) => next.run(request).await,
+            Ok(Target::Server) => (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, HEAD, OPTIONS")]).into_response(),
+            Err(bad) => {
+                let is_astray = tls_end == TlsEnd::Here && is_plain(&request);
+                let hint = if is_astray { " Here is https only." } else { "" };
+                (StatusCode::BAD_REQUEST, format!("{}{hint}\n", bad.as_str())).into_response()
+            }
+        }
+    }))
 }
 
 /// The routes in a folder of the host; the rest of it is not ours.
@@ -170,20 +192,21 @@ async fn with_headers(mut response: Response) -> Response {
 }
 
 async fn only_tls(request: Request, next: Next) -> Response {
-    match request.extensions().get() {
-        Some(Transport::Plain) => to_https(&request),
-        _ => next.run(request).await,
-    }
+    if is_plain(&request) { to_https(&request) } else { next.run(request).await }
 }
 
+fn is_plain(request: &Request) -> bool {
+    request.extensions().get().is_some_and(|arrival: &Arrival| arrival.transport == Transport::Plain)
+}
+
+/// To the same on https. HTTP/1.0 may have no host to be sent to.
 fn to_https(request: &Request) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let host = request.headers().get(header::HOST).and_then(|host| authority(host.to_str().ok()?));
-    match host {
+    match request.headers().get(header::HOST).and_then(|host| host.to_str().ok()) {
         Some(host) => {
             let location = format!("https://{host}{path}");
             (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)], "Here is https only.\n").into_response()
         }
-        None => (StatusCode::BAD_REQUEST, "Here is https only, and the request has no valid Host.\n").into_response(),
+        None => (StatusCode::BAD_REQUEST, "Here is https only, and the request has no Host.\n").into_response(),
     }
 }

@@ -8,25 +8,54 @@ use axum::http::uri::Authority;
 
 use crate::accept::Transport;
 
-/// An origin that is let in besides our own: `https://example.org`, with a port if it isn't the default, or `*`.
+/// An origin that is let in besides our own: `https://example.org`, with a port if it isn't the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigin {
-    /// Every page there is.
+    /// `*`: every page there is.
     Any,
     /// Pages of this origin, in its canonical spelling.
     One(String),
+    /// `https://*.example.org`: pages of one label before this host.
+    Subdomains {
+        /// With `://`.
+        scheme: String,
+        /// With the dot before it, and the port if it isn't the default.
+        host: String,
+    },
+    /// `null`: pages that have none, such as those in sandboxed frames.
+    Null,
+    /// `file://`: what some WebViews say of the files that an app brings.
+    File,
 }
 
-/// The text isn't an origin.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an origin: give scheme://host or scheme://host:port without a path, or * for all")]
-pub struct NotAnOrigin;
+/// What keeps a text from being an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnOrigin {
+    /// Anything.
+    #[error(
+        "not an origin: give scheme://host or scheme://host:port without a path and without a slash at the end, or * for all"
+    )]
+    Text,
+    /// A `*` that is no label of its own, or that stands for more than one site's hosts.
+    #[error("a * stands for one label, the first of three or more, such as https://*.example.org")]
+    Wildcard,
+    /// A name that no browser sends like this.
+    #[error("browsers send the host's name in its ASCII form (xn--…, punycode): give that")]
+    NotAscii,
+}
 
 impl FromStr for AllowedOrigin {
     type Err = NotAnOrigin;
 
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
-        if text == "*" { Ok(Self::Any) } else { canonical(text).map(Self::One).ok_or(NotAnOrigin) }
+        match text {
+            "*" => Ok(Self::Any),
+            "null" => Ok(Self::Null),
+            "file://" => Ok(Self::File),
+            _ if !text.is_ascii() => Err(NotAnOrigin::NotAscii),
+            _ if text.contains('*') => subdomains(text).ok_or(NotAnOrigin::Wildcard),
+            _ => canonical(text).map(Self::One).ok_or(NotAnOrigin::Text),
+        }
     }
 }
 
@@ -35,6 +64,34 @@ impl fmt::Display for AllowedOrigin {
         match self {
             Self::Any => f.write_str("*"),
             Self::One(origin) => f.write_str(origin),
+            Self::Subdomains { scheme, host } => write!(f, "{scheme}*{host}"),
+            Self::Null => f.write_str("null"),
+            Self::File => f.write_str("file://"),
+        }
+    }
+}
+
+/// `scheme://*.host`, where the host has two labels or more: one alone is a registry's, and a number an address's.
+fn subdomains(text: &str) -> Option<AllowedOrigin> {
+    let (scheme, host) = text.split_once("://*.")?;
+    let origin = canonical(&format!("{scheme}://{host}"))?;
+    let (scheme, host) = origin.split_at(origin.find("://")? + 3);
+    let (_, last) = host.split(':').next()?.rsplit_once('.')?;
+    let is_name = last.bytes().any(|byte| byte.is_ascii_alphabetic()) && !host.contains('*');
+    is_name.then(|| AllowedOrigin::Subdomains { scheme: scheme.to_owned(), host: format!(".{host}") })
+}
+
+impl AllowedOrigin {
+    /// Whether this page, whose origin is spelled canonically, is let in.
+    fn admits(&self, page: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(origin) => origin == page,
+            Self::Subdomains { scheme, host } => {
+                let label = page.strip_prefix(&**scheme).and_then(|page| page.strip_suffix(&**host));
+                label.is_some_and(|label| !label.is_empty() && !label.contains('.'))
+            }
+            Self::Null | Self::File => false,
         }
     }
 }
@@ -54,12 +111,17 @@ impl Origins {
     /// those allowed. Without an origin it is no browser, and may.
     pub(super) fn admit(&self, page: Option<&str>, host: Option<&Authority>, transport: Transport) -> bool {
         let Some(page) = page else { return true };
-        if self.0.contains(&AllowedOrigin::Any) {
+        let by_name = match page {
+            "null" => &AllowedOrigin::Null,
+            "file://" => &AllowedOrigin::File,
+            _ => &AllowedOrigin::Any,
+        };
+        if self.0.contains(&AllowedOrigin::Any) || self.0.contains(by_name) {
             return true;
         }
         let Some(page) = canonical(page) else { return false };
         let is_own = |scheme: &&str| host.and_then(|host| origin(scheme, host)).as_ref() == Some(&page);
-        schemes(transport).iter().any(is_own) || self.0.contains(&AllowedOrigin::One(page))
+        schemes(transport).iter().any(is_own) || self.0.iter().any(|allowed| allowed.admits(&page))
     }
 }
 
@@ -181,10 +243,61 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused_at_start() {
-        for text in ["", "example.org", "https://", "https://example.org/", "https://a@b", "https://example.org:", "**"]
-        {
-            assert_eq!(text.parse::<AllowedOrigin>(), Err(NotAnOrigin), "{text}");
+    fn a_star_before_a_host_is_one_label_of_it_and_nothing_else() {
+        let admits = |origin| admits(&["https://*.example.com"], Some(origin), "other.example");
+        assert!(admits("https://app.example.com") && admits("https://APP.example.com:443"));
+        for origin in [
+            "https://example.com",
+            "https://a.b.example.com",
+            "https://.example.com",
+            "https://app-example.com",
+            "https://evilexample.com",
+            "https://app.example.com.evil.example",
+            "https://app.example.com:8443",
+            "http://app.example.com",
+            "https://evil.example/.example.com",
+            "null",
+        ] {
+            assert!(!admits(origin), "{origin}");
         }
+        let allowed = &["https://*.example.com:8443", "capacitor://*.local.app"];
+        assert!(self::admits(allowed, Some("https://app.example.com:8443"), "other.example"));
+        assert!(self::admits(allowed, Some("capacitor://one.local.app"), "other.example"));
+    }
+
+    #[test]
+    fn origins_of_web_views_are_allowed_by_name() {
+        for (name, other) in [("null", "file://"), ("file://", "null")] {
+            assert!(admits(&[name], Some(name), "example.org") && !admits(&[name], Some(other), "example.org"));
+            assert!(!admits(&["https://app.example"], Some(name), "example.org"), "{name}");
+            assert!(!admits(&[name], Some("https://evil.example"), "example.org"), "{name}");
+        }
+        for app in ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdefghijklmnop"] {
+            assert!(admits(&[app], Some(app), "example.org"), "{app}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_at_start() {
+        for text in
+            ["", "example.org", "https://", "https://example.org/", "https://a@b", "https://example.org:", "file:///"]
+        {
+            assert_eq!(text.parse::<AllowedOrigin>(), Err(NotAnOrigin::Text), "{text}");
+        }
+        for text in [
+            "**",
+            "https://*",
+            "https://*.com",
+            "https://a.*.example.org",
+            "https://*a.example.org",
+            "https://*.*.example.org",
+            "*.example.org",
+            "https://*.192.0.2.1",
+            "https://*.example.org/",
+            "https://*.example.org:*",
+        ] {
+            assert_eq!(text.parse::<AllowedOrigin>(), Err(NotAnOrigin::Wildcard), "{text}");
+        }
+        assert_eq!("https://bücher.example".parse::<AllowedOrigin>(), Err(NotAnOrigin::NotAscii));
     }
 }

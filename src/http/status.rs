@@ -14,16 +14,18 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use crate::monitor::Exposition;
+use crate::net::TlsEnd;
 
-/// `/healthz` and `/readyz`. `stop` is cancelled when the drain begins.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(stop: CancellationToken) -> Router<S> {
-    let ready = move || async move { readiness(&stop) };
+/// `/healthz` and `/readyz`. `notice` is cancelled when it is known that the server will stop.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(notice: CancellationToken) -> Router<S> {
+    let ready = move || async move { readiness(&notice) };
     Router::new().route("/healthz", get(|| async { answer(StatusCode::OK, "ok\n") })).route("/readyz", get(ready))
 }
 
 /// The monitors' own listener.
-pub(crate) fn monitor(stop: CancellationToken, exposition: Exposition) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(stop))
+pub(crate) fn monitor(notice: CancellationToken, exposition: Exposition) -> Router {
+    let routes = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition)).merge(routes(notice));
+    super::well_formed(routes, TlsEnd::Proxy)
 }
 
 async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {
@@ -31,8 +33,8 @@ async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {
     ([(header::CONTENT_TYPE, content_type)], exposition.text()).into_response()
 }
 
-fn readiness(stop: &CancellationToken) -> Response {
-    if stop.is_cancelled() {
+fn readiness(notice: &CancellationToken) -> Response {
+    if notice.is_cancelled() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
         answer(StatusCode::OK, "ok\n")

@@ -25,9 +25,10 @@ use tracing::{debug, trace};
 use super::caller::Caller;
 use super::credentials::{Contradiction, Token, token};
 use super::handshake::BadHandshake;
+use super::request::{Repeated, single};
 use super::subprotocol::{BadOffer, Offer};
 use super::{Shared, cors, handshake};
-use crate::accept::Stream;
+use crate::accept::{HttpStream, Stream};
 use crate::admission::{Overload, Slot};
 use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
@@ -41,6 +42,7 @@ enum Refusal {
     BadHandshake,
     WrongVersion,
     UpgradeRequired,
+    UpgradeRemoved,
     Draining,
     OriginNotAllowed,
     NoCredentials,
@@ -52,6 +54,9 @@ enum Refusal {
 
 /// An hour: whoever is told more has been told never.
 const MAX_RETRY_AFTER: u64 = 3600;
+
+/// A browser whose offer of subprotocols was taken away hangs up as soon as it sees that none was chosen.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// An answer is for one moment and one client.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -72,7 +77,7 @@ pub(super) async fn answer(State(shared): State<Shared>, caller: Caller, request
     let answer = if handshake::is_handshake(&request.headers) {
         shared.accept(&caller, &mut request)
     } else {
-        Err(shared.check(&caller, &request.headers).err().unwrap_or(Refusal::UpgradeRequired))
+        Err(shared.explain(&caller, &request.headers))
     };
     answer.unwrap_or_else(|refusal| {
         debug!(?refusal, "no WebSocket");
@@ -88,9 +93,13 @@ pub(super) async fn answer_preflight() -> Response {
 
 impl Shared {
     fn accept(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
-        let headers = &request.headers;
-        let accept = handshake::accept_key(&request.method, headers)?;
+        let accept = handshake::accept_key(request).inspect_err(|bad| {
+            if *bad == BadHandshake::Removed {
+                self.0.removals.note(caller.address, Instant::now());
+            }
+        })?;
         let upgrade = request.extensions.remove().ok_or(Refusal::UpgradeRequired)?;
+        let headers = &request.headers;
         let offer = Offer::read(headers)?;
         let grant = self.admit(caller, headers, token(headers, offer.bearer())?)?;
         let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
@@ -99,7 +108,9 @@ impl Shared {
             _ => Lifetime::Connection,
         };
         let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
-        self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice });
+        // Our own pages offer something.
+        let is_bare = matches!(offer, Offer::Plain) && headers.contains_key(header::ORIGIN);
+        self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice, is_bare });
         Ok(handshake::switching(accept, offer.selected()))
     }
 
@@ -111,6 +122,15 @@ impl Shared {
         self.0.admission.enter(client, Instant::now())
     }
 
+    /// What a page is told that asks why it gets no WebSocket.
+    fn explain(&self, caller: &Caller, headers: &HeaderMap) -> Refusal {
+        match self.check(caller, headers) {
+            Err(refusal) => refusal,
+            Ok(()) if self.0.removals.are_recent(caller.address, Instant::now()) => Refusal::UpgradeRemoved,
+            Ok(()) => Refusal::UpgradeRequired,
+        }
+    }
+
     /// All that a WebSocket has to pass once it is one. Takes nothing.
     fn check(&self, caller: &Caller, headers: &HeaderMap) -> Result<(), Refusal> {
         self.admit(caller, headers, token(headers, None)?)?;
@@ -119,10 +139,11 @@ impl Shared {
 
     /// Who is let in, whatever the limits say. Order: the protocol's.
     fn admit(&self, caller: &Caller, headers: &HeaderMap, token: Option<Token<'_>>) -> Result<Option<Grant>, Refusal> {
+        let origin = single(headers, &header::ORIGIN)?;
         if self.0.tasks.stop().is_cancelled() {
             return Err(Refusal::Draining);
         }
-        if !self.is_allowed(caller, headers) {
+        if !self.is_allowed(caller, origin) {
             return Err(Refusal::OriginNotAllowed);
         }
         let Some(verifier) = &self.0.verifier else { return Ok(None) };
@@ -131,14 +152,14 @@ impl Shared {
         verifier.verify(token, now).map(Some).map_err(Refusal::Denied)
     }
 
-    fn is_allowed(&self, caller: &Caller, headers: &HeaderMap) -> bool {
-        let page = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    fn is_allowed(&self, caller: &Caller, origin: Option<&HeaderValue>) -> bool {
+        let page = origin.map(|origin| origin.to_str().unwrap_or_default());
         self.0.origins.admit(page, caller.host.as_ref(), caller.transport)
     }
 
     /// The origin that may read what is not for all.
     fn reader<'a>(&self, caller: &Caller, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        headers.get(header::ORIGIN).filter(|_| self.is_allowed(caller, headers))
+        single(headers, &header::ORIGIN).ok()?.filter(|origin| self.is_allowed(caller, Some(origin)))
     }
 
     fn ice_offer(&self, caller: &Caller) -> IceOffer {
@@ -155,7 +176,7 @@ impl Shared {
         self.0.tasks.spawn(async move {
             // Hung up in the meantime, and there is nothing to undo (`an_abandoned_upgrade_leaves_no_trace`).
             let Ok(upgraded) = upgrade.await else { return };
-            let address = client.address;
+            let (address, is_bare, begun) = (client.address, client.is_bare, Instant::now());
             let (mut connection, slot) = match shared.connection(stream(upgraded), *client) {
                 Ok(begun) => begun,
                 Err(mut socket) => {
@@ -168,6 +189,9 @@ impl Shared {
             let talk = AssertUnwindSafe(connection.talk());
             let end = talk.catch_unwind().await.unwrap_or(End::Bug);
             shared.0.terms.metrics.ended(end.as_str());
+            if is_bare && end == End::Lost && begun.elapsed() < AT_ONCE {
+                shared.0.removals.note(address, Instant::now());
+            }
             if end.parks() {
                 shared.park(connection.session(), address);
             }
@@ -235,6 +259,8 @@ struct Client {
     grant: Option<Grant>,
     slot: Slot,
     ice: IceOffer,
+    /// Whether it is a page that has offered no subprotocol, or has lost what it offered.
+    is_bare: bool,
 }
 
 /// A time in seconds since 1970 by the clock that timers go by; `None` where that is farther than it goes.
@@ -257,10 +283,10 @@ pub(super) async fn answer_ice(State(shared): State<Shared>, caller: Caller, hea
 
 /// Answers `OPTIONS /ice`: the pages that may connect may ask with credentials.
 pub(super) async fn answer_ice_preflight(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
-    let response = if shared.is_allowed(&caller, &headers) {
-        cors::preflight()
-    } else {
-        Refusal::OriginNotAllowed.into_response()
+    let response = match single(&headers, &header::ORIGIN) {
+        Ok(origin) if shared.is_allowed(&caller, origin) => cors::preflight(),
+        Ok(_) => Refusal::OriginNotAllowed.into_response(),
+        Err(repeated) => Refusal::from(repeated).into_response(),
     };
     cors::open_to(response, shared.reader(&caller, &headers))
 }
@@ -273,8 +299,8 @@ struct IceAnswer {
 
 /// The stream beneath an upgrade, with what was read of it already.
 fn stream(upgraded: Upgraded) -> Stream {
-    let parts = downcast::<TokioIo<Stream>>(upgraded).expect("hyper serves what the acceptor has accepted");
-    let mut stream = parts.io.into_inner();
+    let parts = downcast::<TokioIo<HttpStream>>(upgraded).expect("hyper serves what the acceptor has accepted");
+    let mut stream = parts.io.into_inner().into_inner();
     stream.put_back(&parts.read_buf);
     stream
 }
@@ -283,7 +309,7 @@ impl Refusal {
     fn status(self) -> StatusCode {
         match self {
             Self::BadHandshake => StatusCode::BAD_REQUEST,
-            Self::WrongVersion | Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::WrongVersion | Self::UpgradeRequired | Self::UpgradeRemoved => StatusCode::UPGRADE_REQUIRED,
             Self::Draining | Self::ServerFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NoCredentials | Self::Denied(_) => StatusCode::UNAUTHORIZED,
@@ -296,6 +322,12 @@ impl Refusal {
             Self::BadHandshake => ("bad-handshake", "this is not a valid WebSocket handshake of the protocol", None),
             Self::WrongVersion => ("bad-version", "only WebSocket version 13 is spoken here", None),
             Self::UpgradeRequired => ("upgrade-required", "all is well: open a WebSocket here", None),
+            Self::UpgradeRemoved => (
+                "upgrade-removed",
+                "a proxy between you and the server takes away what a WebSocket needs: \
+                 it has to pass on Upgrade, Connection and Sec-WebSocket-Protocol",
+                None,
+            ),
             // By then another process has the port.
             Self::Draining => ("draining", "the server restarts", Some(5)),
             Self::OriginNotAllowed => ("origin-not-allowed", "pages of this origin may not connect here", None),
@@ -320,7 +352,14 @@ impl From<BadHandshake> for Refusal {
         match bad {
             BadHandshake::Malformed => Self::BadHandshake,
             BadHandshake::Version => Self::WrongVersion,
+            BadHandshake::Removed => Self::UpgradeRemoved,
         }
+    }
+}
+
+impl From<Repeated> for Refusal {
+    fn from(Repeated: Repeated) -> Self {
+        Self::BadHandshake
     }
 }
 

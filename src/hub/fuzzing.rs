@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
+use super::{AllowanceLimits, Heard, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
 use crate::auth::Grant;
 use crate::protocol::{ErrorCode, ErrorNotice, IceServer, PeerId, RoomName, decode};
 
@@ -117,7 +117,7 @@ impl World {
         let Some(place) = session.place() else { return };
         match decode(frame) {
             Ok(request) => {
-                assert!(session.afford(Some(&request.message), 0, Instant::now()), "there is no limit");
+                assert!(session.afford(Heard::Message(&request.message), 0, Instant::now()), "there is no limit");
                 let _ = session.obey(request, place, Vec::<IceServer>::new);
             }
             Err(refusal) => {

@@ -11,10 +11,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated};
+use super::{
+    AllowanceLimits, Heard, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated,
+};
 use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, ServerMessage, decode};
 
 const CLIENTS: usize = 3;
+
+/// More than any mailbox holds.
+const MOST_MESSAGES: usize = 10;
 
 /// Settling takes a few rounds; each that ends in a full window takes a new connection.
 const ROUNDS: usize = 400;
@@ -27,6 +32,8 @@ enum Step {
         to: usize,
     },
     Broadcast(usize),
+    /// A member fills all queues of its room and leaves, in one burst.
+    Flood(usize),
     Join(usize),
     Leave(usize),
     Acknowledge(usize),
@@ -61,13 +68,16 @@ enum Choice {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    use Step::{Acknowledge, Admit, Broadcast, Close, Cut, Expire, Hear, Join, Leave, Notice, Read, Refuse, Write};
+    use Step::{
+        Acknowledge, Admit, Broadcast, Close, Cut, Expire, Flood, Hear, Join, Leave, Notice, Read, Refuse, Write,
+    };
     let any = 0..12_usize;
     prop_oneof![
         8 => (any.clone(), any.clone()).prop_map(|(by, to)| Step::Relay { by, to }),
         3 => any.clone().prop_map(Broadcast),
-        3 => any.clone().prop_map(Join),
-        1 => any.clone().prop_map(Leave),
+        1 => any.clone().prop_map(Flood),
+        4 => any.clone().prop_map(Join),
+        2 => any.clone().prop_map(Leave),
         4 => any.clone().prop_map(Acknowledge),
         14 => any.clone().prop_map(Hear),
         4 => any.clone().prop_map(|by| Step::Open { by, token: Choice::Newest }),
@@ -85,7 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn limits() -> impl Strategy<Value = HubLimits> {
     let bytes = prop_oneof![Just(700), Just(100_000)];
-    (2..10_usize, bytes, prop_oneof![1 => Just(1500), 3 => Just(1_000_000)]).prop_map(
+    (2..MOST_MESSAGES, bytes, prop_oneof![1 => Just(1500), 3 => Just(1_000_000)]).prop_map(
         |(messages, bytes, queued_bytes)| HubLimits {
             allowance: AllowanceLimits::NONE,
             mailbox: MailboxLimits { messages, bytes },
@@ -224,10 +234,8 @@ impl World {
     fn take(&mut self, step: Step) {
         match step {
             Step::Relay { by, to } => self.relay(by % CLIENTS, to % CLIENTS),
-            Step::Broadcast(by) => {
-                let number = self.number(by % CLIENTS);
-                self.say(by % CLIENTS, &json!({"type": "message", "room": "hall", "message": number, "ref": number}));
-            }
+            Step::Broadcast(by) => self.broadcast(by % CLIENTS),
+            Step::Flood(by) => self.flood(by % CLIENTS),
             Step::Join(by) => self.say(by % CLIENTS, &json!({"type": "join", "room": "hall"})),
             Step::Leave(by) => self.say(by % CLIENTS, &json!({"type": "leave", "room": "hall"})),
             Step::Acknowledge(by) => self.acknowledge(by % CLIENTS),
@@ -260,6 +268,21 @@ impl World {
             self.unsaid.insert(self.next_message, known.record);
         }
         self.next_message
+    }
+
+    fn broadcast(&mut self, by: usize) {
+        let number = self.number(by);
+        self.say(by, &json!({"type": "message", "room": "hall", "message": number, "ref": number}));
+    }
+
+    fn flood(&mut self, by: usize) {
+        self.say(by, &json!({"type": "join", "room": "hall"}));
+        (0..MOST_MESSAGES).for_each(|_| self.broadcast(by));
+        self.say(by, &json!({"type": "leave", "room": "hall"}));
+        if let Some(line) = self.clients[by].line {
+            // As far as its own answers have places.
+            (0..MOST_MESSAGES + 2).for_each(|_| self.read(line, false));
+        }
     }
 
     fn relay(&mut self, by: usize, to: usize) {
@@ -569,7 +592,8 @@ impl World {
         let End::Open { session, record, .. } = end else { return };
         match session.park() {
             Some(parked) => self.parked.push((parked, record)),
-            None => self.end(session, record),
+            // Its client closes it, or it is parked for too long: nothing that others do ends a session.
+            None => assert!(!is_held(&session), "a session that is held can be parked"),
         }
     }
 
@@ -805,7 +829,8 @@ impl Stress {
             if let Some(frame) = session.try_next() {
                 received = frame.number;
             }
-            assert!(session.afford(Some(&decode(&frame.to_string()).expect("a frame").message), 0, Instant::now()));
+            let (text, now) = (frame.to_string(), Instant::now());
+            assert!(session.afford(Heard::Message(&decode(&text).expect("a frame").message), 0, now));
         }
         self.offers.lock()[which] = Some(ResumeOffer { token, received });
         match self.random(4) {

@@ -1,230 +1,93 @@
-//! One peer's queue: a bounded mpsc channel, in messages and in bytes, under one budget of bytes for all queues.
+//! One peer's queue, bounded in messages and in bytes, under one budget of bytes for all queues.
 //!
-//! Everything that a peer is told passes through here, in one sequence. To say something takes two steps,
-//! [`Mailbox::reserve`] and [`Slot::fill`], so that the sender's own answer can be put into its queue in between: when
-//! the addressee replies, that answer is already ahead of the reply.
+//! Everything that a peer is told passes through here, in one sequence. It is not a channel of tokio's: what the server
+//! has to say unasked can be taken back while it waits ([`announcement`](super::announcement)), and an answer keeps a
+//! place for itself ([`Mailbox::keep_seat`]), so that the answer to a message is ahead of what its addressee replies.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
 
-use parking_lot::{RwLock, RwLockReadGuard};
-use tokio::sync::mpsc;
+use parking_lot::Mutex;
 
-use crate::protocol::ServerMessage;
+use super::announcement::{ANNOUNCEMENT_BYTES, Announcement, Announcements};
+use super::budget::{Budget, Debt, Gauge};
+use super::letter::{Letter, Waiting};
+use super::window::shrink;
+use crate::protocol::{Notice, PeerId, RoomName, ServerMessage};
 
-/// Counts what is in use.
-#[derive(Debug, Default)]
-struct Gauge(AtomicUsize);
-
-impl Gauge {
-    /// Adds if that stays within the limit; says whether it did.
-    fn try_add(&self, amount: usize, limit: usize) -> bool {
-        let within = |used: usize| used.checked_add(amount).filter(|&sum| sum <= limit);
-        // Relaxed: only the sum matters, no other memory is published through it.
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
-    }
-
-    fn add(&self, amount: usize) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
-    }
-
-    fn subtract(&self, amount: usize) {
-        self.0.fetch_sub(amount, Ordering::Relaxed);
-    }
-
-    fn used(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What all mailboxes together may hold, in bytes.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    used: Gauge,
-    limit: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { used: Gauge::default(), limit }
-    }
-
-    pub(crate) fn used(&self) -> usize {
-        self.used.used()
-    }
-
-    fn is_full(&self) -> bool {
-        self.used() >= self.limit
-    }
-}
-
-/// Who must fit into the budget of all mailboxes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Budgeted {
-    /// What peers say.
-    Yes,
-    /// What the server has to say, which is small: else a few who hoard would cost everybody else their sessions.
-    No,
-}
-
-/// What a peer may hold although the budget of all is used up, in bytes: whoever reads what it is told can be reached,
-/// however much others hoard.
+/// What a peer may hold although the budget of all is used up, in bytes: a peer that reads what it is told can be
+/// reached, however much others hoard.
 const MODEST_BYTES: usize = 16 * 1024;
 
 /// What one mailbox may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct MailboxLimits {
-    /// Messages, at least 2: one, and the place for an answer.
+    /// Messages, at least 2: one, and the answer to one's own.
     pub messages: usize,
-    /// Bytes, by [`ServerMessage::weight`].
+    /// Bytes of memory.
     pub bytes: usize,
+}
+
+impl MailboxLimits {
+    /// How many messages of one peer may be accepted and not acknowledged: for each, an error may have to be told.
+    /// Successive ones to the same addressee count once, and those to a room may exceed it by the room's members.
+    pub(super) fn debts(self) -> usize {
+        self.messages.saturating_mul(2)
+    }
 }
 
 /// Messages and their bytes.
 #[derive(Debug, Default)]
-struct Share {
-    messages: Gauge,
-    bytes: Gauge,
+struct Load {
+    messages: usize,
+    bytes: usize,
 }
 
-impl Share {
-    fn add(&self, bytes: usize) {
-        self.messages.add(1);
-        self.bytes.add(bytes);
+impl Load {
+    fn add(&mut self, waiting: &Waiting) {
+        self.messages += 1;
+        self.bytes += waiting.weight();
     }
 
-    fn subtract(&self, bytes: usize) {
-        self.messages.subtract(1);
-        self.bytes.subtract(bytes);
+    fn subtract(&mut self, waiting: &Waiting) {
+        self.messages -= 1;
+        self.bytes -= waiting.weight();
     }
 
     fn is_full(&self, limits: MailboxLimits) -> bool {
-        self.messages.used() >= limits.messages || self.bytes.used() >= limits.bytes
+        self.messages >= limits.messages || self.bytes >= limits.bytes
     }
 }
 
-/// How full a mailbox is. What others say has to fit beside both shares (`a_window_counts_against_the_queue`); the
-/// peer's own answers only beside what still waits, or a peer with a full window could not even acknowledge it.
-#[derive(Debug)]
-struct Load {
-    limits: MailboxLimits,
-    /// Not yet taken by the connection.
-    // Invariant: at most the limits and one answer: `an_answer_has_its_place_even_when_the_queue_is_full`.
-    queue: Share,
-    /// Taken, and not yet acknowledged.
-    window: Share,
-    /// Shared by all mailboxes.
-    budget: Arc<Budget>,
-}
-
-/// The share that one message takes of its mailbox, given back when it is dropped. So whoever holds a message,
-/// the queue, the window or the one who writes it, is who it counts against.
-#[derive(Debug)]
-struct Charge {
-    load: Arc<Load>,
-    bytes: usize,
-    is_taken: AtomicBool,
-}
-
-impl Charge {
-    /// A charge for one message, if there is room for it.
-    fn take(load: &Arc<Load>, bytes: usize, budgeted: Budgeted) -> Option<Self> {
-        let MailboxLimits { messages: most, bytes: most_bytes } = load.limits;
-        let messages = most.saturating_sub(load.window.messages.used());
-        if !load.queue.messages.try_add(1, messages) {
-            return None;
-        }
-        let mut charge = Self::of_nothing(load);
-        if !load.queue.bytes.try_add(bytes, most_bytes.saturating_sub(load.window.bytes.used())) {
-            return None;
-        }
-        // The charge's own bytes are in the queue's share by now.
-        let is_modest = load.queue.bytes.used() + load.window.bytes.used() <= MODEST_BYTES;
-        let is_exempt = is_modest || budgeted == Budgeted::No;
-        if !load.budget.used.try_add(bytes, if is_exempt { usize::MAX } else { load.budget.limit }) {
-            load.queue.bytes.subtract(bytes);
-            return None;
-        }
-        charge.bytes = bytes;
-        Some(charge)
-    }
-
-    /// A charge for an answer whose size isn't known yet.
-    fn ahead(load: &Arc<Load>) -> Option<Self> {
-        let queued = load.queue.bytes.used();
-        // Without the window: what would empty it may be the next frame.
-        let has_room = queued < load.limits.bytes && (queued < MODEST_BYTES || !load.budget.is_full());
-        (has_room && load.queue.messages.try_add(1, load.limits.messages)).then(|| Self::of_nothing(load))
-    }
-
-    /// Whoever calls it has counted the message.
-    fn of_nothing(load: &Arc<Load>) -> Self {
-        Self { load: Arc::clone(load), bytes: 0, is_taken: AtomicBool::new(false) }
-    }
-
-    fn force(&mut self, bytes: usize) {
-        self.load.queue.bytes.add(bytes);
-        self.load.budget.used.add(bytes);
-        self.bytes += bytes;
-    }
-
-    /// From the queue's share to the window's.
-    fn shelve(&self) {
-        if !self.is_taken.swap(true, Ordering::Relaxed) {
-            // Order: never too little in sum.
-            self.load.window.add(self.bytes);
-            self.load.queue.subtract(self.bytes);
-        }
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        let share = if *self.is_taken.get_mut() { &self.load.window } else { &self.load.queue };
-        share.subtract(self.bytes);
-        self.load.budget.used.subtract(self.bytes);
-    }
-}
-
-/// A message and what it takes of its mailbox.
-#[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) message: ServerMessage,
-    charge: Charge,
-    since: Instant,
-}
-
-impl Queued {
-    fn new(message: ServerMessage, charge: Charge) -> Arc<Self> {
-        Arc::new(Self { message, charge, since: Instant::now() })
-    }
-
-    pub(super) fn waited(&self) -> Duration {
-        self.since.elapsed()
-    }
-}
-
-/// The end of the queue where messages go in. Everybody writes here.
+/// What has to be said to one peer. Every thread writes here; the connection that holds the session reads.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    // In an Arc: the channel allocates room for 32 items when it is made, and most peers are idle; and a message that
-    // is not acknowledged stays where it is.
-    // Capacity: what the load admits, so a send never finds it full.
-    sender: mpsc::Sender<Arc<Queued>>,
-    load: Arc<Load>,
-    /// Whether messages are accepted. Who has a slot holds it for reading, so that closing waits for the slots that
-    /// are about to be filled: what is accepted is in the queue once the mailbox is closed
-    /// (`what_was_accepted_is_in_the_queue_once_it_is_closed`). Nobody waits for anything while holding it.
-    is_open: RwLock<bool>,
+    limits: MailboxLimits,
+    budget: Arc<Budget>,
+    /// The errors that this peer may have to be told, one for each of its messages that is not acknowledged.
+    owed: Arc<Gauge>,
+    inbox: Mutex<Inbox>,
 }
 
-/// The end where they come out.
 #[derive(Debug)]
-pub(super) struct Outbox {
-    receiver: mpsc::Receiver<Arc<Queued>>,
-    load: Arc<Load>,
+struct Inbox {
+    is_open: bool,
+    /// Woken when there is something to take.
+    reader: Option<Waker>,
+    /// Messages and answers. None: the seat of an answer that is not given yet, or was not due.
+    queue: VecDeque<Option<Waiting>>,
+    /// How many have ever been taken from the queue, so the number of its first.
+    taken: u64,
+    announcements: Announcements,
+    /// What others say, in the queue: has to fit beside both other loads (`a_window_counts_against_the_queue`).
+    said: Load,
+    /// The peer's own answers in the queue: they fit whatever others say, or a peer with a full window could not even
+    /// acknowledge it.
+    // Invariant: at most the limits and one answer: `an_answer_has_its_place_even_when_the_queue_is_full`.
+    answers: Load,
+    /// Taken, and not yet acknowledged.
+    window: Load,
 }
 
 /// Why a mailbox took nothing.
@@ -236,111 +99,272 @@ pub(super) enum Refused {
     Closed,
 }
 
-/// Room for one message in somebody's mailbox.
+/// The right to one answer, in a peer's own mailbox: given while few answers wait there. An answer has no size before it is
+/// there, so it may exceed the limit in bytes.
 #[derive(Debug)]
-pub(super) struct Slot<'a> {
-    permit: mpsc::Permit<'a, Arc<Queued>>,
-    charge: Charge,
-    _open: RwLockReadGuard<'a, bool>,
-}
+pub struct Place(());
 
-impl Slot<'_> {
-    /// Puts the message in. Cannot fail, which is what reserving was for.
-    pub(super) fn fill(self, message: ServerMessage) {
-        self.permit.send(Queued::new(message, self.charge));
-    }
-}
-
-/// The place for one answer in a peer's own mailbox. It has no size: an answer may overshoot the limit in bytes.
+/// An answer's place in the sequence.
 #[derive(Debug)]
-pub struct Place(Charge);
-
-/// A mailbox and its outbox.
-pub(super) fn mailbox(limits: MailboxLimits, budget: Arc<Budget>) -> (Mailbox, Outbox) {
-    let (sender, receiver) = mpsc::channel(limits.messages);
-    let load = Arc::new(Load { limits, queue: Share::default(), window: Share::default(), budget });
-    let outbox = Outbox { receiver, load: Arc::clone(&load) };
-    (Mailbox { sender, load, is_open: RwLock::new(true) }, outbox)
-}
+pub(super) struct Seat(u64);
 
 impl Mailbox {
-    /// Room for a message of this weight, at once or not at all: nobody waits for somebody else's queue.
-    pub(super) fn reserve(&self, weight: usize) -> Result<Slot<'_>, Refused> {
-        self.slot(weight, Budgeted::Yes)
+    pub(super) fn new(limits: MailboxLimits, budget: Arc<Budget>) -> Self {
+        let inbox = Inbox {
+            is_open: true,
+            reader: None,
+            queue: VecDeque::new(),
+            taken: 0,
+            announcements: Announcements::default(),
+            said: Load::default(),
+            answers: Load::default(),
+            window: Load::default(),
+        };
+        Self { limits, budget, owed: Arc::default(), inbox: Mutex::new(inbox) }
     }
 
-    /// Room for what the server has to say, even where the budget of all mailboxes is used up.
-    pub(super) fn reserve_notice(&self, weight: usize) -> Result<Slot<'_>, Refused> {
-        self.slot(weight, Budgeted::No)
+    /// Puts in what another peer says, at once or not at all: nothing waits for a queue of a peer. `sender` may have to
+    /// be told that it was not delivered.
+    pub(super) fn put(&self, letter: &Arc<Letter>, sender: &Self) -> Result<(), Refused> {
+        let mut inbox = self.inbox.lock();
+        if !inbox.is_open {
+            return Err(Refused::Closed);
+        }
+        if !self.has_room(&inbox, letter) {
+            return Err(Refused::Full);
+        }
+        let debt = inbox.debt_of_the_last(letter).unwrap_or_else(|| Debt::new(&sender.owed));
+        inbox.push(Waiting::new(Arc::clone(letter), Some(debt)));
+        wake(inbox);
+        Ok(())
     }
 
-    fn slot(&self, weight: usize, budgeted: Budgeted) -> Result<Slot<'_>, Refused> {
-        // It fails while somebody waits to close the mailbox too: or those who keep coming could keep it open.
-        let open = self.is_open.try_read().filter(|open| **open).ok_or(Refused::Closed)?;
-        let charge = Charge::take(&self.load, weight, budgeted).ok_or(Refused::Full)?;
-        // The load admits no more than the channel holds.
-        let permit = self.sender.try_reserve().map_err(|_| Refused::Closed)?;
-        Ok(Slot { permit, charge, _open: open })
+    fn has_room(&self, inbox: &Inbox, letter: &Letter) -> bool {
+        let held = inbox.held();
+        let bytes = held.bytes + letter.weight();
+        let is_within = held.messages < self.limits.messages && bytes <= self.limits.bytes;
+        is_within && (bytes <= MODEST_BYTES || !self.budget.is_exceeded())
     }
 
-    /// A place for an answer, or `None` while the queue has no room.
+    /// Whether this peer may say something more that could be undelivered.
+    pub(super) fn may_owe(&self) -> bool {
+        self.owed.used() < self.limits.debts()
+    }
+
+    /// The right to an answer, or `None` while too many answers wait.
     pub(super) fn place(&self) -> Option<Place> {
-        Charge::ahead(&self.load).map(Place)
+        let Inbox { answers, .. } = &*self.inbox.lock();
+        let has_room = !answers.is_full(self.limits) && (answers.bytes < MODEST_BYTES || !self.budget.is_exceeded());
+        has_room.then_some(Place(()))
     }
 
-    /// Puts an answer into its place.
-    pub(super) fn answer(&self, place: Place, message: ServerMessage) {
-        let Place(mut charge) = place;
-        charge.force(message.weight());
-        // Refused only when the session has ended, and then there is nobody to answer.
-        let _ = self.sender.try_send(Queued::new(message, charge));
+    /// Keeps the place of an answer, ahead of all that is put in from now on.
+    // Order: nothing is taken before the seat is filled, because both need the peer's state.
+    pub(super) fn keep_seat(&self) -> Seat {
+        let mut inbox = self.inbox.lock();
+        let seat = inbox.end();
+        inbox.queue.push_back(None);
+        Seat(seat)
+    }
+
+    /// Gives the answer that the seat was kept for.
+    pub(super) fn fill(&self, Seat(seat): Seat, answer: Notice) {
+        let letter = self.notice(answer);
+        let mut inbox = self.inbox.lock();
+        inbox.fill(seat, Waiting::new(letter, None));
+        wake(inbox);
+    }
+
+    /// Puts an answer behind all that is there.
+    pub(super) fn answer(&self, _: Place, answer: Notice) {
+        let letter = self.notice(answer);
+        let mut inbox = self.inbox.lock();
+        // Where the session has ended there is nothing to answer.
+        if inbox.is_open {
+            inbox.push(Waiting::new(letter, None));
+            wake(inbox);
+        }
+    }
+
+    fn notice(&self, notice: Notice) -> Arc<Letter> {
+        Letter::new(ServerMessage::Notice(notice), 1, &self.budget)
+    }
+
+    /// Tells the peer that another has entered a room that it is in.
+    pub(super) fn tell_joined(&self, room: &RoomName, peer: PeerId) {
+        self.announce(|announcements, after| announcements.joined(room, peer, after));
+    }
+
+    /// … and that another has left it.
+    pub(super) fn tell_left(&self, room: &RoomName, peer: PeerId) {
+        self.announce(|announcements, after| announcements.left(room, peer, after));
+    }
+
+    /// Tells the peer that it is no longer in a room.
+    pub(super) fn tell_expelled(&self, room: &RoomName) {
+        self.announce(|announcements, after| announcements.expelled(room, after));
+    }
+
+    /// Tells the peer that a session ended which had not acknowledged all that the peer said to it.
+    pub(super) fn tell_undelivered(&self, by: PeerId) {
+        let debt = Debt::new(&self.owed);
+        self.announce(|announcements, after| announcements.undelivered(by, debt, after));
+    }
+
+    /// The peer leaves a room: what waits to be said of it is not said any more.
+    pub(super) fn forget(&self, room: &RoomName) {
+        self.announce(|announcements, _| announcements.forget(room));
+    }
+
+    /// There is room for it, however full the queue is.
+    fn announce(&self, say: impl FnOnce(&mut Announcements, u64)) {
+        let mut inbox = self.inbox.lock();
+        if !inbox.is_open {
+            return;
+        }
+        let (before, after) = (inbox.announcements.len(), inbox.end());
+        say(&mut inbox.announcements, after);
+        self.budget.replace(before * ANNOUNCEMENT_BYTES, inbox.announcements.len() * ANNOUNCEMENT_BYTES);
+        wake(inbox);
+    }
+
+    /// The next message, as soon as there is one and the window has room for it. It now counts as the window's.
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Waiting> {
+        let mut inbox = self.inbox.lock();
+        match self.take_within(&mut inbox) {
+            Some(waiting) => Poll::Ready(waiting),
+            None => {
+                inbox.wait(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The next message, if there is one and the window has room for it.
+    pub(super) fn take_now(&self) -> Option<Waiting> {
+        self.take_within(&mut self.inbox.lock())
+    }
+
+    /// The next message, whether the window has room for it or not.
+    pub(super) fn take_left(&self) -> Option<Waiting> {
+        self.take(&mut self.inbox.lock())
+    }
+
+    fn take_within(&self, inbox: &mut Inbox) -> Option<Waiting> {
+        // What is acknowledged makes room, and then the reader looks again.
+        if inbox.window.is_full(self.limits) { None } else { self.take(inbox) }
+    }
+
+    fn take(&self, inbox: &mut Inbox) -> Option<Waiting> {
+        let waiting = loop {
+            match inbox.take_announcement() {
+                Some(announcement) => break self.written(announcement),
+                None => match inbox.take_queued()? {
+                    Some(waiting) => break waiting,
+                    None => {}
+                },
+            }
+        };
+        inbox.window.add(&waiting);
+        Some(waiting)
+    }
+
+    fn written(&self, announcement: Announcement) -> Waiting {
+        self.budget.replace(ANNOUNCEMENT_BYTES, 0);
+        let (message, debt) = announcement.into_message();
+        Waiting::new(Letter::new(message, 1, &self.budget), debt)
+    }
+
+    /// Takes back what was taken and has been acknowledged, one by one.
+    pub(super) fn release(&self) -> impl FnMut(Waiting) {
+        let mut inbox = self.inbox.lock();
+        move |waiting| inbox.window.subtract(&waiting)
     }
 
     /// From now on nothing is accepted; what was, is in the queue.
     pub(super) fn close(&self) {
-        *self.is_open.write() = false;
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        !*self.is_open.read_recursive()
+        self.inbox.lock().is_open = false;
     }
 
     /// How much of it is used, from 0 to 1: of its messages or of its bytes, whichever is more.
     #[expect(clippy::cast_precision_loss, reason = "a rough figure")]
-    pub(super) fn fill(&self) -> f64 {
-        let Load { limits, queue, window, .. } = &*self.load;
-        let messages = (queue.messages.used() + window.messages.used()) as f64 / limits.messages as f64;
-        let bytes = (queue.bytes.used() + window.bytes.used()) as f64 / limits.bytes as f64;
+    pub(super) fn usage(&self) -> f64 {
+        let held = self.inbox.lock().held();
+        let messages = held.messages as f64 / self.limits.messages as f64;
+        let bytes = held.bytes as f64 / self.limits.bytes as f64;
         messages.max(bytes)
     }
 
     /// Whether so much is unacknowledged that nothing more is taken from the queue.
     pub(super) fn is_window_full(&self) -> bool {
-        self.load.window.is_full(self.load.limits)
+        self.inbox.lock().window.is_full(self.limits)
     }
 }
 
-impl Outbox {
-    /// The next message, as soon as there is one and the window has room for it. It now counts as the window's.
-    pub(super) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Queued>> {
-        if self.load.window.is_full(self.load.limits) {
-            // Whoever acknowledges looks again.
-            return Poll::Pending;
-        }
-        match self.receiver.poll_recv(cx) {
-            Poll::Ready(Some(queued)) => {
-                queued.charge.shelve();
-                Poll::Ready(queued)
-            }
-            _ => Poll::Pending,
+impl Inbox {
+    /// The number of the next message that comes into the queue.
+    fn end(&self) -> u64 {
+        self.taken + self.queue.len() as u64
+    }
+
+    /// All that counts against the limits when others say something.
+    fn held(&self) -> Load {
+        let Self { said, answers, window, .. } = self;
+        let messages = said.messages + answers.messages + window.messages;
+        Load { messages, bytes: said.bytes + answers.bytes + window.bytes }
+    }
+
+    /// Where a message of the queue counts.
+    fn load(&mut self, waiting: &Waiting) -> &mut Load {
+        if waiting.letter.message.sender().is_some() { &mut self.said } else { &mut self.answers }
+    }
+
+    fn fill(&mut self, seat: u64, answer: Waiting) {
+        let place = seat.checked_sub(self.taken).and_then(|place| usize::try_from(place).ok());
+        if let Some(seat) = place.and_then(|place| self.queue.get_mut(place)) {
+            self.answers.add(seat.insert(answer));
         }
     }
 
-    /// The next message, whether the window has room for it or not.
-    pub(super) fn try_take(&mut self) -> Option<Arc<Queued>> {
-        let queued = self.receiver.try_recv().ok()?;
-        queued.charge.shelve();
-        Some(queued)
+    fn push(&mut self, waiting: Waiting) {
+        self.load(&waiting).add(&waiting);
+        self.queue.push_back(Some(waiting));
+    }
+
+    /// Of the queue's last message, if it is of the same sender: what is acknowledged last is what the debt is for.
+    fn debt_of_the_last(&mut self, letter: &Letter) -> Option<Debt> {
+        let last = self.queue.back_mut()?.as_mut()?;
+        if last.letter.message.sender() == letter.message.sender() { last.pass_debt() } else { None }
+    }
+
+    fn take_announcement(&mut self) -> Option<Announcement> {
+        let front = if self.queue.is_empty() { None } else { Some(self.taken) };
+        self.announcements.take(front)
+    }
+
+    /// What is in front of the queue, if there is anything.
+    fn take_queued(&mut self) -> Option<Option<Waiting>> {
+        let front = self.queue.pop_front()?;
+        self.taken += 1;
+        shrink(&mut self.queue);
+        front.iter().for_each(|waiting| self.load(waiting).subtract(waiting));
+        Some(front)
+    }
+
+    fn wait(&mut self, reader: &Waker) {
+        match &mut self.reader {
+            Some(current) => current.clone_from(reader),
+            None => self.reader = Some(reader.clone()),
+        }
+    }
+}
+
+/// Wakes the reader, with the lock released.
+fn wake(mut inbox: parking_lot::MutexGuard<'_, Inbox>) {
+    let reader = inbox.reader.take();
+    drop(inbox);
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }
 
@@ -348,185 +372,268 @@ impl Outbox {
 mod tests {
     use std::task::Waker;
     use std::thread;
-    use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::protocol::{Kind, PeerId};
+    use crate::hub::letter::largest_weight;
+    use crate::protocol::{Kind, decode};
 
-    fn message(bytes: usize) -> ServerMessage {
-        let payload = Some("x".repeat(bytes).into());
-        ServerMessage::Relayed { from: PeerId::random(), kind: Kind::Message, payload }
+    const ROOMY: MailboxLimits = MailboxLimits { messages: 1000, bytes: 1_000_000 };
+
+    struct Site {
+        budget: Arc<Budget>,
+        sender: Mailbox,
+        from: PeerId,
     }
 
-    fn put(mailbox: &Mailbox, message: ServerMessage) -> Result<(), Refused> {
-        mailbox.reserve(message.weight()).map(|slot| slot.fill(message))
+    impl Site {
+        fn new(budget: usize) -> Self {
+            let budget = Arc::new(Budget::new(budget));
+            let sender = Mailbox::new(ROOMY, Arc::clone(&budget));
+            Self { budget, sender, from: PeerId::random() }
+        }
+
+        fn mailbox(&self, messages: usize, bytes: usize) -> Mailbox {
+            Mailbox::new(MailboxLimits { messages, bytes }, Arc::clone(&self.budget))
+        }
+
+        fn put(&self, mailbox: &Mailbox, bytes: usize) -> Result<(), Refused> {
+            self.put_from(self.from, mailbox, bytes)
+        }
+
+        fn put_from(&self, from: PeerId, mailbox: &Mailbox, bytes: usize) -> Result<(), Refused> {
+            let payload = Some("x".repeat(bytes).into());
+            let message = ServerMessage::Relayed { from, kind: Kind::Message, payload };
+            mailbox.put(&Letter::new(message, 1, &self.budget), &self.sender)
+        }
     }
 
-    fn limits(messages: usize, bytes: usize) -> MailboxLimits {
-        MailboxLimits { messages, bytes }
+    fn notice() -> Notice {
+        let reference = decode(r#"{"type":"ping","ref":1}"#).unwrap().reference.unwrap();
+        Notice::Ack { reference, parked: false }
     }
 
-    fn budget(limit: usize) -> Arc<Budget> {
-        Arc::new(Budget::new(limit))
+    fn answer(mailbox: &Mailbox) {
+        mailbox.answer(mailbox.place().expect("a place"), notice());
+    }
+
+    /// A mailbox's weight of a message with so much payload: a weight is more than a payload.
+    fn weight(bytes: usize) -> usize {
+        let site = Site::new(usize::MAX);
+        let mailbox = site.mailbox(1, usize::MAX);
+        site.put(&mailbox, bytes).unwrap();
+        mailbox.take_now().unwrap().weight()
+    }
+
+    fn acknowledge(mailbox: &Mailbox, taken: Waiting) {
+        mailbox.release()(taken);
     }
 
     #[test]
     fn a_mailbox_is_bounded_in_messages() {
-        let (mailbox, mut outbox) = mailbox(limits(2, 1_000_000), budget(1_000_000));
-        assert_eq!(put(&mailbox, message(1)), Ok(()));
-        assert_eq!(put(&mailbox, message(1)), Ok(()));
-        assert_eq!(put(&mailbox, message(1)), Err(Refused::Full));
-        drop(outbox.try_take());
-        assert_eq!(put(&mailbox, message(1)), Ok(()));
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(2, 1_000_000);
+        assert_eq!([site.put(&mailbox, 1), site.put(&mailbox, 1)], [Ok(()); 2]);
+        assert_eq!(site.put(&mailbox, 1), Err(Refused::Full));
+        acknowledge(&mailbox, mailbox.take_now().unwrap());
+        assert_eq!(site.put(&mailbox, 1), Ok(()));
     }
 
     #[test]
     fn a_mailbox_is_bounded_in_bytes() {
-        let (mailbox, _outbox) = mailbox(limits(100, 2500), budget(1_000_000));
-        assert_eq!(put(&mailbox, message(1000)), Ok(()));
-        assert_eq!(put(&mailbox, message(1000)), Ok(()));
-        assert_eq!(put(&mailbox, message(1000)), Err(Refused::Full));
-        assert!(mailbox.load.queue.bytes.used() <= 2500);
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(100, 2 * weight(1000));
+        assert_eq!([site.put(&mailbox, 1000), site.put(&mailbox, 1000)], [Ok(()); 2]);
+        assert_eq!(site.put(&mailbox, 1), Err(Refused::Full));
+    }
+
+    #[test]
+    fn the_largest_message_weighs_no_more_than_is_foreseen() {
+        for bytes in [0, 1, 1000, 65_536] {
+            assert!(weight(bytes) <= largest_weight(bytes));
+        }
     }
 
     #[test]
     fn a_window_counts_against_the_queue() {
-        let (mailbox, mut outbox) = mailbox(limits(3, 2500), budget(1_000_000));
-        put(&mailbox, message(1000)).unwrap();
-        put(&mailbox, message(1000)).unwrap();
-        let unacknowledged = outbox.try_take().unwrap();
-        assert_eq!(put(&mailbox, message(1000)), Err(Refused::Full), "in bytes");
-        put(&mailbox, message(1)).unwrap();
-        assert_eq!(put(&mailbox, message(1)), Err(Refused::Full), "in messages");
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(3, 2 * weight(1000) + 1);
+        site.put(&mailbox, 1000).unwrap();
+        site.put(&mailbox, 1000).unwrap();
+        let unacknowledged = mailbox.take_now().unwrap();
+        assert_eq!(site.put(&mailbox, 1000), Err(Refused::Full), "in bytes");
+        let mailbox = site.mailbox(1, 1_000_000);
+        site.put(&mailbox, 1).unwrap();
+        let taken = mailbox.take_now().unwrap();
+        assert_eq!(site.put(&mailbox, 1), Err(Refused::Full), "in messages");
+        acknowledge(&mailbox, taken);
+        assert_eq!(site.put(&mailbox, 1), Ok(()));
         drop(unacknowledged);
-        assert_eq!(put(&mailbox, message(1)), Ok(()));
     }
 
     #[test]
     fn a_peer_with_a_full_window_is_still_read_and_given_nothing_more() {
-        let (mailbox, mut outbox) = mailbox(limits(2, 1_000_000), budget(1_000_000));
-        let window: Vec<_> = (0..2)
-            .map(|_| {
-                put(&mailbox, message(1)).unwrap();
-                outbox.try_take().unwrap()
-            })
-            .collect();
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(2, 1_000_000);
+        let window = [(); 2].map(|()| {
+            site.put(&mailbox, 1).unwrap();
+            mailbox.take_now().unwrap()
+        });
         assert!(mailbox.is_window_full());
-        let place = mailbox.place().expect("its next frame may be what empties the window");
-        mailbox.answer(place, message(1));
+        // Its next frame may be what empties the window.
+        answer(&mailbox);
         let cx = &mut Context::from_waker(Waker::noop());
-        assert!(outbox.poll_take(cx).is_pending());
-        drop(window);
-        assert!(outbox.poll_take(cx).is_ready());
+        assert!(mailbox.poll_take(cx).is_pending());
+        window.into_iter().for_each(|taken| acknowledge(&mailbox, taken));
+        assert!(mailbox.poll_take(cx).is_ready());
     }
 
     #[test]
     fn all_mailboxes_together_are_bounded_by_the_budget() {
-        let budget = budget(50_000);
-        let (one, mut outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
-        let (other, _other_outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
-        assert_eq!(put(&one, message(40_000)), Ok(()));
-        assert_eq!(put(&other, message(20_000)), Err(Refused::Full));
-        assert_eq!((other.load.queue.messages.used(), other.load.queue.bytes.used()), (0, 0), "it took nothing");
-        assert_eq!(put(&other, message(10_000)), Ok(()), "whoever holds next to nothing can be reached");
-        assert_eq!(put(&other, message(10_000)), Err(Refused::Full), "and no longer does");
-        drop(outbox.try_take());
-        assert_eq!(put(&other, message(20_000)), Ok(()));
+        let site = Site::new(50_000);
+        let [one, other] = [(); 2].map(|()| site.mailbox(100, 1_000_000));
+        assert_eq!(site.put(&one, 40_000), Ok(()));
+        let used = site.budget.used();
+        assert_eq!(site.put(&other, 20_000), Err(Refused::Full));
+        assert_eq!((site.budget.used(), other.usage()), (used, 0.0), "it took nothing");
+        assert_eq!(site.put(&other, 10_000), Ok(()), "a peer that holds next to nothing can be reached");
+        assert_eq!(site.put(&other, 10_000), Err(Refused::Full), "and no longer can");
+        acknowledge(&one, one.take_now().unwrap());
+        assert_eq!(site.put(&other, 20_000), Ok(()));
     }
 
     #[test]
-    fn a_budget_that_others_use_up_keeps_no_announcement_from_anybody() {
-        let budget = budget(50_000);
-        let (hoarder, _queue) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
-        let (other, _other_queue) = mailbox(limits(2, 1_000_000), Arc::clone(&budget));
-        put(&hoarder, message(40_000)).unwrap();
-        assert_eq!(put(&other, message(20_000)), Err(Refused::Full));
-        for _ in 0..2 {
-            other.reserve_notice(20_000).map(|slot| slot.fill(message(19_000))).unwrap();
+    fn a_message_for_many_takes_of_the_budget_once() {
+        let site = Site::new(1_000_000);
+        let mailboxes = [(); 10].map(|()| site.mailbox(100, 1_000_000));
+        let message =
+            ServerMessage::Relayed { from: site.from, kind: Kind::Message, payload: Some("x".repeat(10_000).into()) };
+        let letter = Letter::new(message, mailboxes.len(), &site.budget);
+        for mailbox in &mailboxes {
+            mailbox.put(&letter, &site.sender).unwrap();
         }
-        assert_eq!(other.reserve_notice(1).map(drop), Err(Refused::Full), "its own queue is a limit all the same");
+        drop(letter);
+        assert!(site.budget.used() < 20_000, "{}", site.budget.used());
+        mailboxes.iter().for_each(|mailbox| acknowledge(mailbox, mailbox.take_now().unwrap()));
+        assert_eq!(site.budget.used(), 0);
     }
 
     #[test]
-    fn over_the_budget_only_the_modest_are_answered() {
-        let budget = budget(2500);
-        let (mailbox, mut outbox) = mailbox(limits(100, 1_000_000), Arc::clone(&budget));
-        let answer = |bytes| mailbox.answer(mailbox.place().unwrap(), message(bytes));
-        answer(3000);
-        answer(MODEST_BYTES);
-        assert!(mailbox.place().is_none(), "it holds much, and all together do");
-        let window = [outbox.try_take().unwrap(), outbox.try_take().unwrap()];
+    fn over_the_budget_a_peer_is_read_as_long_as_few_answers_wait() {
+        let site = Site::new(30_000);
+        let [mailbox, other] = [(); 2].map(|()| site.mailbox(1000, 1_000_000));
+        site.put(&mailbox, 20_000).unwrap();
+        site.put(&other, 12_000).unwrap();
+        assert!(site.budget.is_exceeded() && mailbox.place().is_some(), "what others say to it does not count");
+        while mailbox.place().is_some() {
+            answer(&mailbox);
+        }
+        assert!(mailbox.usage() < 0.2, "its answers wait, and all together hold too much: {}", mailbox.usage());
+        let window: Vec<_> = std::iter::from_fn(|| mailbox.take_now()).collect();
         assert!(mailbox.place().is_some(), "its next frame may be what empties the window");
         drop(window);
     }
 
     #[test]
-    fn what_is_refused_or_taken_or_thrown_away_leaves_no_charge() {
-        let budget = budget(1_000_000);
-        let (mailbox, mut outbox) = mailbox(limits(3, 2500), Arc::clone(&budget));
-        put(&mailbox, message(100)).unwrap();
-        let taken = outbox.try_take().unwrap();
-        assert_ne!(budget.used(), 0, "a message counts until it is acknowledged");
-        drop(taken);
-        assert_eq!(put(&mailbox, message(5000)), Err(Refused::Full));
-        drop(mailbox.reserve(10).unwrap());
-        drop(mailbox.place());
-        put(&mailbox, message(100)).unwrap();
-        drop(outbox);
-        assert_eq!(put(&mailbox, message(100)), Err(Refused::Closed));
+    fn what_is_refused_or_acknowledged_leaves_no_charge() {
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(3, 2500);
+        site.put(&mailbox, 100).unwrap();
+        let taken = mailbox.take_now().unwrap();
+        assert_ne!(site.budget.used(), 0, "a message counts until it is acknowledged");
+        assert_eq!(site.put(&mailbox, 5000), Err(Refused::Full));
+        acknowledge(&mailbox, taken);
+        site.put(&mailbox, 100).unwrap();
+        mailbox.close();
+        assert_eq!(site.put(&mailbox, 100), Err(Refused::Closed));
         drop(mailbox);
-        assert_eq!(budget.used(), 0);
+        assert_eq!((site.budget.used(), site.sender.owed.used()), (0, 0));
     }
 
     #[test]
     fn an_answer_has_its_place_even_when_the_queue_is_full() {
-        let (mailbox, mut outbox) = mailbox(limits(2, 1500), budget(1500));
-        let place = mailbox.place().unwrap();
-        put(&mailbox, message(1200)).unwrap();
-        assert_eq!(put(&mailbox, message(1200)), Err(Refused::Full));
-        mailbox.answer(place, message(1000));
-        assert!(mailbox.place().is_none(), "over the limit: the next frame is not read");
-        drop((outbox.try_take().unwrap(), outbox.try_take().unwrap()));
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(2, 10_000);
+        assert_eq!([site.put(&mailbox, 1), site.put(&mailbox, 1)], [Ok(()); 2]);
+        assert_eq!(site.put(&mailbox, 1), Err(Refused::Full));
+        answer(&mailbox);
+        answer(&mailbox);
+        assert!(mailbox.place().is_none(), "as many answers: the next frame is not read");
+        while let Some(taken) = mailbox.take_left() {
+            acknowledge(&mailbox, taken);
+        }
         assert!(mailbox.place().is_some());
     }
 
     #[test]
-    fn a_closed_mailbox_accepts_nothing_and_gives_what_it_had() {
-        let (mailbox, mut outbox) = mailbox(limits(10, 10_000), budget(10_000));
-        put(&mailbox, message(1)).unwrap();
-        mailbox.close();
-        assert_eq!(put(&mailbox, message(1)), Err(Refused::Closed));
-        assert!(outbox.try_take().is_some());
-        assert!(outbox.try_take().is_none());
+    fn an_answer_whose_seat_is_kept_comes_before_what_came_meanwhile() {
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(10, 10_000);
+        site.put(&mailbox, 1).unwrap();
+        let seat = mailbox.keep_seat();
+        site.put(&mailbox, 1).unwrap();
+        mailbox.fill(seat, notice());
+        let from_peer = std::iter::from_fn(|| mailbox.take_now()).map(|taken| taken.letter.message.sender().is_some());
+        assert_eq!(from_peer.collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]
-    fn whoever_keeps_coming_does_not_keep_a_mailbox_open() {
-        let (mailbox, mut outbox) = mailbox(limits(10, 10_000), budget(10_000));
-        thread::scope(|scope| {
-            let slot = mailbox.reserve(10).unwrap();
-            scope.spawn(|| mailbox.close());
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while mailbox.reserve(10).is_ok() {
-                assert!(Instant::now() < deadline, "it is still open");
-            }
-            slot.fill(message(1));
-        });
-        assert!(mailbox.is_closed() && outbox.try_take().is_some());
+    fn an_announcement_has_room_when_the_queue_and_the_budget_have_none_and_keeps_its_place() {
+        let site = Site::new(1000);
+        let mailbox = site.mailbox(2, 1_000_000);
+        let room = RoomName::new("hall").unwrap();
+        site.put(&mailbox, 1).unwrap();
+        mailbox.tell_joined(&room, site.from);
+        site.put(&mailbox, 1).unwrap();
+        assert_eq!(site.put(&mailbox, 1), Err(Refused::Full));
+        mailbox.tell_left(&room, PeerId::random());
+        let from_peer = std::iter::from_fn(|| mailbox.take_left()).map(|taken| taken.letter.message.sender().is_some());
+        assert_eq!(from_peer.collect::<Vec<_>>(), [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_peer_may_have_so_much_unacknowledged_and_successive_messages_to_one_count_once() {
+        let site = Site { sender: Site::new(0).mailbox(2, 1000), ..Site::new(1_000_000) };
+        let mailboxes = [(); 4].map(|()| site.mailbox(10, 100_000));
+        for mailbox in &mailboxes {
+            assert!(site.sender.may_owe());
+            assert_eq!([site.put(mailbox, 1), site.put(mailbox, 1), site.put(mailbox, 1)], [Ok(()); 3]);
+        }
+        assert!(!site.sender.may_owe());
+        let window: Vec<_> = std::iter::from_fn(|| mailboxes[0].take_now()).collect();
+        assert!(!site.sender.may_owe(), "taken, and not acknowledged");
+        window.into_iter().for_each(|taken| acknowledge(&mailboxes[0], taken));
+        assert!(site.sender.may_owe());
+        site.sender.tell_undelivered(PeerId::random());
+        assert!(!site.sender.may_owe(), "an error that waits takes the room that was kept for it");
+        acknowledge(&site.sender, site.sender.take_now().unwrap());
+        assert!(site.sender.may_owe());
+    }
+
+    #[test]
+    fn a_closed_mailbox_accepts_nothing_and_gives_what_it_had() {
+        let site = Site::new(1_000_000);
+        let mailbox = site.mailbox(10, 10_000);
+        site.put(&mailbox, 1).unwrap();
+        mailbox.close();
+        assert_eq!(site.put(&mailbox, 1), Err(Refused::Closed));
+        mailbox.tell_undelivered(PeerId::random());
+        assert!(mailbox.take_left().is_some());
+        assert!(mailbox.take_left().is_none());
     }
 
     #[test]
     fn what_was_accepted_is_in_the_queue_once_it_is_closed() {
         for _ in 0..200 {
-            let (mailbox, mut outbox) = mailbox(limits(1000, 1_000_000), budget(1_000_000));
+            let site = Site::new(1_000_000);
+            let mailbox = site.mailbox(1000, 1_000_000);
             let accepted = thread::scope(|scope| {
-                let put_all = || (0..1000).filter(|_| put(&mailbox, message(1)).is_ok()).count();
+                let put_all = || (0..1000).filter(|_| site.put(&mailbox, 1).is_ok()).count();
                 let sender = scope.spawn(put_all);
-                while mailbox.load.queue.messages.used() == 0 {
+                while mailbox.usage() == 0.0 {
                     std::hint::spin_loop();
                 }
                 mailbox.close();
-                let left = std::iter::from_fn(|| outbox.try_take()).count();
+                let left = std::iter::from_fn(|| mailbox.take_left()).count();
                 (sender.join().unwrap(), left)
             });
             assert_eq!(accepted.0, accepted.1);

@@ -3,16 +3,20 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, a room's shard, a shard of peers or of handles, each before the next. No code takes them the other
-//! way round, and none takes two of a kind.
+//! Order of locks: a peer's state, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
+//! code takes them the other way round, and none takes two of a kind.
 
 mod allowance;
+mod announcement;
+mod budget;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 #[cfg(test)]
 mod interleaving;
+mod letter;
 mod mailbox;
 mod peer;
+mod reply;
 mod room;
 mod session;
 mod token;
@@ -24,18 +28,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
-use tracing::debug;
 
 pub use allowance::AllowanceLimits;
+pub use letter::largest_weight;
 pub use mailbox::{MailboxLimits, Place};
 pub use peer::Unseated;
-pub use session::Session;
+pub use session::{Heard, Session};
 pub use token::ResumeToken;
 
 use crate::auth::Grant;
 use crate::protocol::{PeerId, RoomName, ServerMessage};
 use allowance::Allowance;
-use mailbox::{Budget, Queued};
+use budget::Budget;
+use letter::{Letter, Waiting};
+use mailbox::Mailbox;
 use peer::Peer;
 use room::Room;
 use token::Handle;
@@ -53,6 +59,20 @@ pub struct HubLimits {
     pub rooms_per_peer: Option<NonZeroUsize>,
     /// Members that one room may have.
     pub peers_per_room: Option<NonZeroUsize>,
+}
+
+impl HubLimits {
+    /// The memory of all that the server may have to tell one peer unasked, in bytes. None: there is no limit.
+    #[must_use]
+    pub fn announcement_bytes(&self) -> Option<usize> {
+        let (rooms, members) = (self.rooms_per_peer?.get(), self.peers_per_room?.get());
+        // Each member may have left and come back; each message of the peer's own may be undelivered; each room may be
+        // forbidden.
+        let about_members = rooms.saturating_mul(members).saturating_mul(2);
+        let undelivered = self.mailbox.debts().saturating_add(members);
+        let about_itself = undelivered.saturating_add(rooms).saturating_mul(announcement::PLACED_BYTES);
+        Some(about_members.saturating_mul(announcement::ANNOUNCEMENT_BYTES).saturating_add(about_itself))
+    }
 }
 
 /// How long a session lives.
@@ -78,26 +98,27 @@ pub struct ResumeOffer {
 pub struct Frame {
     /// Its place in the session's sequence, from 1.
     pub number: u64,
-    queued: Arc<Queued>,
+    letter: Arc<Letter>,
+    since: Instant,
 }
 
 impl Frame {
     /// What to say.
     #[must_use]
     pub fn message(&self) -> &ServerMessage {
-        &self.queued.message
+        &self.letter.message
     }
 
     /// How long it has been in the queue, and in the window if it comes again.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.queued.waited()
+        self.since.elapsed()
     }
 }
 
-impl From<(u64, Arc<Queued>)> for Frame {
-    fn from((number, queued): (u64, Arc<Queued>)) -> Self {
-        Self { number, queued }
+impl From<(u64, &Waiting)> for Frame {
+    fn from((number, waiting): (u64, &Waiting)) -> Self {
+        Self { number, letter: Arc::clone(&waiting.letter), since: waiting.since() }
     }
 }
 
@@ -146,9 +167,9 @@ impl Hub {
     /// A new peer, with what its credentials allow where there are any: from now on it can be addressed.
     #[must_use]
     pub fn open(self: &Arc<Self>, lifetime: Lifetime, grant: Option<Grant>) -> Session {
-        let (mailbox, outbox) = mailbox::mailbox(self.limits.mailbox, Arc::clone(&self.budget));
+        let mailbox = Mailbox::new(self.limits.mailbox, Arc::clone(&self.budget));
         let allowance = Allowance::new(self.limits.allowance, Instant::now());
-        let (peer, hold) = Peer::new(PeerId::random(), mailbox, outbox, lifetime, grant, allowance);
+        let (peer, hold) = Peer::new(PeerId::random(), mailbox, lifetime, grant, allowance);
         self.peers.insert(peer.id, Arc::clone(&peer));
         Session::new(Arc::clone(self), peer, hold)
     }
@@ -188,9 +209,9 @@ impl Hub {
     pub fn mailboxes(&self) -> [(&'static str, usize); 3] {
         let mut counts = [("under-half", 0), ("over-half", 0), ("full", 0)];
         for peer in &self.peers {
-            let class = match peer.mailbox.fill() {
-                fill if fill < 0.5 => 0,
-                fill if fill < 1.0 => 1,
+            let class = match peer.mailbox.usage() {
+                usage if usage < 0.5 => 0,
+                usage if usage < 1.0 => 1,
                 _ => 2,
             };
             counts[class].1 += 1;
@@ -204,27 +225,14 @@ impl Hub {
         self.budget.used()
     }
 
+    /// How many peers are in this room.
+    fn members(&self, room: &RoomName) -> usize {
+        self.rooms.get(room).map_or(0, |room| room.len())
+    }
+
     /// The peer that a client's text addresses.
     fn peer(&self, to: &str) -> Option<Arc<Peer>> {
         let id = to.parse().ok()?;
         self.peers.get(&id).map(|peer| Arc::clone(&peer))
-    }
-
-    /// Tells somebody, or ends it: nobody is silently wrong about who is here, or about what arrived.
-    fn tell(&self, peer: &Peer, message: ServerMessage) {
-        match peer.mailbox.reserve_notice(message.weight()) {
-            Ok(slot) => slot.fill(message),
-            Err(mailbox::Refused::Full) => self.evict(peer),
-            // It is on its way out.
-            Err(mailbox::Refused::Closed) => {}
-        }
-    }
-
-    /// Ends a session that others can no longer tell the truth: nobody reaches it from now on, and whoever holds it
-    /// closes with 4001, which is also when it leaves its rooms.
-    fn evict(&self, peer: &Peer) {
-        debug!(peer = %peer.id, "evicted: no room for an announcement");
-        peer.evict();
-        self.peers.remove(&peer.id);
     }
 }

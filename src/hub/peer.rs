@@ -11,7 +11,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::allowance::Allowance;
-use super::mailbox::{Mailbox, Outbox, Queued};
+use super::letter::Waiting;
+use super::mailbox::Mailbox;
 use super::token::Tokens;
 use super::window::Window;
 use super::{Frame, Hub, Lifetime, ResumeOffer};
@@ -39,8 +40,7 @@ pub(super) struct Hold(u64);
 pub(super) struct State {
     hold: Hold,
     has_ended: bool,
-    outbox: Outbox,
-    window: Window<Arc<Queued>>,
+    window: Window<Waiting>,
     /// None: nobody can take this session up again.
     tokens: Option<Tokens>,
     /// What its credentials allow, where they are asked for.
@@ -58,8 +58,6 @@ pub(super) struct State {
 pub enum Unseated {
     /// A newer connection has it.
     TakenOver,
-    /// Others could no longer tell it the truth: there was no room for an announcement.
-    Evicted,
     /// The process stops.
     Closing,
 }
@@ -69,7 +67,6 @@ impl Peer {
     pub(super) fn new(
         id: PeerId,
         mailbox: Mailbox,
-        outbox: Outbox,
         lifetime: Lifetime,
         grant: Option<Grant>,
         allowance: Allowance,
@@ -78,7 +75,6 @@ impl Peer {
         let state = State {
             hold,
             has_ended: false,
-            outbox,
             window: Window::new(),
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
             grant,
@@ -104,7 +100,7 @@ impl Peer {
             return None;
         }
         state.tokens.as_mut()?.spend(&offer.token);
-        state.window.rewind(offer.received);
+        state.window.rewind(offer.received, self.mailbox.release());
         state.grant = grant.cloned();
         Some(self.pass_on(&mut state, false))
     }
@@ -118,14 +114,13 @@ impl Peer {
         let subject = |grant: &Grant| Arc::clone(&grant.subject);
         let is_valid = state.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&offer.token))
             && state.grant.as_ref().map(subject) == grant.map(subject);
-        is_valid && !state.has_ended && !self.mailbox.is_closed() && state.window.reaches(offer.received)
+        is_valid && !state.has_ended && state.window.reaches(offer.received)
     }
 
     /// From a connection to whoever keeps the session while there is none; `None` if nobody could take it up again.
     pub(super) fn park(&self, hold: Hold) -> Option<Hold> {
         let mut state = self.held(hold)?;
-        let can_return = state.tokens.is_some() && !self.mailbox.is_closed();
-        can_return.then(|| self.pass_on(&mut state, true))
+        state.tokens.is_some().then(|| self.pass_on(&mut state, true))
     }
 
     fn pass_on(&self, state: &mut State, parked: bool) -> Hold {
@@ -138,12 +133,6 @@ impl Peer {
     /// Whether its connection is lost at the moment.
     pub(super) fn is_parked(&self) -> bool {
         self.parked.load(Ordering::Relaxed)
-    }
-
-    /// From now on nothing is accepted for it; whoever holds the session ends it.
-    pub(super) fn evict(&self) {
-        self.mailbox.close();
-        self.stir();
     }
 
     /// Has whoever holds the session look again whether it still may.
@@ -161,9 +150,6 @@ impl Peer {
             if self.state.lock().hold != hold {
                 return Unseated::TakenOver;
             }
-            if self.mailbox.is_closed() {
-                return Unseated::Evicted;
-            }
             if hub.is_closing() {
                 return Unseated::Closing;
             }
@@ -174,22 +160,30 @@ impl Peer {
 
 impl State {
     /// The next frame for the connection: first those that an earlier one may have lost.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
-        match self.window.again() {
-            Some(frame) => Poll::Ready(frame.into()),
-            None => self.outbox.poll_take(cx).map(|queued| self.window.take(queued).into()),
+    pub(super) fn poll_next(&mut self, mailbox: &Mailbox, cx: &mut Context<'_>) -> Poll<Frame> {
+        if let Some(again) = self.window.again() {
+            return Poll::Ready(again.into());
         }
+        mailbox.poll_take(cx).map(|waiting| self.window.take(waiting).into())
+    }
+
+    /// The next frame, if there is one.
+    pub(super) fn try_next(&mut self, mailbox: &Mailbox) -> Option<Frame> {
+        if let Some(again) = self.window.again() {
+            return Some(again.into());
+        }
+        mailbox.take_now().map(|waiting| self.window.take(waiting).into())
     }
 
     /// The client's `received`. False: it was never sent that many.
-    pub(super) fn acknowledge(&mut self, count: u64) -> bool {
-        self.tokens.is_some() && self.window.acknowledge(count).is_ok()
+    pub(super) fn acknowledge(&mut self, mailbox: &Mailbox, count: u64) -> bool {
+        self.tokens.is_some() && self.window.acknowledge(count, mailbox.release()).is_ok()
     }
 
-    /// What was given to the connection has been written. Who can't resume won't acknowledge it either.
-    pub(super) fn written(&mut self) {
+    /// What was given to the connection has been written. A client that can't resume won't acknowledge it either.
+    pub(super) fn written(&mut self, mailbox: &Mailbox) {
         if self.tokens.is_none() {
-            self.window.settle();
+            self.window.settle(mailbox.release());
         }
     }
 
@@ -208,16 +202,23 @@ impl State {
         self.tokens.as_mut()
     }
 
-    /// The end. The mailbox has to be closed before. Gives back who said what is not acknowledged, and what the
+    /// The end. The mailbox has to be closed before. Gives back the senders of what is not acknowledged, and what the
     /// connection has not been given yet.
-    pub(super) fn finish(&mut self) -> (HashSet<PeerId>, Vec<Frame>) {
+    pub(super) fn finish(&mut self, mailbox: &Mailbox) -> (HashSet<PeerId>, Vec<Frame>) {
         self.has_ended = true;
-        let mut rest: Vec<Frame> = std::iter::from_fn(|| self.window.again()).map(Frame::from).collect();
-        while let Some(queued) = self.outbox.try_take() {
-            rest.push(self.window.take(queued).into());
+        let mut rest = Vec::new();
+        while let Some(again) = self.window.again() {
+            rest.push(again.into());
         }
-        let senders = self.window.unacknowledged().filter_map(|queued| queued.message.sender()).collect();
-        self.window.settle();
+        while let Some(waiting) = mailbox.take_left() {
+            rest.push(self.window.take(waiting).into());
+        }
+        let senders = self.window.unacknowledged().filter_map(|waiting| waiting.letter.message.sender()).collect();
         (senders, rest)
+    }
+
+    /// Nothing more is owed for what it has not acknowledged. After [`finish`](Self::finish).
+    pub(super) fn settle(&mut self, mailbox: &Mailbox) {
+        self.window.settle(mailbox.release());
     }
 }

@@ -6,18 +6,20 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use dashmap::Entry;
 use parking_lot::MutexGuard;
 
 use super::allowance::MESSAGE_UNITS;
-use super::mailbox::Refused;
+use super::letter::Letter;
+use super::mailbox::{Mailbox, Refused};
 use super::peer::{Hold, Peer, State};
+use super::reply::Reply;
 use super::{Frame, Hub, Place, ResumeToken, Room, Unseated};
 use crate::protocol::{
-    ClientMessage, ErrorCode, ErrorNotice, IceServer, Kind, Notice, PeerId, Reference, Request, RoomName, ServerMessage,
+    ClientMessage, ErrorCode, ErrorNotice, IceServer, Kind, Notice, PeerId, Request, RoomName, ServerMessage,
 };
 
 /// A hold on a session. Dropping it ends the session: nobody can address it any more, and it leaves its rooms.
@@ -28,6 +30,17 @@ pub struct Session {
     hub: Arc<Hub>,
     peer: Arc<Peer>,
     hold: Hold,
+}
+
+/// What has come from a client.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard<'a> {
+    /// A message.
+    Message(&'a ClientMessage<'a>),
+    /// A frame that is no message: a ping, a pong, or what can't be read.
+    Frame,
+    /// Bytes of a message that is not whole.
+    Part,
 }
 
 impl Session {
@@ -67,20 +80,17 @@ impl Session {
     /// The next message for this peer, if there is one.
     #[must_use]
     pub fn try_next(&self) -> Option<Frame> {
-        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(frame) => Some(frame),
-            Poll::Pending => None,
-        }
+        self.held()?.try_next(&self.peer.mailbox)
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Frame> {
-        self.held().map_or(Poll::Pending, |mut state| state.poll_next(cx))
+        self.held().map_or(Poll::Pending, |mut state| state.poll_next(&self.peer.mailbox, cx))
     }
 
     /// All that [`next`](Self::next) gave has been written.
     pub fn written(&self) {
         if let Some(mut state) = self.held() {
-            state.written();
+            state.written(&self.peer.mailbox);
         }
     }
 
@@ -113,20 +123,30 @@ impl Session {
         self.peer.held(self.hold)
     }
 
-    /// Spends what a frame of this many bytes costs, if the client may still say as much; says whether it did. `None` is
-    /// a frame that is no message.
+    /// Spends what so many bytes from the client cost, if it may still say as much; says whether it did.
     #[must_use]
-    pub fn afford(&self, message: Option<&ClientMessage<'_>>, bytes: usize, now: Instant) -> bool {
+    pub fn afford(&self, heard: Heard<'_>, bytes: usize, now: Instant) -> bool {
         let Some(mut state) = self.held() else { return true };
-        let units = match message {
-            // Whoever is told much has to acknowledge much.
-            Some(ClientMessage::Received(count)) if state.is_news(*count) => return true,
-            Some(ClientMessage::Broadcast { room, .. }) if state.rooms.contains(room) => {
-                MESSAGE_UNITS + self.hub.rooms.get(room).map_or(0, |room| room.len())
-            }
-            _ => MESSAGE_UNITS,
+        let units = match heard {
+            Heard::Message(message) => self.units(&state, message),
+            Heard::Frame => MESSAGE_UNITS,
+            Heard::Part => 0,
         };
         state.allowance.spend(units, bytes, now)
+    }
+
+    /// What a message costs besides its bytes: what reaches a room costs by its members.
+    fn units(&self, state: &State, message: &ClientMessage<'_>) -> usize {
+        match message {
+            // A client that is told much has to acknowledge much.
+            ClientMessage::Received(count) if state.is_news(*count) => 0,
+            ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
+                MESSAGE_UNITS + self.hub.members(room)
+            }
+            // The roster alone has a line for each of them.
+            ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(room),
+            _ => MESSAGE_UNITS,
+        }
     }
 
     /// Counts a refused frame; says whether the client has to go for it.
@@ -151,20 +171,21 @@ impl Session {
         let Some(mut state) = self.held() else { return Ok(()) };
         process(&mut state);
         let Request { reference, message } = request;
+        let reply = Reply::new(&self.peer.mailbox, place, reference);
         match message {
-            ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reference, place),
-            ClientMessage::Broadcast { room, payload } => self.broadcast(&state, room, payload, reference, place),
-            ClientMessage::Join(room) => self.join(&mut state, room, reference, place),
-            ClientMessage::Leave(room) => self.leave(&mut state, room, reference, place),
+            ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reply),
+            ClientMessage::Broadcast { room, payload } => self.broadcast(&state, &room, payload, reply),
+            ClientMessage::Join(room) => self.join(&mut state, room, reply),
+            ClientMessage::Leave(room) => self.leave(&mut state, room, reply),
             ClientMessage::IceServers => {
-                self.answer(place, Notice::IceServers { ice_servers: ice_servers(), reference });
+                reply.say(|reference| Notice::IceServers { ice_servers: ice_servers(), reference });
                 Ok(())
             }
-            ClientMessage::Received(count) if !state.acknowledge(count) => {
-                Err(self.answer_error(place, ErrorNotice::new(ErrorCode::BadMessage, reference)))
+            ClientMessage::Received(count) if !state.acknowledge(&self.peer.mailbox, count) => {
+                Err(reply.refuse(ErrorCode::BadMessage, |error| error))
             }
             ClientMessage::Received(_) | ClientMessage::Ping => {
-                self.acknowledge(place, reference);
+                reply.ack(false);
                 Ok(())
             }
         }
@@ -176,13 +197,13 @@ impl Session {
         let code = error.code();
         if let Some(mut state) = self.held() {
             process(&mut state);
-            self.answer_error(place, error);
+            self.peer.mailbox.answer(place, Notice::Error(Box::new(error)));
         }
         code
     }
 
-    /// Ends the session, in one step: nothing more is accepted, nobody reaches it, its rooms know, and so does everyone
-    /// who said what it has not acknowledged. Gives back what its connection could still be told. An older hold ends
+    /// Ends the session, in one step: nothing more is accepted, no peer reaches it, its rooms know, and so does every peer
+    /// that said what it has not acknowledged. Gives back what its connection could still be told. An older hold ends
     /// nothing.
     pub fn end(&mut self) -> Vec<Frame> {
         let Some(mut state) = self.held() else { return Vec::new() };
@@ -194,8 +215,10 @@ impl Session {
         for room in std::mem::take(&mut state.rooms) {
             self.depart(&room, None);
         }
-        let (senders, rest) = state.finish();
+        let (senders, rest) = state.finish(&self.peer.mailbox);
         self.report_undelivered(senders);
+        // Order: what is owed to them is given up once they are told.
+        state.settle(&self.peer.mailbox);
         rest
     }
 
@@ -206,112 +229,89 @@ impl Session {
         for sender in senders {
             let sender = self.hub.peers.get(&sender).map(|peer| Arc::clone(&peer));
             if let Some(sender) = sender {
-                let error = ErrorNotice::new(ErrorCode::Undelivered, None).to(&self.peer.id.to_string());
-                self.hub.tell(&sender, ServerMessage::Notice(Notice::Error(Box::new(error))));
+                sender.mailbox.tell_undelivered(self.peer.id);
             }
         }
     }
 
-    fn relay(
-        &self,
-        kind: Kind,
-        to: &str,
-        payload: Option<&str>,
-        reference: Option<Reference>,
-        place: Place,
-    ) -> Result<(), ErrorCode> {
+    fn relay(&self, kind: Kind, to: &str, payload: Option<&str>, mut reply: Reply<'_>) -> Result<(), ErrorCode> {
+        let Some(addressee) = self.hub.peer(to) else {
+            return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
+        };
+        if !self.peer.mailbox.may_owe() {
+            return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to)));
+        }
         let message = ServerMessage::Relayed { from: self.peer.id, kind, payload: payload.map(Arc::from) };
-        let addressee = self.hub.peer(to);
-        let slot = addressee.as_ref().ok_or(Refused::Closed).and_then(|peer| peer.mailbox.reserve(message.weight()));
-        let code = match slot {
-            Ok(slot) => {
-                // Order: the ack is queued before the message, or a quick reply could overtake it.
-                let parked = addressee.as_ref().is_some_and(|peer| peer.is_parked());
-                self.answer_ack(place, reference, parked);
-                slot.fill(message);
-                return Ok(());
+        // Order: the ack is ahead of the message, or a quick reply could overtake it.
+        reply.keep_seat();
+        match addressee.mailbox.put(&Letter::new(message, 1, &self.hub.budget), &self.peer.mailbox) {
+            Ok(()) => {
+                reply.ack(addressee.is_parked());
+                Ok(())
             }
-            Err(Refused::Closed) => ErrorCode::PeerUnavailable,
-            Err(Refused::Full) => ErrorCode::PeerBusy,
-        };
-        Err(self.answer_error(place, ErrorNotice::new(code, reference).to(to)))
+            Err(Refused::Closed) => Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to))),
+            Err(Refused::Full) => Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to))),
+        }
     }
 
-    fn broadcast(
-        &self,
-        state: &State,
-        name: RoomName,
-        payload: &str,
-        reference: Option<Reference>,
-        place: Place,
-    ) -> Result<(), ErrorCode> {
-        let room = if state.rooms.contains(&name) { self.hub.rooms.get(&name) } else { None };
+    fn broadcast(&self, state: &State, name: &RoomName, payload: &str, mut reply: Reply<'_>) -> Result<(), ErrorCode> {
+        let room = if state.rooms.contains(name) { self.hub.rooms.get(name) } else { None };
         let Some(room) = room else {
-            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::NotInRoom, reference).room(name)));
+            return Err(reply.refuse(ErrorCode::NotInRoom, |error| error.room(name.clone())));
         };
-        let message = ServerMessage::Broadcast { room: name.clone(), from: self.peer.id, payload: payload.into() };
-        let (mut slots, mut busy) = (Vec::with_capacity(room.len()), Vec::new());
-        for (id, member) in room.others(self.peer.id) {
-            match member.mailbox.reserve(message.weight()) {
-                Ok(slot) => slots.push(slot),
-                Err(Refused::Full) => busy.push(id),
-                // It is on its way out of the room.
-                Err(Refused::Closed) => {}
-            }
-        }
+        let others = || room.others(self.peer.id);
         // Order: as in `relay`.
-        let answered = if busy.is_empty() {
-            self.acknowledge(place, reference);
-            Ok(())
+        reply.keep_seat();
+        let busy: Vec<PeerId> = if self.peer.mailbox.may_owe() {
+            let message = ServerMessage::Broadcast { room: name.clone(), from: self.peer.id, payload: payload.into() };
+            let letter = Letter::new(message, room.len() - 1, &self.hub.budget);
+            // One that has closed is on its way out of the room.
+            let is_full = |member: &Arc<Peer>| member.mailbox.put(&letter, &self.peer.mailbox) == Err(Refused::Full);
+            others().filter(|(_, member)| is_full(member)).map(|(id, _)| id).collect()
         } else {
-            Err(self.answer_error(place, ErrorNotice::new(ErrorCode::PeerBusy, reference).room(name).peers(busy)))
+            others().map(|(id, _)| id).collect()
         };
-        for slot in slots {
-            slot.fill(message.clone());
+        if busy.is_empty() {
+            reply.ack(false);
+            return Ok(());
         }
-        answered
+        Err(reply.refuse(ErrorCode::PeerBusy, |error| error.room(name.clone()).peers(busy)))
     }
 
-    fn join(
-        &self,
-        state: &mut State,
-        name: RoomName,
-        reference: Option<Reference>,
-        place: Place,
-    ) -> Result<(), ErrorCode> {
+    fn join(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
         if !state.may_enter(&name) {
-            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::RoomNotAllowed, reference).room(name)));
+            return Err(reply.refuse(ErrorCode::RoomNotAllowed, |error| error.room(name)));
         }
         let is_member = state.rooms.contains(&name);
         if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| state.rooms.len() >= limit.get()) {
-            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::TooManyRooms, reference).room(name)));
+            return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(name)));
         }
         // The room's lock is held to the end: roster and announcements are one instant.
         let mut room = self.hub.rooms.entry(name.clone()).or_default();
         if !is_member && room.is_full(self.hub.limits.peers_per_room) {
-            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::RoomFull, reference).room(name)));
+            return Err(reply.refuse(ErrorCode::RoomFull, |error| error.room(name)));
         }
         let peers = room.others(self.peer.id).map(|(id, _)| id).collect();
-        self.answer(place, Notice::Joined { room: name.clone(), peers, reference });
+        // The name that all its members share.
+        let name = room.key().clone();
+        if is_member {
+            // The roster says it all.
+            self.peer.mailbox.forget(&name);
+        }
+        reply.say(|reference| Notice::Joined { room: name.clone(), peers, reference });
         if !is_member {
-            self.announce(&room, &Notice::PeerJoined { room: name.clone(), peer: self.peer.id });
+            self.announce(&room, |member| member.tell_joined(&name, self.peer.id));
             room.insert(self.peer.id, Arc::clone(&self.peer));
             state.rooms.insert(name);
         }
         Ok(())
     }
 
-    fn leave(
-        &self,
-        state: &mut State,
-        name: RoomName,
-        reference: Option<Reference>,
-        place: Place,
-    ) -> Result<(), ErrorCode> {
+    fn leave(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
         if !state.rooms.remove(&name) {
-            return Err(self.answer_error(place, ErrorNotice::new(ErrorCode::NotInRoom, reference).room(name)));
+            return Err(reply.refuse(ErrorCode::NotInRoom, |error| error.room(name)));
         }
-        self.depart(&name, Some((place, Notice::Left { room: name.clone(), reference })));
+        self.depart(&name, Some(reply));
         Ok(())
     }
 
@@ -322,52 +322,33 @@ impl Session {
         for name in forbidden {
             state.rooms.remove(&name);
             self.depart(&name, None);
-            self.hub.tell(&self.peer, ServerMessage::Notice(Notice::Left { room: name, reference: None }));
+            self.peer.mailbox.tell_expelled(&name);
         }
     }
 
     /// Takes this peer out of a room, answers it, tells the others, and takes the room away if it was the last.
-    fn depart(&self, name: &RoomName, answer: Option<(Place, Notice)>) {
+    fn depart(&self, name: &RoomName, reply: Option<Reply<'_>>) {
         let Entry::Occupied(mut entry) = self.hub.rooms.entry(name.clone()) else { return };
         let room = entry.get_mut();
         room.remove(self.peer.id);
-        if let Some((place, notice)) = answer {
-            self.answer(place, notice);
+        self.peer.mailbox.forget(name);
+        if let Some(reply) = reply {
+            reply.say(|reference| Notice::Left { room: name.clone(), reference });
         }
-        self.announce(room, &Notice::PeerLeft { room: name.clone(), peer: self.peer.id });
+        self.announce(room, |member| member.tell_left(name, self.peer.id));
         if room.is_empty() {
             entry.remove();
         }
     }
 
-    /// Tells all others of a room, or ends those who can't be told: a roster is never silently wrong.
-    fn announce(&self, room: &Room<Arc<Peer>>, notice: &Notice) {
+    /// Tells all others of a room.
+    fn announce(&self, room: &Room<Arc<Peer>>, tell: impl Fn(&Mailbox)) {
         if self.hub.is_closing() {
             return;
         }
         for (_, member) in room.others(self.peer.id) {
-            self.hub.tell(member, ServerMessage::Notice(notice.clone()));
+            tell(&member.mailbox);
         }
-    }
-
-    fn acknowledge(&self, place: Place, reference: Option<Reference>) {
-        self.answer_ack(place, reference, false);
-    }
-
-    fn answer_ack(&self, place: Place, reference: Option<Reference>, parked: bool) {
-        if let Some(reference) = reference {
-            self.answer(place, Notice::Ack { reference, parked });
-        }
-    }
-
-    fn answer_error(&self, place: Place, error: ErrorNotice) -> ErrorCode {
-        let code = error.code();
-        self.answer(place, Notice::Error(Box::new(error)));
-        code
-    }
-
-    fn answer(&self, place: Place, notice: Notice) {
-        self.peer.mailbox.answer(place, ServerMessage::Notice(notice));
     }
 }
 

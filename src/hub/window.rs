@@ -17,41 +17,36 @@ pub(super) struct Window<F> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NeverSent;
 
-impl<F: Clone> Window<F> {
-    /// More room than this is given back when the window is empty: an idle session holds nothing.
-    const KEPT: usize = 16;
-
+impl<F> Window<F> {
     pub(super) fn new() -> Self {
         Self { frames: VecDeque::new(), acknowledged: 0, taken: 0, written: 0 }
     }
 
     /// The next frame that the connection of the moment has not been given, with its number from 1.
-    pub(super) fn again(&mut self) -> Option<(u64, F)> {
-        let frame = self.frames.get(usize::try_from(self.written - self.acknowledged).ok()?)?.clone();
+    pub(super) fn again(&mut self) -> Option<(u64, &F)> {
+        let frame = self.frames.get(usize::try_from(self.written - self.acknowledged).ok()?)?;
         self.written += 1;
         Some((self.written, frame))
     }
 
     /// A new frame, on its way to the connection. Only when there is nothing to give [`again`](Self::again).
-    pub(super) fn take(&mut self, frame: F) -> (u64, F) {
+    pub(super) fn take(&mut self, frame: F) -> (u64, &F) {
         debug_assert_eq!(self.written, self.taken, "frames leave in order");
-        self.frames.push_back(frame.clone());
+        self.frames.push_back(frame);
         self.taken += 1;
         self.written = self.taken;
-        (self.taken, frame)
+        (self.taken, self.frames.back().expect("it was just put there"))
     }
 
-    /// The client has got this many. What it said before may come again.
-    pub(super) fn acknowledge(&mut self, count: u64) -> Result<(), NeverSent> {
+    /// The client has got this many: those frames are released. What it said before may come again.
+    pub(super) fn acknowledge(&mut self, count: u64, release: impl FnMut(F)) -> Result<(), NeverSent> {
         if count > self.written {
             return Err(NeverSent);
         }
         let news = count.saturating_sub(self.acknowledged);
-        self.frames.drain(..usize::try_from(news).expect("no more than there are"));
+        self.frames.drain(..usize::try_from(news).expect("no more than there are")).for_each(release);
         self.acknowledged += news;
-        if self.frames.is_empty() {
-            self.frames.shrink_to(Self::KEPT);
-        }
+        shrink(&mut self.frames);
         Ok(())
     }
 
@@ -61,8 +56,8 @@ impl<F: Clone> Window<F> {
     }
 
     /// All that was given to the connection is as good as got: for a client that does not acknowledge.
-    pub(super) fn settle(&mut self) {
-        self.acknowledge(self.written).expect("it was written");
+    pub(super) fn settle(&mut self, release: impl FnMut(F)) {
+        self.acknowledge(self.written, release).expect("it was written");
     }
 
     /// Whether a connection can go on after this many frames.
@@ -71,15 +66,25 @@ impl<F: Clone> Window<F> {
     }
 
     /// A new connection, whose client has got this many. Call it only where the window [`reaches`](Self::reaches).
-    pub(super) fn rewind(&mut self, received: u64) {
-        self.written = self.taken;
-        self.acknowledge(received).expect("the window reaches it");
+    pub(super) fn rewind(&mut self, received: u64, release: impl FnMut(F)) {
         self.written = received;
+        self.acknowledge(received, release).expect("the window reaches it");
     }
 
     /// All that is not acknowledged.
     pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &F> {
         self.frames.iter()
+    }
+}
+
+/// More room than this for what is no longer there is given back.
+const KEPT: usize = 4;
+
+/// Gives back the room of what is no longer in a queue: an idle session holds nothing, and one that was flooded no more
+/// than four times what it still has.
+pub(super) fn shrink<F>(frames: &mut VecDeque<F>) {
+    if frames.capacity() > KEPT.max(4 * frames.len()) {
+        frames.shrink_to(2 * frames.len());
     }
 }
 
@@ -90,29 +95,36 @@ mod tests {
     fn window(taken: u64) -> Window<u64> {
         let mut window = Window::new();
         for number in 1..=taken {
-            assert_eq!(window.take(number), (number, number));
+            assert_eq!(window.take(number), (number, &number));
         }
         window
+    }
+
+    fn replay(window: &mut Window<u64>) -> Vec<(u64, u64)> {
+        std::iter::from_fn(|| window.again().map(|(number, frame)| (number, *frame))).collect()
     }
 
     #[test]
     fn frames_follow_what_was_received_each_once_and_in_order() {
         let mut window = window(5);
         assert!(window.reaches(2));
-        window.rewind(2);
-        assert_eq!(std::iter::from_fn(|| window.again()).collect::<Vec<_>>(), [(3, 3), (4, 4), (5, 5)]);
-        assert_eq!(window.take(6), (6, 6));
-        window.rewind(6);
+        window.rewind(2, drop);
+        assert_eq!(replay(&mut window), [(3, 3), (4, 4), (5, 5)]);
+        assert_eq!(window.take(6), (6, &6));
+        window.rewind(6, drop);
         assert_eq!(window.again(), None);
     }
 
     #[test]
-    fn what_was_acknowledged_is_dropped_and_cannot_be_asked_for() {
+    fn what_was_acknowledged_is_released_and_cannot_be_asked_for() {
         let mut window = window(5);
         assert!(window.is_news(3));
-        assert_eq!(window.acknowledge(3), Ok(()));
+        let mut released = Vec::new();
+        assert_eq!(window.acknowledge(3, |frame| released.push(frame)), Ok(()));
+        assert_eq!(released, [1, 2, 3]);
         assert!(!window.is_news(3) && !window.is_news(6));
-        assert_eq!(window.acknowledge(1), Ok(()), "an old acknowledgement that was sent again");
+        let again = window.acknowledge(1, |frame| panic!("{frame} was released before"));
+        assert_eq!(again, Ok(()), "an old acknowledgement that was sent again");
         assert_eq!(window.unacknowledged().copied().collect::<Vec<_>>(), [4, 5]);
         assert!(!window.reaches(2) && window.reaches(3));
     }
@@ -120,25 +132,27 @@ mod tests {
     #[test]
     fn what_was_never_sent_can_be_neither_acknowledged_nor_received() {
         let mut window = window(5);
-        assert_eq!(window.acknowledge(6), Err(NeverSent));
+        assert_eq!(window.acknowledge(6, drop), Err(NeverSent));
         assert!(!window.reaches(6));
-        window.rewind(2);
-        assert_eq!(window.acknowledge(3), Err(NeverSent), "not over this connection");
+        window.rewind(2, drop);
+        assert_eq!(window.acknowledge(3, drop), Err(NeverSent), "not over this connection");
     }
 
     #[test]
     fn a_cut_in_the_middle_of_a_replay_loses_nothing() {
         let mut window = window(4);
-        window.rewind(1);
-        assert_eq!(window.again(), Some((2, 2)));
-        window.rewind(1);
-        assert_eq!(std::iter::from_fn(|| window.again()).count(), 3);
+        window.rewind(1, drop);
+        assert_eq!(window.again(), Some((2, &2)));
+        window.rewind(1, drop);
+        assert_eq!(replay(&mut window).len(), 3);
     }
 
     #[test]
-    fn an_idle_window_holds_nothing() {
+    fn a_window_holds_little_more_than_what_is_in_it() {
         let mut window = window(1000);
-        window.settle();
-        assert!(window.frames.capacity() <= Window::<u64>::KEPT);
+        window.acknowledge(900, drop).unwrap();
+        assert!(window.frames.capacity() <= 400);
+        window.settle(drop);
+        assert!(window.frames.capacity() <= KEPT);
     }
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod code;
+pub mod footprint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod id;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{ClientMessage, ErrorCode, Kind, PeerId, Reference, Request, RoomName};
+use super::{ClientMessage, ErrorCode, Kind, PeerId, Reference, Request, RoomName, footprint};
 
 /// A server's message, before it is text.
 ///
@@ -248,23 +248,21 @@ impl fmt::Debug for IceServer {
 }
 
 impl IceServer {
-    fn weight(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         let texts = self.urls.iter().chain(&self.username).chain(&self.credential);
-        size_of::<Self>() + texts.map(|text| size_of::<String>() + text.len()).sum::<usize>()
+        list_bytes(&self.urls) + texts.map(|text| footprint::allocated(text.capacity())).sum::<usize>()
     }
 }
 
 impl ServerMessage {
-    /// The bytes that it holds in memory while it waits, at most: what mailboxes are bounded by.
+    /// The bytes of memory that it holds besides itself.
     #[must_use]
-    pub fn weight(&self) -> usize {
-        let heap = match self {
-            Self::Relayed { payload, .. } => payload.as_ref().map_or(0, |payload| payload.len()),
-            // Shared, and counted by everyone who holds it: a bound that is kept by each is kept by all.
-            Self::Broadcast { payload, .. } => payload.len(),
-            Self::Notice(notice) => notice.weight(),
-        };
-        size_of::<Self>() + heap
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Relayed { payload, .. } => payload.as_ref().map_or(0, |payload| footprint::shared(payload.len())),
+            Self::Broadcast { room, payload, .. } => name_bytes(room) + footprint::shared(payload.len()),
+            Self::Notice(notice) => notice.heap_bytes(),
+        }
     }
 
     /// Who says it. `None`: the server.
@@ -290,29 +288,43 @@ impl ServerMessage {
 }
 
 impl Notice {
-    fn weight(&self) -> usize {
-        let reference = |reference: &Option<Reference>| reference.as_ref().map_or(0, |r| r.as_json().len());
+    fn heap_bytes(&self) -> usize {
         match self {
-            Self::Ack { reference, .. } => reference.as_json().len(),
-            Self::Joined { room, peers, reference: r } => room.as_str().len() + size_of_val(&peers[..]) + reference(r),
-            Self::Left { room, reference: r } => room.as_str().len() + reference(r),
-            Self::PeerJoined { room, .. } | Self::PeerLeft { room, .. } => room.as_str().len(),
-            Self::IceServers { ice_servers, reference: r } => {
-                ice_servers.iter().map(IceServer::weight).sum::<usize>() + reference(r)
+            Self::Ack { reference, .. } => reference_bytes(Some(reference)),
+            Self::Joined { room, peers, reference } => {
+                name_bytes(room) + list_bytes(peers) + reference_bytes(reference.as_ref())
             }
-            Self::Error(error) => error.weight(),
+            Self::Left { room, reference } => name_bytes(room) + reference_bytes(reference.as_ref()),
+            Self::PeerJoined { room, .. } | Self::PeerLeft { room, .. } => name_bytes(room),
+            Self::IceServers { ice_servers, reference } => {
+                let heap: usize = ice_servers.iter().map(IceServer::heap_bytes).sum();
+                list_bytes(ice_servers) + heap + reference_bytes(reference.as_ref())
+            }
+            Self::Error(error) => footprint::allocated(size_of::<ErrorNotice>()) + error.heap_bytes(),
         }
     }
 }
 
 impl ErrorNotice {
-    fn weight(&self) -> usize {
-        size_of::<Self>()
-            + self.to.as_ref().map_or(0, |to| to.len())
-            + self.room.as_ref().map_or(0, |room| room.as_str().len())
-            + size_of_val(&self.peers[..])
-            + self.reference.as_ref().map_or(0, |reference| reference.as_json().len())
+    fn heap_bytes(&self) -> usize {
+        self.to.as_ref().map_or(0, |to| footprint::allocated(to.len()))
+            + self.room.as_ref().map_or(0, name_bytes)
+            + list_bytes(&self.peers)
+            + reference_bytes(self.reference.as_ref())
     }
+}
+
+fn name_bytes(room: &RoomName) -> usize {
+    footprint::shared(room.as_str().len())
+}
+
+fn reference_bytes(reference: Option<&Reference>) -> usize {
+    reference.map_or(0, |reference| footprint::allocated(reference.as_json().len()))
+}
+
+/// A list that grew by doubling has up to twice the room that it needs.
+fn list_bytes<T>(list: &Vec<T>) -> usize {
+    footprint::allocated(list.capacity() * size_of::<T>())
 }
 
 /// By hand, because this is every message of every call: one allocation of the right size, no escaping to look for.
@@ -469,10 +481,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_weighs_at_least_its_payload() {
+    fn a_message_holds_at_least_its_payload() {
         let payload: Arc<str> = "x".repeat(1000).into();
         let from = PeerId::random();
         let relayed = ServerMessage::Relayed { from, kind: Kind::Offer, payload: Some(payload) };
-        assert!((1000..1200).contains(&relayed.weight()));
+        assert!((1000..1200).contains(&relayed.heap_bytes()));
     }
 }

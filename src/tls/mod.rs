@@ -1,13 +1,13 @@
 //! The certificate and its key: read and checked here, [`served`](ServedPair) to new connections, and
 //! [`watched`](Watch) for what comes after them. Where developers have no pair, `development` makes one.
 
+mod concern;
 mod development;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod served;
 mod watch;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +19,11 @@ use rustls_pemfile::Item;
 use x509_parser::prelude::{FromDer as _, Validity, X509Certificate};
 
 pub use served::ServedPair;
-pub(crate) use served::server_config;
+pub(crate) use served::{is_stun, server_config};
 pub use watch::Watch;
 
 use crate::error::{StartError, TlsProblem};
+use crate::file;
 
 /// Where a certificate chain and its key are.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ fn load(paths: &PairPaths) -> Result<Pair, StartError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
-    fs::read(path).map_err(|error| match error.kind() {
+    file::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => TlsProblem::Missing,
         _ => TlsProblem::Unreadable(error),
     })

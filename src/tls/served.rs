@@ -56,7 +56,18 @@ impl ResolvesServerCert for ServedPair {
     }
 }
 
-/// TLS 1.2 and 1.3 with the pair that is served, HTTP/1.1 only, since WebSockets over `h2` are not offered.
+/// What clients call HTTP in TLS's handshake, where they say (RFC 7301). WebSockets over `h2` are not offered.
+const HTTP: &[u8] = b"http/1.1";
+
+/// … and STUN, with TURN or without (RFC 7443). The page's port has all of them.
+const STUN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
+
+/// Whether what was agreed on is STUN or TURN, and nothing else.
+pub(crate) fn is_stun(protocol: &[u8]) -> bool {
+    STUN.contains(&protocol)
+}
+
+/// TLS 1.2 and 1.3 with the pair that is served.
 ///
 /// One for the life of the server: sessions are resumed over a change of the pair.
 pub(crate) fn server_config(pair: Arc<ServedPair>) -> Arc<ServerConfig> {
@@ -65,7 +76,7 @@ pub(crate) fn server_config(pair: Arc<ServedPair>) -> Arc<ServerConfig> {
         .expect("the provider has suites for both versions of TLS")
         .with_no_client_auth()
         .with_cert_resolver(pair);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = [&[HTTP][..], &STUN].concat().into_iter().map(<[u8]>::to_vec).collect();
     // Each connection brings one for its successor: a second would be work, and would drive another out of the memory.
     config.send_tls13_tickets = 1;
     Arc::new(config)

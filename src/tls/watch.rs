@@ -1,6 +1,6 @@
 //! Notices that the files of the pair have changed, and that the certificate ends soon.
 //!
-//! Whoever renews a certificate writes two files, or swaps symbolic links to them, and tells nobody. So the watch asks
+//! What renews a certificate writes two files, or swaps symbolic links to them, and tells no program. So the watch asks
 //! the system every few seconds what the paths lead to: a poll sees the swap of any link on the way, which a
 //! notification for a file or a folder does not.
 
@@ -16,13 +16,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use x509_parser::prelude::Validity;
 
-use super::{Audience, PairPaths, ServedPair, development, load};
-use crate::error::StartError;
+use super::concern::concerns;
+use super::{Audience, Pair, PairPaths, ServedPair, development, load};
+use crate::error::{StartError, TlsProblem};
+use crate::file;
 
 /// In seconds.
 const DAY: i64 = 24 * 3600;
 
-/// How long before its end a certificate is warned of: whatever renews it has failed for two weeks or more by then.
+/// How long before its end a certificate is warned of: what renews it has failed for two weeks or more by then.
 const NOTICE: i64 = 14 * DAY;
 
 /// Keeps what is served up to date with the files.
@@ -40,7 +42,7 @@ pub struct Watch {
 enum Look {
     /// It is time to.
     Poll,
-    /// Somebody wants them to be read.
+    /// SIGHUP.
     Asked,
 }
 
@@ -56,7 +58,9 @@ impl Watch {
         }
         // Order: looked at before they are read, so that a change in between is still to be seen.
         let files = Changes::new(stamps(&paths));
-        let served = Arc::new(ServedPair::new(load(&paths)?));
+        let pair = load(&paths).map_err(|error| not_made(error, &paths, audience))?;
+        warn_of_concerns(&paths.cert, &pair);
+        let served = Arc::new(ServedPair::new(pair));
         let mut watch = Self { paths, served, files, warned: None };
         watch.warn_if_due(now());
         Ok(watch)
@@ -78,12 +82,12 @@ impl Watch {
                 () = self.served.asked() => Look::Asked,
                 _ = polls.tick() => Look::Poll,
             };
-            // A disk may be slow or gone: none of the threads that serve waits for it.
-            let looking = tokio::task::spawn_blocking(move || {
+            let what = format!("--cert {} and --key", self.paths.cert.display());
+            let looking = file::read_apart(&what, move || {
                 self.look(look, now());
                 self
             });
-            let Some(Ok(watch)) = stop.run_until_cancelled(looking).await else { return };
+            let Some(watch) = stop.run_until_cancelled(looking).await.flatten() else { return };
             self = watch;
         }
     }
@@ -102,6 +106,7 @@ impl Watch {
         let cert = self.paths.cert.display();
         match load(&self.paths) {
             Ok(pair) => {
+                warn_of_concerns(&self.paths.cert, &pair);
                 self.served.replace(pair);
                 self.warned = None;
                 info!("--cert {cert}: serving what is there now, valid to {}", self.served.validity().not_after);
@@ -128,6 +133,24 @@ impl Watch {
                 warn!("--cert {cert}: the certificate expires in {days} days, on {not_after}; renew it");
             }
         }
+    }
+}
+
+/// Of a pair that was not asked for by its path, and is missing: why it was not made.
+fn not_made(error: StartError, paths: &PairPaths, audience: Audience) -> StartError {
+    match error {
+        StartError::TlsFile { flag, path, problem: TlsProblem::Missing }
+            if audience == Audience::Public && paths.are_for_development() =>
+        {
+            StartError::TlsFile { flag, path, problem: TlsProblem::NotMade }
+        }
+        other => other,
+    }
+}
+
+fn warn_of_concerns(cert: &Path, pair: &Pair) {
+    for concern in concerns(pair) {
+        warn!("--cert {}: {concern}", cert.display());
     }
 }
 
@@ -176,7 +199,7 @@ impl<S: Copy + Eq> Changes<S> {
     }
 
     /// Whether to read them: they are not what was read last, and have not changed since the last look. Two files are
-    /// not written at once, and nobody wants to hear of the moment in between.
+    /// not written at once, and the moment in between is not worth a warning.
     fn are_due(&mut self, now: S) -> bool {
         let is_settled = self.seen == now;
         self.seen = now;

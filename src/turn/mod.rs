@@ -12,6 +12,7 @@ mod framing;
 pub(crate) mod fuzzing;
 mod interface;
 mod nonce;
+mod patience;
 mod quota;
 mod relay;
 mod routes;
@@ -34,6 +35,7 @@ pub(crate) use counters::Counters;
 pub use counters::TurnCount;
 pub use quota::TurnLimits;
 
+use crate::admission::{Admission, AdmissionLimits};
 use crate::ice::credential::TurnSecret;
 use crate::meter::Meters;
 use crate::net::{Cidr, Family, Host};
@@ -79,6 +81,8 @@ pub(crate) struct Turn {
     /// As it was at the last look.
     host: ArcSwap<Host>,
     handshake_timeout: Duration,
+    /// Clients over streams that ask for long and have no allocation: at most as many as may have one.
+    waiting: Admission,
     tasks: Tasks,
     counters: Counters,
 }
@@ -93,6 +97,8 @@ impl Turn {
             bytes_per_second: config.limits.bytes_per_second.map(even),
         };
         let refusals = Mutex::new(Meters::new(even(config.limits.refusals_per_second), Instant::now()));
+        let TurnLimits { allocations, allocations_per_address, .. } = config.limits;
+        let waiting = AdmissionLimits { all: allocations, per_address: allocations_per_address, newcomers: None };
         Arc::new(Self {
             rules,
             refusals,
@@ -101,6 +107,7 @@ impl Turn {
             relay_addresses: config.relay_addresses,
             host: ArcSwap::default(),
             handshake_timeout: config.handshake_timeout,
+            waiting: Admission::new(waiting, Instant::now()),
             tasks,
             counters: Counters::default(),
         })
@@ -110,6 +117,11 @@ impl Turn {
     pub(crate) fn follow(&self, host: Host) {
         self.rules.filter.follow(host.addresses().iter().copied().chain(self.advertised.addresses()).collect());
         self.host.store(Arc::new(host));
+    }
+
+    /// Whether it is an address of this host.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.host.load().addresses().contains(&address)
     }
 
     /// Whether it relays, or only tells clients their addresses.

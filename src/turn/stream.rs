@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::framing::{self, Front};
+use super::patience::Patience;
 use super::relay::{self, RelaySocket, Wrapped};
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
@@ -29,6 +30,7 @@ pub(super) struct StreamClient<S> {
     client: SocketAddr,
     local: IpAddr,
     allocation: Option<Allocation<RelaySocket>>,
+    patience: Patience,
     inbound: Option<(Meter, Flow)>,
     received: Vec<u8>,
     pending: Vec<u8>,
@@ -36,19 +38,21 @@ pub(super) struct StreamClient<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr) -> Self {
-        let inbound = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
-        Self { turn, stream, client, local, allocation: None, inbound, received: Vec::new(), pending: Vec::new() }
+        let now = Instant::now();
+        let inbound = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, now), limit));
+        let patience = Patience::new(turn.handshake_timeout, now);
+        let (received, pending) = (Vec::new(), Vec::new());
+        Self { turn, stream, client, local, allocation: None, patience, inbound, received, pending }
     }
 
-    /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation.
+    /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation and asks for nothing.
     pub(super) async fn run(mut self) {
         let stop = self.turn.tasks.stop().clone();
-        let mut idle_until = Instant::now() + self.turn.handshake_timeout;
         loop {
-            let until = self.allocation.as_ref().map_or(idle_until, |allocation| allocation.expires);
+            let until = self.allocation.as_ref().map_or(self.patience.until(), |allocation| allocation.expires);
             let served = tokio::select! {
                 () = stop.cancelled(), if self.allocation.is_none() => return,
-                () = tokio::time::sleep_until(until.into()) => return,
+                () = tokio::time::sleep_until(until.into()) => if self.goes_on() { Ok(()) } else { return },
                 read = read(&mut self.stream, &mut self.received) => read.and_then(|()| self.take_all()),
                 () = readable(self.allocation.as_ref()) => {
                     self.bring_in();
@@ -59,10 +63,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
                 return;
             }
             if self.allocation.is_some() {
-                // After a refresh to zero there is as much time as at the beginning.
-                idle_until = Instant::now() + self.turn.handshake_timeout;
+                self.patience.begin_anew(Instant::now());
             }
         }
+    }
+
+    /// At a deadline: whether the client may stay.
+    fn goes_on(&mut self) -> bool {
+        let (now, turn, client) = (Instant::now(), &self.turn, self.client.ip());
+        self.allocation.is_none() && self.patience.goes_on(now, || turn.waiting.enter(client, now).ok())
     }
 
     fn take_all(&mut self) -> io::Result<()> {
@@ -102,6 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
             Outcome::Drop => {}
             // A stream's source is who it says, and each answer costs it a request.
             Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) | Outcome::Challenge(answer) => {
+                self.patience.asked();
                 self.pending.extend_from_slice(&answer);
             }
             Outcome::Relay(peer, data) => {

@@ -35,7 +35,7 @@ export class Coturn {
   static async start() {
     const { path, env } = program('turnserver');
     const folder = await mkdtemp(join(tmpdir(), 'entremise-coturn-'));
-    const secret = 'north and south';
+    const secret = 'the north and the south';
     await writeFile(join(folder, 'secret'), secret);
     const port = await freePort();
     const child = spawn(path, [

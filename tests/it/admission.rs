@@ -83,13 +83,13 @@ async fn a_broken_handshake_is_refused_with_400_or_426() {
     let server = Server::start(&[]);
     let [connection, upgrade, version, key] = HANDSHAKE;
     for (headers, status, code) in [
-        (&[upgrade, version, key][..], 400, "bad-handshake"),
+        (&[upgrade, version, key][..], 426, "upgrade-removed"),
         (&[connection, upgrade, version], 400, "bad-handshake"),
         (&[connection, upgrade, version, "Sec-WebSocket-Key: short"], 400, "bad-handshake"),
         (&[connection, upgrade, version, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ="], 400, "bad-handshake"),
         (&[connection, upgrade, "Sec-WebSocket-Version: 12", key], 426, "bad-version"),
         (&[connection, upgrade, key], 426, "bad-version"),
-        (&[connection, version, key], 426, "upgrade-required"),
+        (&[connection, version, key], 426, "upgrade-removed"),
     ] {
         let answer = server.request("GET", "/ws", headers).await;
         assert_refused(&answer, status, code);

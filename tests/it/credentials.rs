@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use entremise::auth::{Claims, Secret};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PublicKeyData as _};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Error;
 
@@ -180,8 +181,8 @@ async fn a_token_and_the_secret_are_not_logged() {
     let token = token("alice");
     connect(&program, &token).await.fence().await;
     assert_unauthorized(&program.request("GET", "/ws", &[&authorization(&format!("{token}x"))]).await);
+    program.logs("asks for a WebSocket", 2).await;
     let log = program.log();
-    assert!(log.contains("asks for a WebSocket"), "{log}");
     let signature = token.rsplit('.').next().expect("a signature");
     for secret in [signature, SECRET] {
         assert!(!log.contains(secret), "{secret}: {log}");
@@ -317,4 +318,56 @@ async fn rooms_that_new_credentials_do_not_name_are_left() {
     assert!(again.ask(join("hall")).await.contains("room-not-allowed"));
     bob.say(r#"{"type":"message","room":"lobby","message":1}"#).await;
     again.hears(format!(r#"{{"type":"message","room":"lobby","from":"{}","message":1}}"#, bob.id)).await;
+}
+
+/// A token for all rooms that is signed with this secret.
+fn token_by(secret: &str) -> String {
+    Claims::new("alice", now() + 3600).mint(&Secret::new(secret.as_bytes()).expect("long enough"))
+}
+
+#[tokio::test]
+async fn keys_are_rotated_by_a_second_one_and_a_hangup() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [before, after] = ["before", "after"].map(|name| folder.path().join(name));
+    let [old, new, newest] = ["old", "new", "newest"].map(|name| format!("a secret of thirty-two bytes: {name}"));
+    crate::pair::replace(&before, &old);
+    crate::pair::replace(&after, &new);
+    let flags = [&before, &after].map(|file| format!("--auth-jwt-secret-file={}", file.display()));
+    let program = Program::start(&flags.each_ref().map(String::as_str)).await;
+    let lets_in = async |secret: &str| {
+        let answer = program.request("GET", "/ice", &[&authorization(&token_by(secret))]).await;
+        assert!(answer.status == 200 || answer.status == 401);
+        answer.status == 200
+    };
+    let mut alice = connect(&program, &token_by(&old)).await;
+    assert!(lets_in(&old).await && lets_in(&new).await && !lets_in(&newest).await);
+
+    crate::pair::replace(&before, &newest);
+    assert!(lets_in(&old).await, "nothing is read before the signal");
+    program.signal(Signal::HUP);
+    within("the newest key to count", async { while !lets_in(&newest).await {} }).await;
+    assert!(!lets_in(&old).await && lets_in(&new).await);
+    alice.fence().await;
+
+    crate::pair::replace(&after, "short");
+    program.signal(Signal::HUP);
+    program.logs("has 5 bytes, and HS256 needs 32", 1).await;
+    program.logs("the keys of before still count", 1).await;
+    assert!(lets_in(&newest).await && lets_in(&new).await);
+    alice.fence().await;
+    let log = program.log();
+    assert!(!log.contains(&newest) && !log.contains(&new), "{log}");
+}
+
+#[tokio::test]
+async fn a_key_that_hangs_does_not_delay_the_end() {
+    let (folder, flag) = secret_file();
+    let program = Program::start(&[&flag]).await;
+    let file = folder.path().join("secret");
+    crate::attack::process::make_pipe(&file);
+    program.signal(Signal::HUP);
+    let _writer = crate::attack::process::hang_reader(&file).await;
+    assert_eq!(program.request("GET", "/ice", &[&authorization(&token("alice"))]).await.status, 200);
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await.status.code(), Some(0));
 }

@@ -1,12 +1,18 @@
-//! The server's end: everybody is told, and nobody can delay it past the deadline.
+//! The server's end: all peers are told, and none can delay it past the deadline.
 
 use std::io;
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use entremise::tasks::Drained;
+use futures_util::StreamExt as _;
+use rustix::process::Signal;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::http::{Answer, exchange, try_exchange};
+use crate::pair::Pair;
+use crate::program::{Program, command};
 use crate::raw::HANDSHAKE;
 use crate::server::Server;
 use crate::{DEADLINE, within};
@@ -127,4 +133,55 @@ async fn a_bad_handshake_is_named_before_the_drain() {
     assert_eq!((answer.status, &*answer.code()), (426, "bad-version"));
     let answer = answer_while_draining(&[connection, upgrade, HANDSHAKE[2], "Sec-WebSocket-Key: short"]).await;
     assert_eq!((answer.status, &*answer.code()), (400, "bad-handshake"));
+}
+
+/// Waits until this listener says that it is not ready.
+async fn comes_to_be_unready(address: SocketAddr) {
+    let ask = async || {
+        let mut tcp = TcpStream::connect(address).await?;
+        let head = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        try_exchange(&mut tcp, head).await
+    };
+    let unready = async { while ask().await.expect("it is served").status != 503 {} };
+    within("503", unready).await;
+}
+
+#[tokio::test]
+async fn in_the_drains_delay_readiness_ends_and_all_are_served() {
+    let flags = ["--plain-http", "--drain-delay=600", "--metrics-listen=127.0.0.1:0"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let program =
+        Program::serve(command(folder.path(), &[&flags[..], &["--listen=127.0.0.1:0"]].concat()), || Pair::new().root)
+            .await;
+    let metrics = program.log();
+    let metrics =
+        metrics.split("metrics: http://").nth(1).and_then(|rest| rest.split('/').next()).expect("it is logged");
+    let metrics = metrics.parse().expect("an address");
+    let url = format!("ws://{}/ws", program.address);
+    let (mut peer, _) = tokio_tungstenite::client_async(&url, program.tcp().await).await.expect("a WebSocket");
+    program.signal(Signal::TERM);
+    for listener in [program.address, metrics] {
+        comes_to_be_unready(listener).await;
+    }
+    let (mut newcomer, _) = tokio_tungstenite::client_async(&url, program.tcp().await).await.expect("it is let in");
+    for peer in [&mut peer, &mut newcomer] {
+        let welcome = within("a welcome", peer.next()).await.expect("no end").expect("no error");
+        assert!(welcome.to_text().expect("text").contains("welcome"));
+    }
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await.status.code(), Some(1), "the second signal");
+}
+
+#[tokio::test]
+async fn the_drain_comes_after_its_delay() {
+    let program = Program::start(&["--drain-delay=0.5"]).await;
+    let mut peer = program.connect().await;
+    let begin = Instant::now();
+    program.signal(Signal::TERM);
+    assert_eq!(peer.closed().await.0, 1012);
+    assert!(begin.elapsed() >= Duration::from_millis(500));
+    drop(peer);
+    let ended = program.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--drain-delay: serving goes on for 500ms"), "{}", ended.stderr);
 }

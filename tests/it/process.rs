@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
+use clap::CommandFactory as _;
+use entremise::cli::Cli;
 use rcgen::{KeyPair, date_time_ymd};
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
@@ -46,8 +48,7 @@ async fn it_says_where_to_open_it_and_serves_there() {
     program.signal(Signal::TERM);
     let ended = program.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("\nSTUN (no relays without --turn): nothing is served"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("\nmemory: at most 3072 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 4226 KiB for one peer"), "{}", ended.stdout);
     assert!(ended.stdout.lines().count() <= 4, "{}", ended.stdout);
 }
 
@@ -55,7 +56,8 @@ async fn it_says_where_to_open_it_and_serves_there() {
 async fn a_pair_for_development_is_never_made_where_a_public_host_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let ended = run(command(folder.path(), &["--public-host=example.org"])).await;
-    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file"]);
+    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file; give --cert and --key", "--public-host"]);
+    assert!(!ended.stderr.contains("leave out"), "they were: {}", ended.stderr);
     assert!(!folder.path().join("certs").exists());
 }
 
@@ -64,7 +66,11 @@ async fn a_pair_for_development_is_never_made_where_credentials_are_asked_for() 
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
     let ended = run(command(folder.path(), &["--auth-jwt-secret-file=secret"])).await;
-    assert_one_line(&ended, &["--cert certs/cert.pem", "no such file"]);
+    assert_one_line(
+        &ended,
+        &["--cert certs/cert.pem", "no such file; give --cert and --key", "--auth-jwt-secret-file"],
+    );
+    assert!(!ended.stderr.contains("leave out"), "they were: {}", ended.stderr);
     assert!(!folder.path().join("certs").exists());
 }
 
@@ -131,8 +137,7 @@ async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     }
     program.signal(Signal::TERM);
     let ended = program.ended().await;
-    assert!(ended.stdout.contains("\nSTUN (no relays without --turn): nothing is served"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("\nmemory: at most 3072 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 4226 KiB for one peer"), "{}", ended.stdout);
     assert!(ended.stdout.lines().count() <= 4, "{}", ended.stdout);
 }
 
@@ -229,6 +234,8 @@ async fn settings_that_do_not_fit_each_other_stop_the_start() {
     assert_one_line(&ended, &["--mailbox-bytes 1000", "too small"]);
     let ended = run(command(folder.path(), &["--log=entremise=loudly"])).await;
     assert_one_line(&ended, &["--log entremise=loudly", "try info"]);
+    let ended = run(command(folder.path(), &["--log=inof"])).await;
+    assert_one_line(&ended, &["--log inof", "is no level", "info"]);
 }
 
 #[tokio::test]
@@ -252,6 +259,168 @@ async fn wrong_usage_exits_with_2() {
         assert_eq!((ended.status.code(), &*ended.stdout), (Some(2), ""), "{flag}");
         let named = flag.split('=').next().expect("a flag");
         assert!(ended.stderr.contains(named), "{flag}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_a_variable_names_the_variable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, value, told) in [
+        ("LISTEN", "nowhere", "ENTREMISE_LISTEN=nowhere: give an address and a port"),
+        ("MAX_CONNECTIONS", "many", "ENTREMISE_MAX_CONNECTIONS=many: give a whole number"),
+        ("TURN", "perhaps", "ENTREMISE_TURN=perhaps: give 1 or 0, yes or no"),
+        ("LOG_FORMAT", "xml", "ENTREMISE_LOG_FORMAT=xml: give text or json"),
+        ("ALLOW_ORIGIN", "https://a.example,b", "ENTREMISE_ALLOW_ORIGIN=b: not an origin"),
+        ("AUTH_ISSUER", "me", "ENTREMISE_AUTH_ISSUER is set"),
+    ] {
+        let mut command = command(folder.path(), &[""; 0]);
+        command.env(format!("ENTREMISE_{name}"), value);
+        let ended = run(command).await;
+        assert_eq!((ended.status.code(), &*ended.stdout), (Some(2), ""), "{name}");
+        assert!(ended.stderr.contains(told), "{name}: {}", ended.stderr);
+    }
+    let mut both = command(folder.path(), &["--max-connections=more"]);
+    both.env("ENTREMISE_MAX_CONNECTIONS", "100");
+    assert!(run(both).await.stderr.contains("--max-connections more: "), "it is the flag's value that is wrong");
+}
+
+#[tokio::test]
+async fn an_empty_variable_is_not_set_whatever_flag_it_is_of() {
+    let names: Vec<String> =
+        Cli::command().get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
+    assert!(names.len() > 40);
+    let set = |command: &mut tokio::process::Command| {
+        for name in names.iter().filter(|name| *name != "ENTREMISE_STUN_PORT") {
+            command.env(name, "");
+        }
+    };
+    let program = Program::start_with(Pair::new(), &[], set).await;
+    program.connect().await.fence().await;
+    assert!(program.first_line.contains(": open https://127.0.0.1:"), "{}", program.first_line);
+}
+
+#[tokio::test]
+async fn a_switch_may_be_off_in_its_variable() {
+    let off = |command: &mut tokio::process::Command| {
+        command.env("ENTREMISE_PLAIN_HTTP", "0").env("ENTREMISE_TURN_TLS_PORT", "0").env("ENTREMISE_TURN", "no");
+        command.env("ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", "false").env("ENTREMISE_FINAL", "off");
+    };
+    let program = Program::start_with(Pair::new(), &[], off).await;
+    assert!(program.first_line.contains(": open https://"), "{}", program.first_line);
+    let folder = tempfile::tempdir().expect("a folder");
+    for on in ["1", "yes", "on", "true", "YES"] {
+        let mut command = command(folder.path(), &["--listen=localhost:0"]);
+        command.env("ENTREMISE_PLAIN_HTTP", on);
+        let program = Program::serve(command, || Pair::new().root).await;
+        assert!(program.first_line.contains(": open http://127.0.0.1:"), "{on}: {}", program.first_line);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_printed_where_the_servers_variables_are_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
+    let mut command = command(folder.path(), &["token", "--secret-file=secret", "--subject=alice"]);
+    command.env("ENTREMISE_LISTEN", "[::]:8443").env("ENTREMISE_TURN", "1").env("ENTREMISE_HEARTBEAT", "often");
+    let ended = run(command).await;
+    assert_eq!((ended.status.code(), &*ended.stderr), (Some(0), ""));
+    assert!(ended.stdout.starts_with("eyJ"));
+}
+
+#[tokio::test]
+async fn what_is_typed_without_dashes_or_beside_a_command_is_answered_helpfully() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run(command(folder.path(), &["help"])).await;
+    assert!(ended.status.success() && ended.stdout.contains("--listen"), "{}", ended.stderr);
+    let ended = run(command(folder.path(), &["version"])).await;
+    assert_eq!(ended.stdout, concat!("entremise ", env!("CARGO_PKG_VERSION"), "\n"));
+    let ended = run(command(folder.path(), &["--listen=8443", "token", "--secret-file=a", "--subject=b"])).await;
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(ended.stderr, "entremise: a command has flags of its own alone: leave out those before it\n");
+}
+
+#[tokio::test]
+async fn settings_that_most_likely_are_not_meant_are_warned_of() {
+    let unused = |command: &mut tokio::process::Command| {
+        command.env("ENTREMISE_LISTN", "[::]:443");
+    };
+    let flags = ["--turn-external-ip=192.0.2.1", "--allow-origin=null", "--trusted-proxy=0.0.0.0/0"];
+    let program = Program::start_with(Pair::new(), &flags, unused).await;
+    let log = program.log();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 4, "{log}");
+    for told in
+        ["is ENTREMISE_LISTEN meant?", "--turn-external-ip does nothing", "--allow-origin null", "--trusted-proxy"]
+    {
+        assert!(warnings.iter().any(|line| line.contains(told)), "{told}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_whether_stun_turn_and_credentials_are_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
+    let secret = format!("--auth-jwt-secret-file={}", folder.path().join("secret").display());
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    let said = async |flags: &[&str]| {
+        let program = Program::start(flags).await;
+        program.signal(Signal::TERM);
+        program.ended().await.stdout
+    };
+    let off = said(&[]).await;
+    assert!(off.contains("\nSTUN (no relays without --turn): nothing is served; credentials: not needed"), "{off}");
+    let on = said(&["--turn", &format!("--stun-port={port}"), &secret]).await;
+    let line = on.lines().find(|line| line.starts_with("STUN and TURN: ")).expect("a line on both");
+    assert!(line.contains(&format!("UDP and TCP {port}")) && line.ends_with("; credentials: needed"), "{on}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_named_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = async |flags: &[&str]| {
+        let flags = [&["--plain-http", "--listen=127.0.0.1:0"], flags].concat();
+        let program = Program::serve(command(folder.path(), &flags), || Pair::new().root).await;
+        program.log().matches("--trusted-proxy 127.0.0.1").count()
+    };
+    assert_eq!((start(&[]).await, start(&["--trusted-proxy=127.0.0.1"]).await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_pair_that_browsers_do_not_take_is_warned_of_at_start_and_at_a_change() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("randomness");
+    let pair = || Pair::signed(&params(), &key, &key.serialize_pem());
+    let served = pair();
+    let (cert, other) = (served.cert(), pair());
+    let program = Program::start_with(served, &[], |_| {}).await;
+    assert_eq!(program.log().matches("Ed25519, which no browser takes").count(), 1, "{}", program.log());
+    assert!(program.log().contains(&format!("--cert {}: the key is of", cert.display())), "{}", program.log());
+    crate::pair::replace(&cert, fs::read(other.cert()).expect("readable"));
+    program.signal(Signal::HUP);
+    program.logs("Ed25519, which no browser takes", 2).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
+    let program = Program::start(&[]).await;
+    for _ in 0..3 {
+        program.request("GET", "/healthz", &["X-Forwarded-For: 192.0.2.1"]).await;
+        program.request("GET", "/ice", &["X-Forwarded-For: 192.0.2.1"]).await;
+    }
+    program.signal(Signal::TERM);
+    let log = program.ended().await.stderr;
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("X-Forwarded-For") && warnings[0].contains("--trusted-proxy 127.0.0.1"), "{log}");
+    assert!(!log.contains("192.0.2.1"), "{log}");
+}
+
+#[tokio::test]
+async fn a_certificate_beside_plain_http_stops_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for flag in ["--cert", "--key"] {
+        let ended =
+            run(command(folder.path(), &["--plain-http", "--listen=127.0.0.1:0", &format!("{flag}=my.pem")])).await;
+        assert_one_line(&ended, &[flag, "does nothing with --plain-http", "leave out one"]);
     }
 }
 

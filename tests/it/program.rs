@@ -147,6 +147,16 @@ impl Program {
         text_of(&self.log)
     }
 
+    /// Waits until it has logged this many times what has these words: the log is written by a thread of its own.
+    pub(crate) async fn logs(&self, words: &str, times: usize) {
+        let logged = async {
+            while self.log().matches(words).count() < times {
+                tokio::task::yield_now().await
+            }
+        };
+        within(words, logged).await;
+    }
+
     /// How many files it has open.
     pub(crate) fn files(&self) -> usize {
         let pid = self.child.id().expect("it has not been waited for");
@@ -155,9 +165,18 @@ impl Program {
 
     /// How many bytes of memory it occupies.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// … and at most did, until now.
+    pub(crate) fn most_resident_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, field: &str) -> u64 {
         let pid = self.child.id().expect("it has not been waited for");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("Linux tells it");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kilobytes * 1024
     }

@@ -107,18 +107,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// The server's next frame: its first byte and its payload.
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
-        let frame = async {
-            let first = self.stream.read_u8().await?;
-            let length = match self.stream.read_u8().await? {
-                126 => u64::from(self.stream.read_u16().await?),
-                127 => self.stream.read_u64().await?,
-                short => u64::from(short),
-            };
-            let mut payload = vec![0; usize::try_from(length).expect("a length")];
-            self.stream.read_exact(&mut payload).await?;
-            Ok::<_, std::io::Error>((first, payload))
-        };
-        within("a frame", frame).await.expect("the connection is open")
+        within("a frame", read_frame(&mut self.stream)).await.expect("the connection is open")
+    }
+
+    /// The next frame that is no text.
+    pub(crate) async fn frame_after_texts(&mut self) -> (u8, Vec<u8>) {
+        loop {
+            let (first, payload) = self.frame().await;
+            if first != FIN | TEXT {
+                return (first, payload);
+            }
+        }
     }
 
     /// The server says this code, with a reason, whatever comes before it.
@@ -138,6 +137,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
             }
         }
     }
+}
+
+/// A frame of the server's: its first byte and its payload.
+pub(crate) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(u8, Vec<u8>)> {
+    let first = stream.read_u8().await?;
+    let length = match stream.read_u8().await? {
+        126 => u64::from(stream.read_u16().await?),
+        127 => stream.read_u64().await?,
+        short => u64::from(short),
+    };
+    let mut payload = vec![0; usize::try_from(length).expect("a length")];
+    stream.read_exact(&mut payload).await?;
+    Ok((first, payload))
 }
 
 /// A client's frame (RFC 6455, 5.2).

@@ -24,7 +24,7 @@ use crate::server::{Server, Site};
 use crate::turn_client::LOOPBACK;
 use crate::within;
 
-/// Looks at the files more often than anybody would. Not so often that the two that a test writes one after the other
+/// Looks at the files more often than an operator would. Not so often that the two that a test writes one after the other
 /// are ever a change each.
 fn often(config: &mut Config) {
     config.certificate_poll = Duration::from_millis(100);
@@ -277,23 +277,19 @@ async fn a_hangup_reads_the_files_again() {
     let (renewed, other) = (Pair::new(), Pair::new());
     let program = Program::start_with(pair, &[], |_| {}).await;
     let mut peer = program.connect().await;
-    let told = async |words: &str, times: usize| {
-        let logged = async { while program.log().matches(words).count() < times {} };
-        within(words, logged).await;
-    };
 
     // Two in a row, with and without a change: no look that comes by itself reads what has not changed.
     replace(&cert, fs::read(renewed.cert()).expect("readable"));
     replace(&key, fs::read(renewed.key()).expect("readable"));
     program.signal(Signal::HUP);
     comes_to_show(&program, &renewed).await;
-    told("serving what is there now", 1).await;
+    program.logs("serving what is there now", 1).await;
     program.signal(Signal::HUP);
-    told("serving what is there now", 2).await;
+    program.logs("serving what is there now", 2).await;
 
     replace(&key, fs::read(other.key()).expect("readable"));
     program.signal(Signal::HUP);
-    told("does not fit the certificate", 1).await;
+    program.logs("does not fit the certificate", 1).await;
     assert!(shows(&program, &renewed).await);
     peer.fence().await;
     program.signal(Signal::TERM);

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::client::{Client, join, message_to, undelivered};
+use crate::client::{Client, join, message_to};
 use crate::server::Server;
 use crate::within;
 
 /// As many rooms and messages as a test likes.
 const UNLIMITED: [&str; 3] = ["--messages-per-second=0", "--bytes-per-second=0", "--rooms-per-peer=0"];
 
-fn leave(room: &str) -> String {
+pub(crate) fn leave(room: &str) -> String {
     format!(r#"{{"type":"leave","room":"{room}"}}"#)
 }
 
@@ -260,24 +260,32 @@ async fn a_room_name_of_128_bytes_is_one_and_any_characters_will_do() {
 }
 
 #[tokio::test]
-async fn a_member_that_cannot_take_an_announcement_is_closed_and_its_leave_announced() {
+async fn a_member_with_a_full_queue_is_told_who_comes_and_goes_all_the_same() {
     let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=0", "--write-timeout=60"]);
     let mut stalled = server.stalled().await;
     stalled.ask(&join("hall")).await;
     let [mut alice, mut bob] = server.connect_many().await;
     alice.join("hall").await;
-    // An announcement is small: the queue has to be full of small messages, behind a large one that is stuck.
     alice.fill(&stalled.id).await;
-    assert_eq!(bob.join("hall").await.len(), 2, "until it is told, a full queue is a member's own affair");
+    let own = format!(r#"{{"type":"peer-joined","room":"hall","peer":"{}"}}"#, alice.id);
+    bob.join("hall").await;
     alice.hears(joined("hall", &bob)).await;
-    let gone = format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, stalled.id);
-    alice.hears(&gone).await;
-    bob.hears(&gone).await;
-    alice.hears(undelivered(&stalled.id)).await;
-    let answer = alice.ask(message_to(&stalled.id, "1", "1")).await;
-    assert!(answer.contains(r#""code":"peer-unavailable""#), "{answer}");
-    let (code, reason) = stalled.closed().await;
-    assert_eq!(code, 4001, "{reason}");
+    bob.ask(leave("hall")).await;
+    let left = format!(r#"{{"type":"peer-left","room":"hall","peer":"{}"}}"#, bob.id);
+    alice.hears(&left).await;
+    bob.join("hall").await;
+    alice.hears(joined("hall", &bob)).await;
+    let answer = alice.ask(message_to(&stalled.id, &format!("\"{}\"", "x".repeat(60_000)), "1")).await;
+    assert!(answer.contains(r#""code":"peer-busy""#), "it is here, and its queue is full: {answer}");
+    // It reads again. What cancelled out while it waited is not said.
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let frame = stalled.text().await;
+        if frame.contains(r#""type":"peer-"#) {
+            told.push(frame);
+        }
+    }
+    assert_eq!(told, [own, joined("hall", &bob)]);
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ impl Site {
         self.shake_hands(tcp).await
     }
 
-    async fn shake_hands(&self, tcp: TcpStream) -> TlsStream<TcpStream> {
+    pub(crate) async fn shake_hands(&self, tcp: TcpStream) -> TlsStream<TcpStream> {
         let connector = TlsConnector::from(Arc::clone(&self.trust));
         let name = "localhost".try_into().expect("a name");
         within("the TLS handshake", connector.connect(name, tcp)).await.expect("the server has the trusted certificate")

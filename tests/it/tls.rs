@@ -1,6 +1,7 @@
 //! Certificates and keys: which are served, and what is said of those that can't be.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +13,12 @@ use rcgen::{
     PKCS_RSA_SHA256, RsaKeySize,
 };
 use rustls::ProtocolVersion;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::accept::assert_ended;
 use crate::pair::{Pair, params, trusting};
 use crate::server::Server;
 use crate::within;
@@ -110,17 +115,43 @@ async fn tls_1_2_and_1_3_are_spoken() {
     }
 }
 
-#[tokio::test]
-async fn http_1_1_is_what_alpn_agrees_on() {
-    let pair = Pair::new();
-    let root = pair.root.clone();
-    let server = Server::start_with(pair, &[]);
-    let mut trust = Arc::unwrap_or_clone(trusting(&root, rustls::ALL_VERSIONS));
-    trust.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+/// A connection for which the client offers to speak these.
+async fn offering(server: &Server, offered: &[&str]) -> io::Result<TlsStream<TcpStream>> {
+    let mut trust = Arc::unwrap_or_clone(trusting(&server.pair.root, rustls::ALL_VERSIONS));
+    trust.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
     let connector = TlsConnector::from(Arc::new(trust));
     let name = "localhost".try_into().expect("a name");
-    let tls = within("the handshake", connector.connect(name, server.tcp().await)).await.expect("http/1.1");
-    assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    within("the handshake", connector.connect(name, server.tcp().await)).await
+}
+
+fn agreed(tls: &TlsStream<TcpStream>) -> &str {
+    str::from_utf8(tls.get_ref().1.alpn_protocol().expect("something")).expect("text")
+}
+
+#[tokio::test]
+async fn http_1_1_is_what_alpn_agrees_on() {
+    let server = Server::start(&[]);
+    for offered in [&["h2", "http/1.1"][..], &["stun.turn", "http/1.1"]] {
+        let tls = offering(&server, offered).await.expect("http/1.1");
+        assert_eq!(agreed(&tls), "http/1.1");
+        server.upgrade(tls, &[]).await.expect("a WebSocket").0.fence().await;
+    }
+    assert!(offering(&server, &["h2"]).await.is_err());
+}
+
+#[tokio::test]
+async fn alpn_may_agree_on_stun_or_turn_and_then_there_is_no_http() {
+    let server = Server::start_turn(&[]);
+    for name in ["stun.turn", "stun.nat-discovery"] {
+        let tls = offering(&server, &["h2", name]).await.expect("RFC 7443");
+        assert_eq!(agreed(&tls), name);
+        let mut client = server.offered().await.stream_client(tls);
+        client.allocate().await;
+        client.refresh(0).await;
+        let mut tls = offering(&server, &[name]).await.expect("RFC 7443");
+        tls.write_all(server.head("GET", "/", &[]).as_bytes()).await.expect("the server reads");
+        assert_ended(&mut tls).await;
+    }
 }
 
 /// The one line that stops the start.

@@ -5,7 +5,8 @@
 use tokio::io::AsyncWriteExt as _;
 
 use crate::client::{message_from, message_to};
-use crate::raw::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Raw, TEXT, header, masked};
+use crate::http::{exchange, read_head};
+use crate::raw::{BINARY, CLOSE, CONTINUATION, FIN, HANDSHAKE, PING, PONG, Raw, TEXT, header, masked, offering};
 use crate::server::Server;
 use crate::within;
 
@@ -174,7 +175,7 @@ async fn a_close_is_answered_with_its_code() {
     let server = Server::start(&[]);
     let longest = "é".repeat(61) + "x";
     assert_eq!(longest.len(), 123);
-    for code in (1000..=1003).chain(1007..=1013).chain([3000, 3999, 4000, 4321, 4999]) {
+    for code in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4321, 4999]) {
         for reason in ["", "bye", &longest] {
             let mut raw = server.raw().await;
             raw.write(&close(code, reason.as_bytes())).await;
@@ -187,10 +188,11 @@ async fn a_close_is_answered_with_its_code() {
     assert_eq!(raw.frame().await.0, FIN | CLOSE);
 }
 
+/// Reserved, or not registered (IANA: WebSocket Close Code Number Registry).
 #[tokio::test]
 async fn a_close_that_nobody_may_send_is_answered_with_1002() {
     let server = Server::start(&[]);
-    let codes = [0, 1, 999, 1004, 1005, 1006, 1014, 1015, 1016, 1100, 2000, 2999, 5000, 65535];
+    let codes = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535];
     let mut broken: Vec<_> = codes.map(|code| (code.to_string(), close(code, b""))).into();
     broken.push(("half a code".into(), masked(FIN | CLOSE, b"\x03")));
     assert_all_closed(&server, 1002, broken).await;
@@ -360,5 +362,29 @@ async fn fragments_without_end_are_no_sign_of_life() {
     tokio::select! {
         () = watcher.hears(left) => {}
         () = flood => {}
+    }
+}
+
+/// Case means nothing in HTTP, but small clients look for these bytes.
+#[tokio::test]
+async fn the_answer_s_header_names_are_spelled_as_in_the_rfc() {
+    let server = Server::start(&[]);
+    let offer = offering("entremise.v1");
+    let mut plain = server.tls().await;
+    // On a connection that has been used before too.
+    assert_eq!(exchange(&mut plain, &server.head("GET", "/healthz", &[])).await.status, 200);
+    for mut tls in [server.tls().await, plain] {
+        let head = server.head("GET", "/ws", &[&HANDSHAKE[..], &[&offer]].concat());
+        tls.write_all(head.as_bytes()).await.expect("the server reads");
+        let answer = within("the upgrade", read_head(&mut tls)).await.expect("an answer");
+        for line in [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            "Sec-WebSocket-Protocol: entremise.v1",
+        ] {
+            assert!(answer.contains(&format!("{line}\r\n")), "{line} is not in {answer}");
+        }
     }
 }

@@ -51,7 +51,7 @@ fn read_slowly(mut bytes: &[u8]) -> (Vec<Event>, Option<Broken>) {
                 [] => Ok(Some(Event::Close(None))),
                 [high, low, reason @ ..] => {
                     let code = u16::from_be_bytes([*high, *low]);
-                    let is_allowed = matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999);
+                    let is_allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
                     let event = || Event::Close(Some(code));
                     let reason = std::str::from_utf8(reason).map_err(|_| Broken::NotUtf8);
                     if is_allowed { reason.map(|_| Some(event())) } else { Err(Broken::Rule) }

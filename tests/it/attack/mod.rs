@@ -1,3 +1,12 @@
 //! Attacks that have succeeded once, each tried again by clients that do what no library does.
 
+mod acknowledgement;
+mod memory;
+mod port;
+pub(crate) mod process;
 mod relay;
+mod request;
+mod resume;
+mod room;
+mod stream;
+mod tls;

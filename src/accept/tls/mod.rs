@@ -1,7 +1,12 @@
 //! A TLS connection that holds no buffer while nothing is under way.
 //!
-//! rustls works on the bytes that it is shown ([`rustls::unbuffered`]), and they are in buffers of the thread. A
-//! connection keeps only what has come of a record, and what the kernel would not take of one.
+//! TLS itself is [`records`], which sees bytes and no socket. Here they are read and written, through buffers of the thread:
+//! a connection keeps only what has come of a record, and what the kernel would not take of one.
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod pending;
+mod records;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,28 +15,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
-use rustls::{ProtocolVersion, ServerConfig};
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+pub(super) use pending::Pending;
+
 use super::unread::Unread;
+use crate::tls;
+use records::{Records, SEALED_BYTES, WRITE_BYTES};
 
 /// What is read at once: the largest record (RFC 5246, 6.2.3; those of RFC 8446 are smaller).
 const READ_BYTES: usize = 5 + 16 * 1024 + 2048;
 
-/// What a client may leave incomplete: a handshake's message of 64 KiB, which is all that rustls takes, in records.
-const PARTIAL_BYTES: usize = 64 * 1024 + 2 * READ_BYTES;
-
-/// What is encrypted at once: one record's worth.
-const WRITE_BYTES: usize = 16 * 1024;
-
 /// What may be ahead of a record that is not yet on its way: TLS's own answers, such as the tickets for a later handshake.
 const AHEAD_BYTES: usize = 1024;
-
-/// A record, and an update of the keys before it.
-const SEALED_BYTES: usize = WRITE_BYTES + 1024;
 
 thread_local! {
     /// Where connections of this thread decrypt, one after the other.
@@ -43,63 +41,45 @@ thread_local! {
 /// The server's side of a connection.
 pub(super) struct TlsStream {
     tcp: TcpStream,
-    tls: UnbufferedServerConnection,
-    /// What has come of a record, or of a message of the handshake.
-    // Invariant: what rustls has asked to keep, as it has left it.
-    partial: Vec<u8>,
-    pending: Pending,
-    /// Whether the client has said that nothing more comes.
-    is_ended: bool,
-    /// Whether we have.
-    has_ended: bool,
-}
-
-/// Encrypted bytes that have not left. What a client can make of them without reading is an answer to a handshake's
-/// message: what it is told is put here only when there is hardly anything.
-#[derive(Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    /// How many of them have left.
-    written: usize,
+    records: Records,
 }
 
 impl TlsStream {
-    /// Shakes hands. What has come behind the handshake is put into `unread`; a client that does it wrong is told why.
     // Boxed: a TLS connection is a kilobyte large, and moved around until it is served.
-    pub(super) async fn accept(
-        tcp: TcpStream,
-        config: Arc<ServerConfig>,
-        unread: &mut Unread,
-    ) -> io::Result<Box<Self>> {
-        let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        let pending = Pending::default();
-        let mut this = Box::new(Self { tcp, tls, partial: Vec::new(), pending, is_ended: false, has_ended: false });
-        while this.tls.is_handshaking() {
-            poll_fn(|cx| this.poll_read_once(cx, unread)).await?;
-            if this.is_waited_for() {
-                poll_fn(|cx| this.pending.poll_leave(&mut this.tcp, cx)).await?;
+    pub(super) fn new(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Box<Self>> {
+        Ok(Box::new(Self { tcp, records: Records::new(config)? }))
+    }
+
+    /// Shakes hands. What has come behind the handshake is put into `unread`; a client that does it wrong is told why.
+    pub(super) async fn shake_hands(&mut self, unread: &mut Unread) -> io::Result<()> {
+        while self.records.is_handshaking() {
+            poll_fn(|cx| self.poll_read_once(cx, unread)).await?;
+            if self.records.is_waited_for() {
+                poll_fn(|cx| self.records.pending.poll_leave(&mut self.tcp, cx)).await?;
             }
         }
-        Ok(this)
+        Ok(())
     }
 
-    /// Whether the client needs what is pending. Behind TLS 1.3's handshake are tickets for a later one, which leave with
-    /// the first answer: to send them alone is a twentieth of what a connection costs.
-    fn is_waited_for(&self) -> bool {
-        self.tls.is_handshaking() || self.tls.protocol_version() != Some(ProtocolVersion::TLSv1_3)
+    /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
+    pub(super) fn is_for_stun(&self) -> bool {
+        self.records.agreed().is_some_and(tls::is_stun)
     }
 
-    /// The connection beneath.
-    pub(super) fn into_tcp(self) -> TcpStream {
-        self.tcp
+    /// The connection beneath, and what is still to be sent over it: the last is that nothing more comes, unless there was
+    /// an error, which is the last then (RFC 8446, 6.1 and 6.2).
+    pub(super) fn part(mut self) -> (TcpStream, Pending) {
+        self.records.close();
+        (self.tcp, self.records.pending)
     }
 
-    /// Brings some bytes, or none at the end.
+    /// Brings some bytes to what there is, or none at the end.
     pub(super) fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
-        while unread.bytes().is_empty() && !self.is_ended {
+        let before = unread.bytes().len();
+        while unread.bytes().len() == before && !self.records.is_ended() {
             ready!(self.poll_read_once(cx, unread))?;
             // What TLS itself answers does not wait for the next write, and nobody for it.
-            if let Poll::Ready(left) = self.pending.poll_leave(&mut self.tcp, cx) {
+            if let Poll::Ready(left) = self.records.pending.poll_leave(&mut self.tcp, cx) {
                 left?;
             }
         }
@@ -108,7 +88,7 @@ impl TlsStream {
 
     fn poll_read_once(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
         INCOMING.with_borrow_mut(|incoming| {
-            let kept = self.partial.len();
+            let kept = self.records.partial().len();
             if incoming.len() < kept + READ_BYTES {
                 incoming.resize(kept + READ_BYTES, 0);
             }
@@ -118,179 +98,37 @@ impl TlsStream {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            incoming[..kept].copy_from_slice(&self.partial);
-            Poll::Ready(self.take(&mut incoming[..kept + count], unread))
+            incoming[..kept].copy_from_slice(self.records.partial());
+            Poll::Ready(self.records.show(&mut incoming[..kept + count], unread))
         })
-    }
-
-    /// Decrypts what has come, and keeps what is no record yet.
-    fn take(&mut self, incoming: &mut [u8], unread: &mut Unread) -> io::Result<()> {
-        let (taken, _) = self.advance(incoming, unread, |_| Ok(0))?;
-        let rest = &incoming[taken..];
-        if rest.len() > PARTIAL_BYTES {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.partial.clear();
-        self.partial.extend_from_slice(rest);
-        if rest.is_empty() {
-            self.partial = Vec::new();
-        }
-        Ok(())
-    }
-
-    /// Encrypts through `seal`; says how many bytes came of it.
-    fn seal(&mut self, seal: impl FnOnce(WriteTraffic<'_, ServerConnectionData>) -> Sealed) -> io::Result<usize> {
-        let mut partial = std::mem::take(&mut self.partial);
-        let (taken, sealed) = self.advance(&mut partial, &mut Unread::default(), seal)?;
-        partial.drain(..taken);
-        self.partial = partial;
-        // Only before the end of the handshake, when there is nobody yet who would write.
-        sealed.ok_or_else(|| io::ErrorKind::NotConnected.into())
-    }
-
-    /// Shows rustls what has come until it wants more, and then what may be written. Says how many bytes are taken, and
-    /// what `seal` said.
-    fn advance(
-        &mut self,
-        incoming: &mut [u8],
-        unread: &mut Unread,
-        seal: impl FnOnce(WriteTraffic<'_, ServerConnectionData>) -> Sealed,
-    ) -> io::Result<(usize, Option<usize>)> {
-        let mut taken = 0;
-        loop {
-            let UnbufferedStatus { mut discard, state } = self.tls.process_tls_records(&mut incoming[taken..]);
-            match state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record.map_err(invalid)?;
-                        unread.append(record.payload);
-                        discard += record.discard;
-                    }
-                }
-                Ok(ConnectionState::EncodeTlsData(data)) => self.pending.put(data)?,
-                // It is put in its order, and leaves in it.
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => self.is_ended = true,
-                Ok(ConnectionState::WriteTraffic(traffic)) => {
-                    let sealed = seal(traffic).map_err(io::Error::other)?;
-                    return Ok((taken + discard, Some(sealed)));
-                }
-                Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => return Ok((taken + discard, None)),
-                Ok(_) => return Err(io::Error::other("early data, which is not offered")),
-                Err(error) => {
-                    self.refuse();
-                    return Err(invalid(error));
-                }
-            }
-            taken += discard;
-        }
-    }
-
-    /// Sends the alert that says what was wrong, as far as the kernel takes it at once.
-    fn refuse(&mut self) {
-        while self.tls.wants_write() {
-            let Ok(ConnectionState::EncodeTlsData(alert)) = self.tls.process_tls_records(&mut []).state else { break };
-            if self.pending.put(alert).is_err() {
-                break;
-            }
-        }
-        let _ = self.tcp.try_write(self.pending.rest());
     }
 }
 
-type Sealed = Result<usize, EncryptError>;
-
 impl AsyncWrite for TlsStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        if this.pending.rest().len() > AHEAD_BYTES {
-            ready!(this.pending.poll_leave(&mut this.tcp, cx))?;
+        let Self { tcp, records } = &mut *self;
+        if records.pending.rest().len() > AHEAD_BYTES {
+            ready!(records.pending.poll_leave(tcp, cx))?;
         }
         let count = buf.len().min(WRITE_BYTES);
         OUTGOING.with_borrow_mut(|record| {
-            let sealed = this.seal(|mut traffic| traffic.encrypt(&buf[..count], record))?;
-            this.pending.send(&record[..sealed], &mut this.tcp, cx)?;
+            let sealed = records.seal(&buf[..count], record)?;
+            records.pending.send(&record[..sealed], tcp, cx)?;
             Poll::Ready(Ok(count))
         })
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.pending.poll_leave(&mut this.tcp, cx)
+        let Self { tcp, records } = &mut *self;
+        records.pending.poll_leave(tcp, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if !this.has_ended {
-            this.has_ended = true;
-            OUTGOING.with_borrow_mut(|record| {
-                let sealed = this.seal(|mut traffic| traffic.queue_close_notify(record))?;
-                this.pending.bytes.extend_from_slice(&record[..sealed]);
-                io::Result::Ok(())
-            })?;
-        }
-        ready!(this.pending.poll_leave(&mut this.tcp, cx))?;
-        Pin::new(&mut this.tcp).poll_shutdown(cx)
+        let Self { tcp, records } = &mut *self;
+        records.close();
+        ready!(records.pending.poll_leave(tcp, cx))?;
+        Pin::new(tcp).poll_shutdown(cx)
     }
-}
-
-impl Pending {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.written..]
-    }
-
-    fn put(&mut self, mut data: EncodeTlsData<'_, ServerConnectionData>) -> io::Result<()> {
-        // It says how much it needs where there is nothing.
-        let needed = match data.encode(&mut []) {
-            Err(EncodeError::InsufficientSize(size)) => size.required_size,
-            encoded => return encoded.map(|_| ()).map_err(io::Error::other),
-        };
-        let from = self.bytes.len();
-        self.bytes.resize(from + needed, 0);
-        data.encode(&mut self.bytes[from..]).map(|_| ()).map_err(io::Error::other)
-    }
-
-    /// Sends all of it and these bytes, and keeps what the kernel would not take.
-    fn send(&mut self, bytes: &[u8], tcp: &mut TcpStream, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.rest().is_empty() {
-            // Straight from where they are: most leave at once.
-            let written = match Pin::new(tcp).poll_write(cx, bytes) {
-                Poll::Ready(written) => written?,
-                Poll::Pending => 0,
-            };
-            self.keep(&bytes[written..]);
-            return Ok(());
-        }
-        self.keep(bytes);
-        match self.poll_leave(tcp, cx) {
-            Poll::Ready(left) => left,
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        self.bytes.drain(..self.written);
-        self.written = 0;
-        self.bytes.reserve_exact(bytes.len());
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Ready once all of it has left.
-    fn poll_leave(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.bytes.len() {
-            let written = ready!(Pin::new(&mut *tcp).poll_write(cx, self.rest()))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.written += written;
-        }
-        *self = Self::default();
-        Poll::Ready(Ok(()))
-    }
-}
-
-fn invalid(error: rustls::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 #[cfg(test)]
@@ -347,7 +185,15 @@ mod tests {
         async fn accept(&self) -> (io::Result<Box<TlsStream>>, Unread) {
             let (tcp, _) = self.listener.accept().await.unwrap();
             let mut unread = Unread::default();
-            (TlsStream::accept(tcp, Arc::clone(&self.server), &mut unread).await, unread)
+            let mut tls = TlsStream::new(tcp, Arc::clone(&self.server)).unwrap();
+            let shaken = tls.shake_hands(&mut unread).await;
+            // The alert leaves with whoever parts with the connection.
+            if shaken.is_err() {
+                let (mut tcp, mut last) = tls.part();
+                poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await.unwrap();
+                return (shaken.map(|()| unreachable!()), unread);
+            }
+            (Ok(tls), unread)
         }
 
         async fn pair(&self) -> (Box<TlsStream>, tokio_rustls::client::TlsStream<TcpStream>) {
@@ -393,7 +239,7 @@ mod tests {
             written.unwrap();
             assert_eq!(got.unwrap(), sent.len());
             assert_eq!(received, sent);
-            assert_eq!((server.partial.capacity(), server.pending.bytes.capacity()), (0, 0), "{version:?}");
+            assert_eq!((server.records.partial().capacity(), server.records.pending.capacity()), (0, 0), "{version:?}");
         }
     }
 
@@ -438,9 +284,9 @@ mod tests {
             }
         });
         blocked.await.unwrap();
-        let rest = server.pending.rest().len();
+        let rest = server.records.pending.rest().len();
         assert!(rest <= AHEAD_BYTES + SEALED_BYTES, "{rest} bytes");
-        assert!(server.pending.bytes.capacity() <= AHEAD_BYTES + SEALED_BYTES);
+        assert!(server.records.pending.capacity() <= AHEAD_BYTES + SEALED_BYTES);
     }
 
     #[tokio::test]
@@ -470,15 +316,15 @@ mod tests {
     #[tokio::test]
     async fn tickets_leave_with_the_first_answer_and_whatever_a_client_waits_for_at_once() {
         let (mut server, mut client) = Site::new(&TLS13).await.pair().await;
-        assert!(!server.pending.rest().is_empty(), "tickets");
+        assert!(!server.records.pending.rest().is_empty(), "tickets");
         server.write_all(b"answer").await.unwrap();
-        assert!(server.pending.rest().is_empty());
+        assert!(server.records.pending.rest().is_empty());
         let mut answer = [0; 6];
         client.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"answer");
 
         let (server, _) = Site::new(&TLS12).await.pair().await;
-        assert!(server.pending.rest().is_empty(), "the end of TLS 1.2's handshake");
+        assert!(server.records.pending.rest().is_empty(), "the end of TLS 1.2's handshake");
     }
 
     #[tokio::test]

@@ -1,0 +1,335 @@
+//! From what was typed, and the environment, to [`Cli`]; and sentences for what can't be meant.
+
+use std::collections::BTreeSet;
+use std::error::Error as _;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::net::AddrParseError;
+use std::num::{IntErrorKind, ParseIntError};
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
+
+use super::Cli;
+
+/// What the names of all variables begin with.
+const PREFIX: &str = "ENTREMISE_";
+
+/// Which flags were given, on the command line or as a variable.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Their names, without `--`.
+    pub flags: BTreeSet<String>,
+    /// Variables that look like a flag's and are none's, each with the most similar one that is.
+    pub unknown_variables: Vec<(String, Option<String>)>,
+}
+
+/// Why the program prints something about itself and ends.
+#[derive(Debug)]
+pub enum Usage {
+    /// It was asked to (help, the version), or was called in a way that it can't understand.
+    Clap {
+        /// What clap says.
+        error: Box<clap::Error>,
+        /// Variables that had a part in it.
+        variables: Vec<String>,
+    },
+    /// A value can't be meant.
+    Value {
+        /// The flag or the variable, with its value.
+        what: String,
+        /// What to give instead.
+        advice: String,
+    },
+    /// A command's flags are mixed with those of the server.
+    Mixed,
+}
+
+impl Cli {
+    /// What the command line and the environment say.
+    ///
+    /// # Errors
+    ///
+    /// Where there is nothing to do but to print something.
+    pub fn read() -> Result<Self, Usage> {
+        Self::parse_typed(&words(std::env::args_os().skip(1).collect()))
+    }
+
+    fn parse_typed(typed: &[OsString]) -> Result<Self, Usage> {
+        let words: Vec<_> = [OsString::from("entremise")].into_iter().chain(typed.iter().cloned()).collect();
+        let parsed = command(typed).try_get_matches_from(words.clone()).and_then(|matches| {
+            let mut cli = Self::from_arg_matches(&matches)?;
+            cli.given = given(&matches);
+            Ok(cli)
+        });
+        parsed.map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp => Usage::of(help(words), typed),
+            _ => Usage::of(error, typed),
+        })
+    }
+}
+
+/// `help` and `version` as words are what they are with dashes.
+fn words(mut typed: Vec<OsString>) -> Vec<OsString> {
+    match typed.first().and_then(|first| first.to_str()) {
+        Some("help") => {
+            typed.remove(0);
+            typed.truncate(1);
+            typed.push("--help".into());
+        }
+        Some("version") if typed.len() == 1 => typed[0] = "--version".into(),
+        _ => {}
+    }
+    typed
+}
+
+/// The help, with all variables.
+fn help(words: Vec<OsString>) -> clap::Error {
+    let asked = Cli::command().try_get_matches_from(words);
+    asked.expect_err("what asks for help gets it, whatever else is wrong")
+}
+
+/// The command line, with those variables that count.
+fn command(typed: &[OsString]) -> Command {
+    let command = Cli::command();
+    let is_subcommand = |typed: &OsString| command.get_subcommands().any(|one| typed == one.get_name());
+    // The variables are the server's: a container that has them set can still print a token.
+    let has_variables = !typed.first().is_some_and(is_subcommand);
+    command.mut_args(|arg| {
+        let is_set = has_variables && counts(&arg);
+        let arg = if is_set { arg } else { arg.env(Resettable::Reset) };
+        // So that a number below 0 is told to be one, and is not taken for a flag.
+        if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }
+    })
+}
+
+/// Whether an argument's variable says anything. A switch that is off is as good as unset.
+fn counts(arg: &Arg) -> bool {
+    let Some(variable) = arg.get_env() else { return false };
+    let is_off = || std::env::var(variable).is_ok_and(|value| super::value::switch(&value) == Ok(false));
+    is_set(variable) && (arg.get_action().takes_values() || !is_off())
+}
+
+/// An empty variable is not set: compose files and unit files have no other way to say so.
+fn is_set(variable: &OsStr) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+fn given(matches: &ArgMatches) -> Given {
+    let command = Cli::command();
+    let is_given = |arg: &&Arg| {
+        matches.value_source(arg.get_id().as_str()).is_some_and(|source| source != ValueSource::DefaultValue)
+    };
+    let flags = command.get_arguments().filter(is_given).filter_map(Arg::get_long).map(str::to_owned).collect();
+    Given { flags, unknown_variables: unknown_variables(&command) }
+}
+
+fn unknown_variables(command: &Command) -> Vec<(String, Option<String>)> {
+    let known: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+    let set = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let unknown = set
+        .filter(|(name, value)| name.starts_with(PREFIX) && !known.contains(&&**name) && !is_kubernetes(name, value));
+    let mut unknown: Vec<_> =
+        unknown.map(|(name, _)| (similar(&name, &known), name)).map(|(one, of)| (of, one)).collect();
+    unknown.sort();
+    unknown
+}
+
+/// Whether Kubernetes sets this, for a service that is called entremise.
+fn is_kubernetes(name: &str, value: &OsStr) -> bool {
+    let is_url = value.to_str().is_some_and(|value| value.contains("://"));
+    name.starts_with("ENTREMISE_SERVICE_") || name.starts_with("ENTREMISE_PORT_") || name == "ENTREMISE_PORT" && is_url
+}
+
+/// The most similar of these names, if it is similar enough to have been meant.
+fn similar(name: &str, known: &[&str]) -> Option<String> {
+    let name = &name[PREFIX.len()..];
+    let likeness = |known: &&str| strsim::jaro_winkler(name, &known[PREFIX.len()..]);
+    let best = known.iter().map(|known| (likeness(known), *known)).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness > 0.8).map(|(_, known)| known.to_owned())
+}
+
+impl Usage {
+    fn of(error: clap::Error, typed: &[OsString]) -> Self {
+        let context = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.clone()),
+            _ => None,
+        };
+        match (error.kind(), context(ContextKind::InvalidArg), context(ContextKind::InvalidValue)) {
+            (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(arg), Some(value)) => {
+                Self::Value { what: named(&arg, &value, typed), advice: advice(&error, &value) }
+            }
+            (ErrorKind::ArgumentConflict, None, _) => Self::Mixed,
+            _ => Self::Clap { variables: variables_in(&error.to_string(), typed), error: Box::new(error) },
+        }
+    }
+
+    /// Prints it, and says with which exit code the program is to end.
+    #[must_use]
+    pub fn print(&self) -> u8 {
+        let Self::Clap { error, variables } = self else {
+            // Where standard error can't be written there is no place to say so.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("entremise: {self}\n").as_bytes());
+            return 2;
+        };
+        let _ = error.print();
+        for variable in variables {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{variable} is set.\n").as_bytes());
+        }
+        u8::try_from(error.exit_code()).unwrap_or(2)
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clap { error, .. } => error.fmt(f),
+            Self::Value { what, advice } => write!(f, "{what}: {advice}"),
+            Self::Mixed => f.write_str("a command has flags of its own alone: leave out those before it"),
+        }
+    }
+}
+
+/// The flag or the variable that this value came from, with the value. `arg` is as clap writes it: `--flag <VALUE>`.
+fn named(arg: &str, value: &str, typed: &[OsString]) -> String {
+    let flag = arg.split_whitespace().next().unwrap_or(arg);
+    match variable_of(flag).filter(|_| !is_typed(flag, typed)) {
+        Some(variable) => format!("{variable}={value}"),
+        None if value.is_empty() => flag.to_owned(),
+        None => format!("{flag} {value}"),
+    }
+}
+
+fn variable_of(flag: &str) -> Option<String> {
+    let command = Cli::command();
+    let arg = command.get_arguments().find(|arg| arg.get_long() == flag.strip_prefix("--"))?;
+    arg.get_env()?.to_str().map(str::to_owned)
+}
+
+fn is_typed(flag: &str, typed: &[OsString]) -> bool {
+    let is_it = |word: &str| word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    typed.iter().any(|word| word.to_str().is_some_and(is_it))
+}
+
+/// Variables that set flags which a message is about.
+fn variables_in(message: &str, typed: &[OsString]) -> Vec<String> {
+    let flags = message.split(|char: char| !char.is_ascii_alphanumeric() && char != '-');
+    let flags: BTreeSet<&str> = flags.filter(|word| word.starts_with("--") && !is_typed(word, typed)).collect();
+    flags.into_iter().filter_map(variable_of).filter(|name| is_set(OsStr::new(name))).collect()
+}
+
+/// What to give instead of this value.
+fn advice(error: &clap::Error, value: &str) -> String {
+    if value.is_empty() {
+        return "give a value".into();
+    }
+    if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
+        return format!("give {}", values.join(" or "));
+    }
+    let Some(source) = error.source() else { return error.to_string() };
+    if let Some(error) = source.downcast_ref::<ParseIntError>() {
+        return number(error).into();
+    }
+    if source.is::<AddrParseError>() {
+        return "give an IP address, such as 203.0.113.7".into();
+    }
+    let text = source.to_string();
+    range(&text).unwrap_or(text)
+}
+
+fn number(error: &ParseIntError) -> &'static str {
+    match error.kind() {
+        IntErrorKind::PosOverflow => "this is too large a number",
+        IntErrorKind::Zero => "give a whole number above 0",
+        IntErrorKind::NegOverflow => "give a whole number that is not below 0",
+        _ => "give a whole number, without a unit, a fraction or a sign",
+    }
+}
+
+/// What clap says of a number outside of its range, `N is not in FIRST..=LAST`, as a sentence.
+fn range(text: &str) -> Option<String> {
+    let (_, range) = text.split_once(" is not in ")?;
+    let (first, last) = range.split_once("..")?;
+    let last = last.trim_start_matches('=');
+    // What the type alone ends is no bound that was meant.
+    let is_bound = last.parse::<u64>().is_ok_and(|last| last < u32::MAX.into());
+    Some(if is_bound { format!("give a number from {first} to {last}") } else { format!("give {first} or more") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(typed: &[&str]) -> String {
+        let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
+        Cli::parse_typed(&words(typed)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_meant_is_answered_by_a_sentence() {
+        for (typed, sentence) in [
+            (
+                "--max-connections=many",
+                "--max-connections many: give a whole number, without a unit, a fraction or a sign",
+            ),
+            (
+                "--max-connections=10k",
+                "--max-connections 10k: give a whole number, without a unit, a fraction or a sign",
+            ),
+            ("--max-connections=-1", "--max-connections -1: give a whole number, without a unit, a fraction or a sign"),
+            (
+                "--max-connections=99999999999999999999",
+                "--max-connections 99999999999999999999: this is too large a number",
+            ),
+            ("--max-message-bytes=0", "--max-message-bytes 0: give a whole number above 0"),
+            ("--message-burst=0", "--message-burst 0: give 1 or more"),
+            ("--max-header-bytes=8191", "--max-header-bytes 8191: give 8192 or more"),
+            ("--stun-port=70000", "--stun-port 70000: give a number from 0 to 65535"),
+            ("--turn-external-ip=me", "--turn-external-ip me: give an IP address, such as 203.0.113.7"),
+            ("--log-format=xml", "--log-format xml: give text or json"),
+            ("--cert=", "--cert: give a value"),
+            ("--heartbeat=10s", "--heartbeat 10s: give a number of seconds above 0, such as 10 or 0.5"),
+        ] {
+            assert_eq!(error(&[typed]), sentence);
+        }
+        assert!(error(&["--max-connections", "-1"]).starts_with("--max-connections -1: give a whole number"));
+    }
+
+    #[test]
+    fn a_commands_flags_are_its_own() {
+        let mixed = error(&["--listen=[::]:1", "token", "--secret-file=a", "--subject=b"]);
+        assert_eq!(mixed, "a command has flags of its own alone: leave out those before it");
+    }
+
+    #[test]
+    fn help_and_version_are_words_too() {
+        for (word, dashed) in [("help", "--help"), ("version", "--version")] {
+            assert_eq!(error(&[word]), error(&[dashed]));
+        }
+        assert_eq!(error(&["help", "token"]), error(&["token", "--help"]));
+        let help = error(&["help"]);
+        for word in ["--listen", "[env: ENTREMISE_LISTEN]", "Examples:"] {
+            assert!(help.contains(word), "{word}: {help}");
+        }
+    }
+
+    #[test]
+    fn flags_that_were_given_are_known() {
+        let typed = ["--turn-ttl=60", "--turn"].map(OsString::from);
+        let given = Cli::parse_typed(&typed).unwrap().given.flags;
+        assert!(given.contains("turn-ttl") && given.contains("turn") && !given.contains("stun-port"));
+    }
+
+    #[test]
+    fn a_variable_that_is_no_flags_may_be_meant_as_a_similar_one() {
+        let known = ["ENTREMISE_LISTEN", "ENTREMISE_METRICS_LISTEN", "ENTREMISE_CERT"];
+        assert_eq!(similar("ENTREMISE_LISTN", &known).as_deref(), Some("ENTREMISE_LISTEN"));
+        assert_eq!(similar("ENTREMISE_CERTIFICATE", &known).as_deref(), Some("ENTREMISE_CERT"));
+        assert_eq!(similar("ENTREMISE_VOLUME", &known), None);
+        assert!(is_kubernetes("ENTREMISE_SERVICE_HOST", OsStr::new("10.0.0.1")));
+        assert!(is_kubernetes("ENTREMISE_PORT", OsStr::new("tcp://10.0.0.1:8443")));
+        assert!(!is_kubernetes("ENTREMISE_PORT", OsStr::new("8443")));
+    }
+}

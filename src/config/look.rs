@@ -1,0 +1,127 @@
+//! What the operator should know of settings that can be meant, but most likely are not.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::cli::Cli;
+use crate::http::AllowedOrigin;
+use crate::net::Cidr;
+
+/// A line for each, which names the flag and what to do.
+#[must_use]
+pub fn look(cli: &Cli) -> Vec<String> {
+    let lines = [unknown_variables(cli), idle_turn_flags(cli), origins(cli), proxies(cli)];
+    lines.into_iter().flatten().collect()
+}
+
+fn unknown_variables(cli: &Cli) -> Vec<String> {
+    let line = |(name, similar): &(String, Option<String>)| match similar {
+        Some(similar) => format!("{name}: no flag has this variable; is {similar} meant? It is ignored"),
+        None => format!("{name}: no flag has this variable (entremise --help lists them); it is ignored"),
+    };
+    cli.given.unknown_variables.iter().map(line).collect()
+}
+
+/// Settings of the relay where there is none.
+fn idle_turn_flags(cli: &Cli) -> Vec<String> {
+    if cli.turn {
+        return Vec::new();
+    }
+    // Credentials are for relays elsewhere too.
+    let is_used = |flag: &str| matches!(flag, "turn-secret-file" | "turn-ttl") && !cli.ice_server.is_empty();
+    let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("turn-") && !is_used(flag));
+    idle.map(|flag| format!("--{flag} does nothing without --turn: give --turn, or leave it out")).collect()
+}
+
+fn origins(cli: &Cli) -> Vec<String> {
+    let line = |origin: &AllowedOrigin| {
+        match origin {
+        AllowedOrigin::Null => Some(
+            "--allow-origin null: every website can open a page of this origin in a sandboxed frame, so this lets in the \
+             pages of all; give the origins that are meant where they have any"
+                .to_owned(),
+        ),
+        AllowedOrigin::File => Some(
+            "--allow-origin file://: all files that an app or a browser opens have this origin; ask for credentials \
+             (--auth-jwt-secret-file) if more than one app of yours may come"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+    };
+    cli.allow_origin.iter().filter_map(line).collect()
+}
+
+fn proxies(cli: &Cli) -> Vec<String> {
+    let unnamed = (cli.plain_http && cli.trusted_proxy.is_empty()).then(|| {
+        "--plain-http without --trusted-proxy: all clients seem to have the proxy's address, and share the limits of one; \
+         give the address from which the proxy connects, such as --trusted-proxy 127.0.0.1"
+            .to_owned()
+    });
+    let all: [[IpAddr; 2]; 2] = [
+        [Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()],
+        [Ipv6Addr::UNSPECIFIED.into(), [0xffff; 8].into()],
+    ];
+    let is_all = |block: &Cidr| all.iter().any(|ends| ends.iter().all(|end| block.contains(*end)));
+    let everywhere = cli.trusted_proxy.iter().any(is_all).then(|| {
+        "--trusted-proxy: a block of all addresses lets each client give itself another one (X-Forwarded-For), so there are \
+         no limits for an address; give the proxy's own address"
+            .to_owned()
+    });
+    unnamed.into_iter().chain(everywhere).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// What is said of these flags.
+    fn told(flags: &[&str]) -> String {
+        let mut cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
+        let names = flags.iter().map(|flag| flag.trim_start_matches('-').split('=').next().unwrap().to_owned());
+        cli.given.flags = names.collect();
+        look(&cli).join("\n")
+    }
+
+    #[test]
+    fn the_defaults_and_settings_that_fit_each_other_are_no_concern() {
+        for flags in [
+            &[][..],
+            &["--plain-http", "--trusted-proxy=127.0.0.1"],
+            &["--turn", "--turn-external-ip=192.0.2.1", "--turn-ttl=600"],
+            &["--ice-server=stun:a.example", "--turn-secret-file=secret", "--turn-ttl=600"],
+            &["--allow-origin=https://*.example.org", "--trusted-proxy=10.0.0.0/8,::1"],
+        ] {
+            assert_eq!(told(flags), "", "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn settings_that_do_nothing_or_too_much_are_told_with_what_to_do() {
+        for (flags, named) in [
+            (&["--plain-http"][..], "--trusted-proxy 127.0.0.1"),
+            (&["--turn-external-ip=192.0.2.1"], "--turn-external-ip does nothing without --turn"),
+            (&["--turn-secret-file=secret"], "--turn-secret-file does nothing without --turn"),
+            (&["--turn-ttl=60"], "--turn-ttl does nothing without --turn"),
+            (&["--ice-server=stun:a.example", "--turn-allow-peer=10.0.0.0/8"], "--turn-allow-peer does nothing"),
+            (&["--trusted-proxy=0.0.0.0/0"], "--trusted-proxy"),
+            (&["--trusted-proxy=::/0"], "--trusted-proxy"),
+            (&["--allow-origin=null"], "--allow-origin null"),
+            (&["--allow-origin=https://a.example,file://"], "--allow-origin file://"),
+        ] {
+            let told = told(flags);
+            assert!(told.contains(named) && told.lines().count() == 1, "{flags:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_flags_is_told() {
+        let mut cli = Cli::try_parse_from(["entremise"]).unwrap();
+        let listen = Some("ENTREMISE_LISTEN".to_owned());
+        cli.given.unknown_variables = vec![("ENTREMISE_LISTN".into(), listen), ("ENTREMISE_X".into(), None)];
+        let told = look(&cli).join("\n");
+        assert!(told.contains("ENTREMISE_LISTN") && told.contains("is ENTREMISE_LISTEN meant?"), "{told}");
+        assert!(told.contains("ENTREMISE_X: no flag"), "{told}");
+    }
+}

@@ -1,0 +1,284 @@
+//! What the server has to tell a peer unasked, and what of it cancels out while it waits. Pure.
+//!
+//! Announcements wait in room of their own, which what peers say can't take. Each keeps its place among what peers say:
+//! it comes after as many messages of the queue as were there before it.
+
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, btree_map};
+use std::num::NonZeroU64;
+
+use super::budget::Debt;
+use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, RoomName, ServerMessage};
+
+/// The memory of one announcement that is about no member of a room, in bytes, at most: three times its entry, because
+/// a node of a B-tree may be half full.
+pub(super) const PLACED_BYTES: usize = 3 * size_of::<(Number, Placed)>();
+
+/// … and of one that is: its entry in a hash table besides, which may just have grown.
+pub(super) const ANNOUNCEMENT_BYTES: usize = PLACED_BYTES + 3 * size_of::<((RoomName, PeerId), Pair)>();
+
+/// Something that the server says unasked.
+#[derive(Debug)]
+pub(super) enum Announcement {
+    /// This peer entered the room.
+    Joined(RoomName, PeerId),
+    /// This peer left it.
+    Left(RoomName, PeerId),
+    /// The peer itself is no longer in the room: its new credentials do not allow it.
+    Expelled(RoomName),
+    /// This session ended before it had acknowledged all that the peer said to it.
+    Undelivered(PeerId, Debt),
+}
+
+/// In the order in which they were made, from 1.
+type Number = NonZeroU64;
+
+#[derive(Debug)]
+struct Placed {
+    /// How many messages of the queue come before it, of all that ever were in the queue.
+    after: u64,
+    announcement: Announcement,
+}
+
+/// What waits about one member of one room, in the order in which it will be said.
+// Invariant: a peer that is told both knows the member before and after, a peer that is told neither knows nothing new:
+// `what_waits_is_the_shortest_way_from_what_was_told_to_what_is`.
+#[derive(Debug, Default)]
+struct Pair {
+    left: Option<Number>,
+    joined: Option<Number>,
+}
+
+/// What waits to be told to one peer.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    waiting: BTreeMap<u64, Placed>,
+    /// How many there ever were.
+    made: u64,
+    about: HashMap<(RoomName, PeerId), Pair>,
+}
+
+impl Announcements {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// A peer has entered a room.
+    pub(super) fn joined(&mut self, room: &RoomName, peer: PeerId, after: u64) {
+        let number = self.put(Announcement::Joined(room.clone(), peer), after);
+        self.about.entry((room.clone(), peer)).or_default().joined = Some(number);
+    }
+
+    /// A peer has left a room. Where its arrival still waits, the two cancel each other.
+    pub(super) fn left(&mut self, room: &RoomName, peer: PeerId, after: u64) {
+        let arrival = self.about.get_mut(&(room.clone(), peer)).and_then(|pair| pair.joined.take());
+        if let Some(arrival) = arrival {
+            self.waiting.remove(&arrival.get());
+            self.tidy(room, peer);
+            return;
+        }
+        let number = self.put(Announcement::Left(room.clone(), peer), after);
+        self.about.entry((room.clone(), peer)).or_default().left = Some(number);
+    }
+
+    /// The peer itself has been put out of a room.
+    pub(super) fn expelled(&mut self, room: &RoomName, after: u64) {
+        self.put(Announcement::Expelled(room.clone()), after);
+    }
+
+    /// A session ended that had not acknowledged all.
+    pub(super) fn undelivered(&mut self, by: PeerId, debt: Debt, after: u64) {
+        self.put(Announcement::Undelivered(by, debt), after);
+    }
+
+    /// The peer itself leaves a room: what waits to be said of it is news no more.
+    pub(super) fn forget(&mut self, room: &RoomName) {
+        let Self { waiting, about, .. } = self;
+        about.retain(|(other, _), pair| {
+            let is_other = other != room;
+            if !is_other {
+                for number in [pair.left, pair.joined].into_iter().flatten() {
+                    waiting.remove(&number.get());
+                }
+            }
+            is_other
+        });
+    }
+
+    /// The next one, if its place has come: all messages are taken that it comes after. `front` is the number of the
+    /// queue's first message; none where the queue is empty.
+    pub(super) fn take(&mut self, front: Option<u64>) -> Option<Announcement> {
+        let first = self.waiting.first_entry()?;
+        if front.is_some_and(|front| first.get().after > front) {
+            return None;
+        }
+        let announcement = btree_map::OccupiedEntry::remove(first).announcement;
+        match &announcement {
+            Announcement::Joined(room, peer) => self.say(room, *peer, |pair| pair.joined = None),
+            Announcement::Left(room, peer) => self.say(room, *peer, |pair| pair.left = None),
+            Announcement::Expelled(_) | Announcement::Undelivered(..) => {}
+        }
+        Some(announcement)
+    }
+
+    fn say(&mut self, room: &RoomName, peer: PeerId, said: impl FnOnce(&mut Pair)) {
+        if let Some(pair) = self.about.get_mut(&(room.clone(), peer)) {
+            said(pair);
+        }
+        self.tidy(room, peer);
+    }
+
+    fn put(&mut self, announcement: Announcement, after: u64) -> Number {
+        let number = NonZeroU64::MIN.saturating_add(self.made);
+        self.made += 1;
+        self.waiting.insert(number.get(), Placed { after, announcement });
+        number
+    }
+
+    /// Holds nothing about a member of whom nothing waits, and no memory where nothing waits at all.
+    fn tidy(&mut self, room: &RoomName, peer: PeerId) {
+        if let Entry::Occupied(entry) = self.about.entry((room.clone(), peer))
+            && entry.get().left.is_none()
+            && entry.get().joined.is_none()
+        {
+            entry.remove();
+        }
+        if self.about.is_empty() {
+            self.about = HashMap::new();
+        }
+    }
+}
+
+impl Announcement {
+    /// How it is said, and what is owed until it is acknowledged.
+    pub(super) fn into_message(self) -> (ServerMessage, Option<Debt>) {
+        let (notice, debt) = match self {
+            Self::Joined(room, peer) => (Notice::PeerJoined { room, peer }, None),
+            Self::Left(room, peer) => (Notice::PeerLeft { room, peer }, None),
+            Self::Expelled(room) => (Notice::Left { room, reference: None }, None),
+            Self::Undelivered(by, debt) => {
+                let error = ErrorNotice::new(ErrorCode::Undelivered, None).to(&by.to_string());
+                (Notice::Error(Box::new(error)), Some(debt))
+            }
+        };
+        (ServerMessage::Notice(notice), debt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What happens to a member of a room, and to the queue of the peer that is told.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Enter(usize),
+        Leave(usize),
+        Say,
+        Take,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..3_usize).prop_map(Step::Enter),
+            3 => (0..3_usize).prop_map(Step::Leave),
+            1 => Just(Step::Say),
+            2 => Just(Step::Take),
+        ]
+    }
+
+    fn room(name: &str) -> RoomName {
+        RoomName::new(name).unwrap()
+    }
+
+    /// The peer's queue beside its announcements, and what is true and what it was told.
+    #[derive(Default)]
+    struct World {
+        announcements: Announcements,
+        queued: u64,
+        taken: u64,
+        members: BTreeSet<PeerId>,
+        told: BTreeSet<PeerId>,
+    }
+
+    impl World {
+        fn take(&mut self) -> bool {
+            let front = (self.taken < self.queued).then_some(self.taken);
+            match self.announcements.take(front) {
+                Some(Announcement::Joined(_, peer)) => assert!(self.told.insert(peer), "told once"),
+                Some(Announcement::Left(_, peer)) => assert!(self.told.remove(&peer), "told once"),
+                Some(other) => panic!("{other:?}"),
+                None if front.is_some() => self.taken += 1,
+                None => return false,
+            }
+            true
+        }
+
+        fn step(&mut self, step: Step, peers: &[PeerId; 3]) {
+            let hall = room("hall");
+            match step {
+                Step::Enter(which) if self.members.insert(peers[which]) => {
+                    self.announcements.joined(&hall, peers[which], self.queued);
+                }
+                Step::Leave(which) if self.members.remove(&peers[which]) => {
+                    self.announcements.left(&hall, peers[which], self.queued);
+                }
+                Step::Say => self.queued += 1,
+                Step::Take => drop(self.take()),
+                Step::Enter(_) | Step::Leave(_) => {}
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_waits_is_the_shortest_way_from_what_was_told_to_what_is(
+            steps in proptest::collection::vec(step(), 0..60),
+        ) {
+            let peers = [(); 3].map(|()| PeerId::random());
+            let mut world = World::default();
+            for step in steps {
+                world.step(step, &peers);
+                let waits = |peer: &PeerId| match (world.told.contains(peer), world.members.contains(peer)) {
+                    (false, false) => [0, 0],
+                    (true, false) | (false, true) => [1, 1],
+                    // Nothing, or that it left and came back.
+                    (true, true) => [0, 2],
+                };
+                let [least, most] = peers.iter().map(waits).fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
+                prop_assert!((least..=most).contains(&world.announcements.len()));
+            }
+            while world.take() {}
+            prop_assert_eq!(&world.told, &world.members);
+            prop_assert_eq!((world.announcements.len(), world.announcements.about.capacity()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn an_announcement_comes_after_as_many_messages_as_were_there_before_it() {
+        let mut announcements = Announcements::default();
+        announcements.joined(&room("hall"), PeerId::random(), 3);
+        announcements.expelled(&room("hall"), 5);
+        assert!(announcements.take(Some(2)).is_none());
+        assert!(matches!(announcements.take(Some(3)), Some(Announcement::Joined(..))));
+        assert!(announcements.take(Some(3)).is_none());
+        assert!(matches!(announcements.take(None), Some(Announcement::Expelled(_))), "nothing is ahead of it");
+    }
+
+    #[test]
+    fn what_waits_about_a_room_that_is_left_is_forgotten_and_nothing_else() {
+        let (mut announcements, peer) = (Announcements::default(), PeerId::random());
+        announcements.left(&room("hall"), peer, 0);
+        announcements.joined(&room("hall"), peer, 0);
+        announcements.joined(&room("yard"), peer, 0);
+        announcements.expelled(&room("hall"), 0);
+        announcements.forget(&room("hall"));
+        assert_eq!((announcements.len(), announcements.about.len()), (2, 1));
+    }
+}

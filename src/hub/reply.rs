@@ -1,0 +1,51 @@
+//! The one answer to a client's message, on its way into the client's own queue.
+
+use super::mailbox::{Mailbox, Place, Seat};
+use crate::protocol::{ErrorCode, ErrorNotice, Notice, Reference};
+
+/// Where the answer goes, and what it says which message it is about.
+pub(super) struct Reply<'a> {
+    mailbox: &'a Mailbox,
+    place: Place,
+    reference: Option<Reference>,
+    seat: Option<Seat>,
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn new(mailbox: &'a Mailbox, place: Place, reference: Option<Reference>) -> Self {
+        Self { mailbox, place, reference, seat: None }
+    }
+
+    /// From now on the answer is ahead of all else, such as what the addressee replies. Without a `ref` only an error
+    /// is due, and an error means that there is nothing to reply to.
+    pub(super) fn keep_seat(&mut self) {
+        self.seat = self.reference.is_some().then(|| self.mailbox.keep_seat());
+    }
+
+    /// Says that it is done, if the client wants to know.
+    pub(super) fn ack(mut self, parked: bool) {
+        if let Some(reference) = self.reference.take() {
+            self.give(Notice::Ack { reference, parked });
+        }
+    }
+
+    /// Says what the answer is.
+    pub(super) fn say(mut self, notice: impl FnOnce(Option<Reference>) -> Notice) {
+        let notice = notice(self.reference.take());
+        self.give(notice);
+    }
+
+    /// Says what went wrong. Gives back its code.
+    pub(super) fn refuse(mut self, code: ErrorCode, about: impl FnOnce(ErrorNotice) -> ErrorNotice) -> ErrorCode {
+        let error = about(ErrorNotice::new(code, self.reference.take()));
+        self.give(Notice::Error(Box::new(error)));
+        code
+    }
+
+    fn give(self, notice: Notice) {
+        match self.seat {
+            Some(seat) => self.mailbox.fill(seat, notice),
+            None => self.mailbox.answer(self.place, notice),
+        }
+    }
+}
