@@ -1,10 +1,10 @@
 # make run    serves the page on https://localhost:8443/
 # make test   everything that needs no root
 # See also: make attack (attacks that take minutes, too), make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target),
-# make test-network (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
+# make test-network, make test-network-all (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
 # make growth (many peers, many rooms), make check-cost (what must not grow unnoticed)
 
-.PHONY: run test check fuzz attack test-nginx test-clock test-network bench growth check-cost soak bench-turn
+.PHONY: run test check fuzz attack test-nginx test-clock test-network test-network-all bench growth check-cost soak bench-turn
 
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
@@ -51,10 +51,17 @@ test-clock:
 	tests/tools faketime=faketime
 	cargo test --test it -- --ignored clock::
 
+# Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules
-	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium
+	tests/tools ip=iproute2 nft=nftables curl=curl openssl=openssl chromium=chromium firefox-esr=firefox-esr
+	tests/unpack target/nginx nginx
+	tests/unpack target/haproxy haproxy
 	cargo build
 	npm run --silent test:network
+
+# The same with every pair of networks.
+test-network-all: export WHOLE = 1
+test-network-all: test-network
 
 # Beside other servers, in 9 minutes; QUICK=1 takes less than one and shows only that it works. The table and its plot
 # are written into the folder INTO: docs, for those that are committed.

@@ -4,6 +4,8 @@
 import { existsSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 
+import { tunnel } from './tunnel.js';
+
 /** @typedef {'chromium' | 'firefox' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
 /** @typedef {'chromium' | 'firefox'} Vehicle one that can be run elsewhere */
 
@@ -56,21 +58,31 @@ export function launch(kind) {
 }
 
 /**
- * A browser that runs elsewhere, as in a network namespace; steered through a pipe, which leads out of it.
+ * A browser that runs elsewhere, as in a network namespace.
  *
  * @param {string[]} through the command that runs it there
  * @param {Vehicle} vehicle
  * @returns {Promise<Browser>}
  */
 export function launchIn(through, vehicle) {
-  return once(`${vehicle} ${through.join(' ')}`, () => startIn(through));
+  return once(`${vehicle} ${through.join(' ')}`, () => elsewhere[vehicle](through));
 }
 
-/** @param {string[]} through */
-function startIn([executablePath = '', ...command]) {
-  const words = puppeteer.defaultArgs({ ...common, args: [...quiet, camera, allow] });
-  return start({ executablePath, args: [...command, CHROMIUM, ...words], ignoreDefaultArgs: true, pipe: true });
-}
+/** @type {Record<Vehicle, (through: string[]) => Promise<Browser>>} */
+const elsewhere = {
+  /** Steered through a pipe, which leads out of there. */
+  chromium: ([executablePath = '', ...words]) => {
+    const args = [...words, CHROMIUM, ...puppeteer.defaultArgs({ ...common, args: [...quiet, camera, allow] })];
+    return start({ executablePath, args, ignoreDefaultArgs: true, pipe: true });
+  },
+  /** Steered through a port alone. */
+  firefox: async (through) => {
+    const [executablePath = '', ...words] = through;
+    const args = [...words, FIREFOX, ...puppeteer.defaultArgs({ ...common, browser: 'firefox' })];
+    const debuggingPort = await tunnel(through);
+    return start({ browser: 'firefox', executablePath, args, ignoreDefaultArgs: true, debuggingPort, extraPrefsFirefox: { ...loopback, ...pretended } });
+  },
+};
 
 /** @param {string} name @param {() => Promise<Browser>} start */
 function once(name, start) {

@@ -96,7 +96,7 @@ export class Server {
     const url = /^entremise \S+: open (https?:\S+\/)$/.exec(line)?.[1];
     assert(url, `the server's first line names its page: ${line}`);
     this.#port = Number(new URL(url).port || 443);
-    this.url = this.#url || new URL(`https://${this.#name}:${this.#port}/`).href;
+    this.url = this.#url || new URL(this.#name ? `https://${this.#name}:${this.#port}/` : url).href;
   }
 
   /** As an operator does, with peers connected or not. */
