@@ -1,18 +1,35 @@
-# make run    serves the page on https://localhost:8443/
-# make test   everything that needs no root
-# See also: make attack (attacks that take minutes, too), make test-nginx, make test-clock (parts of make test), make check, make fuzz (SECONDS=60 for each target),
-# make test-network, make test-network-all (root), make soak (10 minutes), make bench (beside other servers), make bench-turn (beside coturn),
-# make growth (many peers, many rooms), make check-cost (what must not grow unnoticed)
+# make            this list
+# make run        serves the page on https://localhost:8443/, with a relay; other flags: make run FLAGS='--log debug'
+# make test       all tests that need no root
+# make check      formatting, lints, docs, types
+# make fuzz       fuzzing, 60 seconds for each target: SECONDS=60
+# make soak       peers that talk and fail, 10 minutes: SECONDS=600
+# make check-cost counts what must not grow unnoticed (a part of CI)
+# make bench      beside other servers, in 9 minutes; QUICK=1: less than one, which shows only that it works
+# make bench-turn the relay beside coturn
+# make growth     many peers, many rooms, in 3 minutes; QUICK=1: one
+# make attack     what has succeeded against the server once, tried again; the quick half is a part of make test
+# make test-memory what floods take of memory (a part of make test)
+# make test-nginx behind nginx (a part of make test)
+# make test-clock a clock that jumps (a part of make test)
+# make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
+# make test-network-all the same with every pair
 
-.PHONY: run test check fuzz attack test-nginx test-clock test-network test-network-all bench growth check-cost soak bench-turn
+.DEFAULT_GOAL = help
+.PHONY: help run test check fuzz attack test-memory test-nginx test-clock test-network test-network-all bench growth check-cost soak bench-turn
 
+# The lines at the top of this file.
+help:
+	@sed -n '/^# make/s/^# //p' $(firstword $(MAKEFILE_LIST))
+
+FLAGS =
 run:
-	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1
+	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1 $(FLAGS)
 
 test: node_modules
-	tests/tools chromium=chromium firefox-esr=firefox-esr
+	tests/tools openssl=openssl chromium=chromium firefox-esr=firefox-esr
 	cargo test
-	$(MAKE) test-nginx test-clock
+	$(MAKE) test-memory test-nginx test-clock
 	npm run --silent check
 	npm test --silent
 	cargo build
@@ -41,7 +58,12 @@ fuzz:
 
 # What has succeeded against the server once, tried again from outside: the quick ones are part of make test.
 attack:
-	cargo test --test it -- --include-ignored attack::
+	cargo test --test it -- attack::
+	cargo test --test it -- --ignored --test-threads=1 attack::
+
+# What floods of rooms take of memory: one after the other, and with the machine for themselves.
+test-memory:
+	cargo test --test it -- --ignored --test-threads=1 attack::memory::the_
 
 test-nginx:
 	tests/unpack target/nginx nginx
@@ -63,13 +85,12 @@ test-network: node_modules
 test-network-all: export WHOLE = 1
 test-network-all: test-network
 
-# Beside other servers, in 9 minutes; QUICK=1 takes less than one and shows only that it works. The table and its plot
-# are written into the folder INTO: docs, for those that are committed.
+# The table and its plot are written into the folder INTO: docs, for those that are committed.
 INTO = $${CARGO_TARGET_DIR:-target}/bench
 bench: benches/rivals/node_modules
 	cargo bench --bench load -- $(if $(QUICK),quick,whole) $(INTO)
 
-# What becomes of costs as peers, rooms and their members become many, in 3 minutes, or in one with QUICK=1.
+# What becomes of costs as peers, rooms and their members become many.
 growth:
 	cargo bench --bench load -- growth $(if $(QUICK),quick,whole) $(INTO)
 

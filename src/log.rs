@@ -206,9 +206,9 @@ mod tests {
     fn what_waits_is_bounded_and_what_is_lost_is_counted() {
         let (go_on, wait) = sync_channel::<()>(0);
         let mut log = Log::to(Stuck(wait));
-        let before = lost_lines();
+        let (before, line) = (lost_lines(), vec![b'x'; MAX_BYTES / 10]);
         for _ in 0..100 {
-            log.write_all(&[b'x'; MAX_BYTES / 10]).unwrap();
+            log.write_all(&line).unwrap();
         }
         assert_eq!(lost_lines() - before, 90, "ten fit");
         assert!(log.waiting.load(Ordering::Relaxed) <= MAX_BYTES);

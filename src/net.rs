@@ -31,12 +31,15 @@ pub(crate) fn is_link_local(address: &IpAddr) -> bool {
     }
 }
 
-/// Whether it is of this machine or of a network of its own, and not of the public internet.
+/// Whether the internet can't reach it: of a private network, a carrier's NAT, a link or a host (RFC 1918, 4193, 6598).
 pub(crate) fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
-    }
+    const CARRIERS_NAT: Cidr = Cidr::v4(100, 64, 0, 0, 10);
+    address.is_loopback()
+        || is_link_local(&address)
+        || match address {
+            IpAddr::V4(v4) => v4.is_private() || CARRIERS_NAT.contains(address),
+            IpAddr::V6(v6) => v6.is_unique_local(),
+        }
 }
 
 /// An address block: `192.0.2.0/24`, `2001:db8::/32`, or one address.

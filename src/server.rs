@@ -110,7 +110,7 @@ impl Server {
             None => None,
         };
         let router = http::router(web);
-        let proxies = config.proxy_protocol.then(|| config.opening.proxies.clone()).unwrap_or_default();
+        let proxies = if config.proxy_protocol { config.opening.proxies.clone() } else { Vec::new() };
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {

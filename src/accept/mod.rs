@@ -15,7 +15,7 @@ mod unread;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -75,7 +75,7 @@ pub(crate) enum Transport {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     /// Who sent it, or a proxy that says so by headers of HTTP.
-    pub(crate) client: SocketAddr,
+    pub(crate) client: IpAddr,
     pub(crate) transport: Transport,
 }
 
@@ -158,7 +158,7 @@ impl Acceptor {
         if tcp.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let arrival = |transport| Arrival { client: ends.client, transport };
+        let arrival = |transport| Arrival { client: ends.client.ip(), transport };
         match first[0] {
             STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), place), ends)),
             b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), place), arrival(Transport::Plain)).await,

@@ -32,18 +32,27 @@ pub(super) struct Ends {
     pub(super) server: SocketAddr,
 }
 
+/// What a header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Ends(Ends),
+    /// It is the proxy's own connection, or one that it knows nothing of.
+    Nothing,
+}
+
 /// The front of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Front {
     /// Too little to tell.
     Partial,
-    /// A header of this length. Without ends it is the proxy's own connection, or one that it knows nothing of.
-    Header { length: usize, ends: Option<Ends> },
+    /// A header of this length.
+    Header { length: usize, said: Said },
     /// No header.
     Broken,
 }
 
-/// Takes the header off the front, and nothing behind it: what is left there is for others.
+/// Takes the header off the front, and nothing behind it: what is left there is for others. `None`: it does not say between
+/// whom the connection is.
 pub(super) async fn take_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>> {
     let (mut bytes, mut taken) = (Vec::new(), 0);
     loop {
@@ -57,9 +66,12 @@ pub(super) async fn take_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>>
                 tcp.read_exact(&mut bytes[taken..seen]).await?;
                 taken = seen;
             }
-            Front::Header { length, ends } => {
+            Front::Header { length, said } => {
                 tcp.read_exact(&mut bytes[taken..length]).await?;
-                return Ok(ends);
+                return Ok(match said {
+                    Said::Ends(ends) => Some(ends),
+                    Said::Nothing => None,
+                });
             }
             Front::Broken => return Err(super::invalid("no PROXY header, where there has to be one")),
         }
@@ -84,23 +96,23 @@ fn look_at_v1(bytes: &[u8]) -> Front {
     let Some(end) = line.windows(2).position(|two| two == b"\r\n") else {
         return if line.len() == V1_BYTES { Front::Broken } else { Front::Partial };
     };
-    match std::str::from_utf8(&line[V1.len()..end]).ok().and_then(v1_ends) {
-        Some(ends) => Front::Header { length: end + 2, ends },
+    match std::str::from_utf8(&line[V1.len()..end]).ok().and_then(v1) {
+        Some(said) => Front::Header { length: end + 2, said },
         None => Front::Broken,
     }
 }
 
-/// What stands between `PROXY ` and the line's end. The inner `None`: unknown.
-fn v1_ends(text: &str) -> Option<Option<Ends>> {
+/// What stands between `PROXY ` and the line's end.
+fn v1(text: &str) -> Option<Said> {
     let mut words = text.split(' ');
     let family = words.next()?;
     if family == "UNKNOWN" {
-        return Some(None);
+        return Some(Said::Nothing);
     }
     let (client, server) = (v1_ip(family, words.next()?)?, v1_ip(family, words.next()?)?);
     let (from, to) = (v1_port(words.next()?)?, v1_port(words.next()?)?);
     let ends = Ends { client: SocketAddr::new(client, from), server: SocketAddr::new(server, to) };
-    words.next().is_none().then_some(Some(ends))
+    words.next().is_none().then_some(Said::Ends(ends))
 }
 
 fn v1_ip(family: &str, text: &str) -> Option<IpAddr> {
@@ -126,40 +138,40 @@ fn look_at_v2(bytes: &[u8]) -> Front {
     }
     let Some(block) = bytes.get(V2_PREFIX_BYTES..length) else { return Front::Partial };
     if command == LOCAL {
-        return Front::Header { length, ends: None };
+        return Front::Header { length, said: Said::Nothing };
     }
-    match v2_ends(family, block) {
-        Some(ends) => Front::Header { length, ends },
+    match v2(family, block) {
+        Some(said) => Front::Header { length, said },
         None => Front::Broken,
     }
 }
 
-/// What a block says; there may be more behind its addresses. The inner `None`: nothing that is an address of IP.
-fn v2_ends(family: u8, block: &[u8]) -> Option<Option<Ends>> {
+/// What a block says; there may be more behind its addresses.
+fn v2(family: u8, block: &[u8]) -> Option<Said> {
     const UNSPECIFIED: u8 = 0x00;
     const TCP_OVER_IPV4: u8 = 0x11;
     const TCP_OVER_IPV6: u8 = 0x21;
     const UNIX_STREAM: u8 = 0x31;
     match family {
-        UNSPECIFIED | UNIX_STREAM => Some(None),
+        UNSPECIFIED | UNIX_STREAM => Some(Said::Nothing),
         TCP_OVER_IPV4 => {
             let (client, rest) = block.split_first_chunk::<4>()?;
             let (server, rest) = rest.split_first_chunk::<4>()?;
-            Some(Some(v2_ports(Ipv4Addr::from(*client).into(), Ipv4Addr::from(*server).into(), rest)?))
+            v2_ports(Ipv4Addr::from(*client).into(), Ipv4Addr::from(*server).into(), rest)
         }
         TCP_OVER_IPV6 => {
             let (client, rest) = block.split_first_chunk::<16>()?;
             let (server, rest) = rest.split_first_chunk::<16>()?;
-            Some(Some(v2_ports(Ipv6Addr::from(*client).into(), Ipv6Addr::from(*server).into(), rest)?))
+            v2_ports(Ipv6Addr::from(*client).into(), Ipv6Addr::from(*server).into(), rest)
         }
         _ => None,
     }
 }
 
-fn v2_ports(client: IpAddr, server: IpAddr, rest: &[u8]) -> Option<Ends> {
+fn v2_ports(client: IpAddr, server: IpAddr, rest: &[u8]) -> Option<Said> {
     let &[a, b, c, d] = rest.first_chunk()?;
     let port = |high, low| u16::from_be_bytes([high, low]);
-    Some(Ends { client: SocketAddr::new(client, port(a, b)), server: SocketAddr::new(server, port(c, d)) })
+    Some(Said::Ends(Ends { client: SocketAddr::new(client, port(a, b)), server: SocketAddr::new(server, port(c, d)) }))
 }
 
 /// Reads any bytes as the front of a connection. No part of the server.
@@ -192,11 +204,11 @@ mod tests {
 
     use super::*;
 
-    fn ends(client: &str, server: &str) -> Option<Ends> {
-        Some(Ends { client: client.parse().unwrap(), server: server.parse().unwrap() })
+    fn ends(client: &str, server: &str) -> Said {
+        Said::Ends(Ends { client: client.parse().unwrap(), server: server.parse().unwrap() })
     }
 
-    fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
+    fn block_of(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
         [V2, &[command, family], &u16::try_from(block.len()).unwrap().to_be_bytes(), block].concat()
     }
 
@@ -222,25 +234,25 @@ mod tests {
                 longest.to_vec(),
                 ends(&format!("[{0}]:65535", ["ffff"; 8].join(":")), &format!("[{0}]:65535", ["ffff"; 8].join(":"))),
             ),
-            (b"PROXY UNKNOWN\r\n".to_vec(), None),
-            (b"PROXY UNKNOWN anything at all\r\n".to_vec(), None),
-            (v2(0x21, 0x11, &v4_block), v4),
-            (v2(0x21, 0x21, &v6_block), v6),
-            (v2(0x21, 0x11, &additions), v4),
-            (v2(0x20, 0x00, b""), None),
-            (v2(0x20, 0x11, &v4_block), None),
-            (v2(0x21, 0x00, b"more"), None),
-            (v2(0x21, 0x31, &[0; 216]), None),
+            (b"PROXY UNKNOWN\r\n".to_vec(), Said::Nothing),
+            (b"PROXY UNKNOWN anything at all\r\n".to_vec(), Said::Nothing),
+            (block_of(0x21, 0x11, &v4_block), v4),
+            (block_of(0x21, 0x21, &v6_block), v6),
+            (block_of(0x21, 0x11, &additions), v4),
+            (block_of(0x20, 0x00, b""), Said::Nothing),
+            (block_of(0x20, 0x11, &v4_block), Said::Nothing),
+            (block_of(0x21, 0x00, b"more"), Said::Nothing),
+            (block_of(0x21, 0x31, &[0; 216]), Said::Nothing),
         ] {
             let with_more = [&header[..], b"\x16\x03\x01\r\n"].concat();
-            assert_eq!(look(&with_more), Front::Header { length: header.len(), ends: expected }, "{header:?}");
+            assert_eq!(look(&with_more), Front::Header { length: header.len(), said: expected }, "{header:?}");
             play_proxy_header(&with_more);
         }
     }
 
     #[test]
     fn what_is_no_header_is_refused_at_once() {
-        let mut other_version = v2(0x21, 0x11, &[0; 12]);
+        let mut other_version = block_of(0x21, 0x11, &[0; 12]);
         other_version[12] = 0x11;
         for bytes in [
             b"GET / HTTP/1.1\r\n".to_vec(),
@@ -256,12 +268,12 @@ mod tests {
             b"PROXY TCP4 192.0.2.07 198.51.100.1 1 2\r\n".to_vec(),
             b"PROXY TCP4 \xff\r\n".to_vec(),
             [&b"PROXY UNKNOWN "[..], &[b'x'; 100]].concat(),
-            v2(0x22, 0x11, &[0; 12]),
-            v2(0x21, 0x12, &[0; 12]),
-            v2(0x21, 0x11, &[0; 11]),
-            v2(0x21, 0x21, &[0; 35]),
-            v2(0x21, 0x41, &[0; 216]),
-            v2(0x21, 0x11, &[0; 5000]),
+            block_of(0x22, 0x11, &[0; 12]),
+            block_of(0x21, 0x12, &[0; 12]),
+            block_of(0x21, 0x11, &[0; 11]),
+            block_of(0x21, 0x21, &[0; 35]),
+            block_of(0x21, 0x41, &[0; 216]),
+            block_of(0x21, 0x11, &[0; 5000]),
             other_version,
         ] {
             assert_eq!(look(&bytes), Front::Broken, "{}", bytes.escape_ascii());
@@ -276,17 +288,17 @@ mod tests {
             let bare = |address: SocketAddr| SocketAddr::new(address.ip(), address.port());
             let (family, code) = if client.is_ipv4() { ("TCP4", 0x11) } else { ("TCP6", 0x21) };
             prop_assume!(client.is_ipv4() == server.is_ipv4());
-            let expected = Some(Ends { client: bare(client), server: bare(server) });
+            let expected = Said::Ends(Ends { client: bare(client), server: bare(server) });
             let line = format!("PROXY {family} {} {} {} {}\r\n", client.ip(), server.ip(), client.port(), server.port());
             let octets = |ip: IpAddr| match ip {
                 IpAddr::V4(ip) => ip.octets().to_vec(),
                 IpAddr::V6(ip) => ip.octets().to_vec(),
             };
             let ports = [client.port().to_be_bytes(), server.port().to_be_bytes()].concat();
-            let block = v2(0x21, code, &[octets(client.ip()), octets(server.ip()), ports].concat());
+            let block = block_of(0x21, code, &[octets(client.ip()), octets(server.ip()), ports].concat());
             for header in [line.into_bytes(), block] {
                 let bytes = [&header[..], &more].concat();
-                prop_assert_eq!(look(&bytes), Front::Header { length: header.len(), ends: expected });
+                prop_assert_eq!(look(&bytes), Front::Header { length: header.len(), said: expected });
                 play_proxy_header(&bytes);
             }
         }

@@ -1,7 +1,8 @@
-//! Who may come in, where the operator asks for credentials: a token (a JWT, RFC 7519) that her own application signs says who
-//! somebody is, which rooms are hers, and until when. Pure: time is an argument, in seconds since 1970.
+//! Who may come in, where the operator asks for credentials: a token (a JWT, RFC 7519) that her own application signs says
+//! who its bearer is, which rooms it opens, and until when. Pure but for [`KeyRing`]: time is an argument, in seconds
+//! since 1970.
 //!
-//! `key` is what a token is verified by, `claims` what it says. Where a token is found in a request is `http`'s
+//! `key` is what a token is verified by, `ring` the keys of the moment, `claims` what a token says. Where a token is found in a request is `http`'s
 //! business, what a [`Grant`] allows the session's.
 
 mod claims;

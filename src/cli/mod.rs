@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub use usage::{Given, Usage};
 use value::{host, listen_address, ports, rate, room, seconds, seconds_or_none, switch};
 
@@ -67,7 +67,7 @@ pub struct Cli {
     #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Origin whose pages may connect besides our own, such as https://example.org or https://*.example.org (repeatable); * for all
+    /// Origin whose pages may connect besides our own, such as https://*.example.org, one label more (repeatable); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]
     pub allow_origin: Vec<AllowedOrigin>,
@@ -229,6 +229,16 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_STUN_PORT", value_name = "PORT", default_value_t = 3478)]
     #[arg(help_heading = "ICE", hide_env_values = true)]
     pub stun_port: u16,
+
+    /// STUN answers per second to one address, or one IPv6 /64: a browser in a call asks every ten seconds
+    #[arg(long, env = "ENTREMISE_STUN_BINDINGS_PER_SECOND", value_name = "COUNT", default_value = "500")]
+    #[arg(help_heading = "ICE", hide_env_values = true)]
+    pub stun_bindings_per_second: NonZeroUsize,
+
+    /// Answer STUN to all; false: to clients with TURN credentials alone, and TURN over UDP goes on
+    #[arg(long, env = "ENTREMISE_STUN_OPEN", value_name = "BOOL", default_value_t = true)]
+    #[arg(action = ArgAction::Set, help_heading = "ICE", hide_env_values = true, hide_possible_values = true)]
+    pub stun_open: bool,
 
     /// Address of STUN and TURN, whatever the page's is (repeatable); the default is all, as interfaces come and go
     #[arg(long, env = "ENTREMISE_TURN_LISTEN", value_name = "ADDRESS", value_delimiter = ',', default_value = "::")]

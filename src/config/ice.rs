@@ -13,7 +13,7 @@ use crate::error::StartError;
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::ice::{Access, IceUrl, IceUrlKind};
 use crate::net::{Family, Interfaces, is_link_local};
-use crate::turn::{External, TurnConfig, TurnLimits};
+use crate::turn::{External, Stun, TurnConfig, TurnLimits};
 
 /// STUN and TURN, here and elsewhere.
 #[derive(Clone, Debug)]
@@ -88,12 +88,14 @@ fn turn_config(cli: &Cli, secrets: Vec<TurnSecret>) -> Result<TurnConfig, StartE
         external: externals(&cli.turn_external_ip, &relay_addresses)?,
         relay_addresses,
         allowed_peers: cli.turn_allow_peer.clone(),
+        stun: if cli.stun_open { Stun::Open } else { Stun::WithCredentials },
         limits: TurnLimits {
             allocations: NonZeroUsize::new(cli.turn_allocations),
             allocations_per_user: NonZeroUsize::new(cli.turn_allocations_per_user),
             allocations_per_address: NonZeroUsize::new(cli.turn_allocations_per_address),
             bytes_per_second: NonZeroUsize::new(cli.turn_bytes_per_second),
             refusals_per_second: cli.turn_refusals_per_second,
+            bindings_per_second: cli.stun_bindings_per_second,
         },
         handshake_timeout: cli.handshake_timeout,
     })

@@ -5,11 +5,11 @@
 //! | 10,000 connections | about 75 MB of idle peers: what a small machine has to spare |
 //! | 1,000 connections per address | a school or an office behind one address; a tenth of all for one attacker |
 //! | 1,000 new connections at once, 20 per second | that school comes back when the network does; one page that reloads makes 1 |
-//! | 2,048 unanswered connections | a restart brings everybody back within seconds; one that stops within a handshake of 64 KiB has 76 KB, so 155 MB at worst |
+//! | 2,048 unanswered connections | a restart brings all back within seconds; one that stops within a handshake of 64 KiB has 76 KB, so 155 MB at worst |
 //! | 1,000 of them from one address | as many as it may have: they all come back at once too |
 //! | request heads of 16 KiB | room for the long cookies of a neighbouring site, far from a burden |
 //! | messages of 64 KiB | an SDP offer has 2 to 10 KB, one with many simulcast layers 30; it is also a bound on memory |
-//! | burst of 400 | joining a room of 16 and calling everybody: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
+//! | burst of 400 | joining a room of 16 and calling all of it: 15 calls of an offer and about 20 candidates, and as many again for answers and a second thought |
 //! | 50 messages per second | a second call every half second, for ever |
 //! | 256 KiB per second, 2 MiB at once | that burst with room for large offers; far below what a mailbox or a link would mind |
 //! | 2,048 messages, 1 MiB waiting | the bursts of five peers at once; a dozen of the largest messages |
@@ -25,7 +25,7 @@
 //! | 500 STUN answers per second | a browser asks again every 10 s: a carrier's NAT with 5,000 of them in calls |
 //! | interfaces every 2 s | an address that comes is served before a page is loaded by it; a look costs 0.1 ms |
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
-//! | handshakes 10 s | a phone on a bad line shakes hands in three; whoever says nothing is gone soon |
+//! | handshakes 10 s | a phone on a bad line shakes hands in three; a connection that says nothing is gone soon |
 //! | 50 refused messages in 10 s | a client with a mistake makes one for each message, and is still told what it is |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
@@ -84,7 +84,7 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// A listening socket that is used instead of `listen`: from systemd.
     pub listener: Option<TcpListener>,
-    /// Who gets HTTP without TLS. None: nobody.
+    /// Who gets HTTP without TLS. None: no client.
     pub plain_http: Option<PlainHttp>,
     /// Who may connect, and where they find us.
     pub http: HttpConfig,
@@ -101,8 +101,8 @@ pub struct Config {
 pub enum PlainHttp {
     /// A proxy on this machine, or its user.
     ThisMachine,
-    /// Whoever comes: the operator says that the way here is safe.
-    Anybody,
+    /// All that reach the address: the operator says that the way here is safe.
+    AllAddresses,
 }
 
 /// Two files to ask the system for: nothing to save, and a renewed certificate has days.
@@ -159,7 +159,7 @@ impl Config {
             metrics_listen: cli.metrics_listen,
             listener: None,
             plain_http: cli.plain_http.then_some(if cli.insecure_plain_http_on_any_address {
-                PlainHttp::Anybody
+                PlainHttp::AllAddresses
             } else {
                 PlainHttp::ThisMachine
             }),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_in_all_rooms_of_a_peer_may_leave_at_once() {
+    fn all_members_of_all_rooms_of_a_peer_may_leave_at_once() {
         let limits = config(&[]).unwrap().hub;
         let (rooms, members) = (limits.rooms_per_peer.unwrap().get(), limits.peers_per_room.unwrap().get());
         let hub = Hub::new(limits);

@@ -103,10 +103,10 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
         let arrival: &Arrival = parts.extensions.get().expect("the acceptor lays it around the router");
-        if let Some(concern) = shared.0.proxies.concern(arrival.client.ip(), &parts.headers) {
+        if let Some(concern) = shared.0.proxies.concern(arrival.client, &parts.headers) {
             warn!("{concern}");
         }
-        Ok(shared.0.proxies.caller(arrival.client.ip(), arrival.transport, &parts.headers))
+        Ok(shared.0.proxies.caller(arrival.client, arrival.transport, &parts.headers))
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Embedded {
     pub tcp: Reach,
     /// TLS: of TURN, besides the page's port.
     pub tls: Reach,
+    /// Whether STUN is for all.
+    pub has_open_stun: bool,
     /// The secret of TURN. None: STUN only.
     pub secret: Option<TurnSecret>,
 }
@@ -60,7 +62,8 @@ impl Reach {
 impl Embedded {
     pub(super) fn stun(&self, reaching: &Reaching) -> Option<IceServer> {
         let url = |port| format!("stun:{}:{port}", reaching.host.host());
-        entry(self.udp.port_for(reaching).map(url).into_iter().collect(), None)
+        let port = self.udp.port_for(reaching).filter(|_| self.has_open_stun);
+        entry(port.map(url).into_iter().collect(), None)
     }
 
     /// In the order in which a browser should prefer them, if it cared. Where TLS ends with a proxy, so does what is

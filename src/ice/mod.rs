@@ -114,6 +114,7 @@ mod tests {
         embedding(Embedded {
             udp: reach(3478),
             tcp: reach(3478),
+            has_open_stun: true,
             secret: Some(TurnSecret::new(b"north")),
             ..Embedded::default()
         })
@@ -172,9 +173,11 @@ mod tests {
 
     #[test]
     fn without_turn_there_is_stun_alone_and_without_a_port_nothing() {
-        let stun = Embedded { udp: reach(3478), ..Embedded::default() };
+        let stun = Embedded { udp: reach(3478), has_open_stun: true, ..Embedded::default() };
         assert_eq!(urls(&embedding(stun), "example.org"), ["stun:example.org:3478"]);
         assert!(urls(&embedding(Embedded::default()), "example.org").is_empty());
+        let closed = Embedded { has_open_stun: false, ..Embedded::clone(&config().embedded.load()) };
+        assert_eq!(urls(&embedding(closed), "example.org"), urls(&config(), "example.org")[1..], "TURN alone");
     }
 
     #[test]

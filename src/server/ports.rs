@@ -24,7 +24,7 @@ use crate::error::listen_advice;
 use crate::ice::{Embedded, Reach};
 use crate::net::{Host, Interfaces, is_link_local};
 use crate::tasks::Tasks;
-use crate::turn::{Turn, UdpClients};
+use crate::turn::{Stun, Turn, UdpClients};
 
 /// UDP sockets for all addresses together: as many as there are cores for each address, while these are enough. With
 /// more addresses an address has one, so that a host with hundreds of them pays for its traffic and not for them.
@@ -97,9 +97,12 @@ pub(super) struct IcePorts {
 impl IcePorts {
     /// Takes what can be had.
     pub(super) fn bind(turn: &Arc<Turn>, settings: &IceSettings) -> Self {
+        let has_open_stun = settings.turn.stun == Stun::Open;
+        let udp = settings.stun_port.filter(|_| has_open_stun || turn.relays());
         let tcp = settings.stun_port.filter(|_| turn.relays());
-        let ports = [(Kind::Udp, settings.stun_port), (Kind::Tcp, tcp), (Kind::Tls, settings.turn_tls_port)];
-        let embedded = Embedded { secret: settings.turn.secrets.first().cloned(), ..Embedded::default() };
+        let ports = [(Kind::Udp, udp), (Kind::Tcp, tcp), (Kind::Tls, settings.turn_tls_port)];
+        let secret = settings.turn.secrets.first().cloned();
+        let embedded = Embedded { has_open_stun, secret, ..Embedded::default() };
         let mut this = Self {
             turn: Arc::clone(turn),
             listen: settings.listen.clone(),
@@ -112,6 +115,9 @@ impl IcePorts {
             embedded: Arc::new(ArcSwap::from_pointee(embedded)),
         };
         this.look();
+        for concern in turn.concerns() {
+            warn!("{concern}");
+        }
         this
     }
 
@@ -209,9 +215,9 @@ impl IcePorts {
 
     /// What is there is offered.
     fn offer(&self, host: &Host, addresses: &BTreeSet<IpAddr>) {
-        let secret = self.embedded.load().secret.clone();
+        let before = Embedded::clone(&self.embedded.load());
         let reach = |kind| self.reach(kind, host, addresses);
-        let embedded = Embedded { udp: reach(Kind::Udp), tcp: reach(Kind::Tcp), tls: reach(Kind::Tls), secret };
+        let embedded = Embedded { udp: reach(Kind::Udp), tcp: reach(Kind::Tcp), tls: reach(Kind::Tls), ..before };
         self.embedded.store(Arc::new(embedded));
     }
 

@@ -20,7 +20,7 @@ use crate::error::{StartError, TlsProblem};
 /// Both subject and issuer of what is made here: how a pair of our own is known again.
 const NAME: &str = "entremise development certificate";
 
-/// At most a year: a certificate that somebody trusted by hand should not outlive their memory of it.
+/// At most a year: a certificate that was trusted by hand should not outlive the memory of it.
 const VALIDITY: time::Duration = time::Duration::days(365);
 
 /// Makes the pair if there is none, and anew if it is one of ours that has expired. Nothing else is overwritten.
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_pair_of_somebody_else_is_never_overwritten() {
+    fn an_expired_pair_that_was_not_made_here_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let paths = pair(&folder);
         let before = expired(&paths, "example.com");

@@ -37,7 +37,7 @@ pub struct PairPaths {
 /// For whom a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// Whoever opens the page to try it: a pair is made if there is none.
+    /// Those who open the page to try it: a pair is made if there is none.
     Developers,
     /// The public, who were given a name of ours: the operator has a certificate for it, or has forgotten it.
     Public,

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnCount {
-    /// Bindings answered.
+    /// Bindings that were right, answered unless there were too many from there.
     Bindings,
     /// Allocations made.
     Allocations,
     /// Requests refused for their credentials.
     Unauthorized,
-    /// … and not even answered, because there were too many from there.
+    /// These and Bindings that were not even answered, because there were too many from there.
     Unanswered,
     /// Requests refused to somebody who has credentials.
     Refused,

@@ -19,7 +19,7 @@ use super::filter::PeerFilter;
 use super::nonce::Nonces;
 use super::quota::Quota;
 use super::routes::Routes;
-use super::rules::{Allocation, Now, Outcome, REALM, Relays, Rules};
+use super::rules::{Allocation, Now, Outcome, REALM, Relays, Rules, Stun};
 use crate::ice::credential::{Credential, TurnSecret};
 use crate::net::Family;
 
@@ -94,6 +94,7 @@ impl World {
             allocations_per_address: None,
             bytes_per_second: None,
             refusals_per_second: NonZeroUsize::MIN,
+            bindings_per_second: NonZeroUsize::MIN,
         };
         let secrets = vec![TurnSecret::new(b"north"), TurnSecret::new(b"south")];
         let credential = Credential::mint(&secrets[0], "alice", START + 3600);
@@ -104,6 +105,7 @@ impl World {
             filter: PeerFilter::new(Vec::new(), own, 50000..=50100),
             quota: Quota::new(limits),
             bytes_per_second: None,
+            stun: Stun::Open,
         };
         let now = Now { instant: Instant::now(), wall: START };
         let client = SocketAddr::from(([198, 51, 100, 7], 40000));
@@ -232,7 +234,7 @@ impl World {
                 }
             }
         }
-        let held = usize::from(self.slot.is_some());
+        let held = self.slot.as_ref().map_or(0, |allocation| allocation.relays().count());
         assert_eq!((self.ports.open(), self.rules.quota.allocations()), (held, held));
     }
 
@@ -259,6 +261,7 @@ impl World {
     fn assert_may_relay(&self, peer: SocketAddr, data: &[u8], within: &[u8]) {
         let allocation = self.slot.as_ref().expect("only an allocation relays");
         assert!(allocation.expires > self.now.instant && self.rules.filter.may_send(peer), "{peer}");
+        assert!(allocation.relay_to(peer).is_some(), "{peer} is of a family that the client has");
         assert!(allocation.routes.load().permits(peer.ip(), self.now.instant), "{peer} has a permission");
         assert!(
             within.as_ptr_range().contains(&data.as_ptr()) || data.is_empty(),

@@ -5,6 +5,7 @@
 //! begin like STUN, so TURN needs no port of its own.
 
 mod advertised;
+mod concern;
 mod counters;
 mod filter;
 mod framing;
@@ -34,6 +35,7 @@ pub use advertised::{External, NotAnExternal};
 pub(crate) use counters::Counters;
 pub use counters::TurnCount;
 pub use quota::TurnLimits;
+pub use rules::Stun;
 
 use crate::admission::{Admission, AdmissionLimits};
 use crate::ice::credential::TurnSecret;
@@ -41,6 +43,7 @@ use crate::meter::Meters;
 use crate::net::{Cidr, Family, Host};
 use crate::tasks::Tasks;
 use advertised::Advertised;
+use concern::Relaying;
 use filter::PeerFilter;
 use interface::Choice;
 use nonce::Nonces;
@@ -61,6 +64,8 @@ pub struct TurnConfig {
     pub external: Vec<External>,
     /// On which addresses of this host relays are opened. Empty: where peers can be reached.
     pub relay_addresses: Vec<IpAddr>,
+    /// Whose Bindings are answered.
+    pub stun: Stun,
     /// Peers that are reachable although they are not on the public internet.
     pub allowed_peers: Vec<Cidr>,
     /// How many, and how much.
@@ -73,8 +78,9 @@ pub struct TurnConfig {
 #[derive(Debug)]
 pub(crate) struct Turn {
     rules: Rules,
-    /// Who has been refused, by address: one for all sockets.
+    /// Who has been refused, by address, and whose Bindings have been answered: one table for all sockets.
     refusals: Mutex<Meters>,
+    bindings: Mutex<Meters>,
     relay_ports: RangeInclusive<u16>,
     relay_addresses: Vec<IpAddr>,
     advertised: Advertised,
@@ -95,13 +101,17 @@ impl Turn {
             filter: PeerFilter::new(config.allowed_peers, Vec::new(), config.relay_ports.clone()),
             quota: Quota::new(config.limits),
             bytes_per_second: config.limits.bytes_per_second.map(even),
+            stun: config.stun,
         };
-        let refusals = Mutex::new(Meters::new(even(config.limits.refusals_per_second), Instant::now()));
+        let meters = |per_second| Mutex::new(Meters::new(even(per_second), Instant::now()));
+        let refusals = meters(config.limits.refusals_per_second);
+        let bindings = meters(config.limits.bindings_per_second);
         let TurnLimits { allocations, allocations_per_address, .. } = config.limits;
         let waiting = AdmissionLimits { all: allocations, per_address: allocations_per_address, newcomers: None };
         Arc::new(Self {
             rules,
             refusals,
+            bindings,
             advertised: Advertised::new(config.external, config.relay_ports.clone()),
             relay_ports: config.relay_ports,
             relay_addresses: config.relay_addresses,
@@ -160,6 +170,17 @@ impl Turn {
         format!("relays: {}", Family::ALL.map(of_family).join("; "))
     }
 
+    /// What the operator should know of where relays are.
+    pub(crate) fn concerns(&self) -> Vec<String> {
+        if !self.relays() {
+            return Vec::new();
+        }
+        let local = |family| self.choice(|choice| choice.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family));
+        let advertised = Family::ALL.into_iter().filter_map(local).map(|local| self.advertised.of(local)).collect();
+        let (host, fixed, externals) = (self.host.load(), &self.relay_addresses, self.advertised.externals());
+        Relaying { externals, fixed, advertised, host: &host }.concerns()
+    }
+
     /// How many allocations there are.
     pub(crate) fn allocations(&self) -> usize {
         self.rules.quota.allocations()
@@ -194,9 +215,14 @@ impl Turn {
         self.counters.packet(TurnCount::PacketsToPeers, TurnCount::BytesToPeers, data.len(), sent.is_ok());
     }
 
-    /// Whether a client at this address may be told once more that it isn't authorized. Not on the way of packets.
-    fn may_refuse(&self, client: IpAddr, now: Instant) -> bool {
-        self.refusals.lock().spend(client, now)
+    /// Whether an outcome may be told over UDP to a client that is perhaps not who sent the request. Packets on their way
+    /// to peers meet no lock here.
+    fn may_tell(&self, outcome: &Outcome<'_>, client: IpAddr, now: Instant) -> bool {
+        match outcome {
+            Outcome::Bound(_) => self.bindings.lock().spend(client, now),
+            Outcome::Challenge(_) => self.refusals.lock().spend(client, now),
+            Outcome::Drop | Outcome::Answer(_) | Outcome::Refuse(_) | Outcome::Relay(..) => true,
+        }
     }
 
     /// Counts what an outcome is.

@@ -26,6 +26,8 @@ pub struct TurnLimits {
     pub bytes_per_second: Option<NonZeroUsize>,
     /// Answers per second to one address (IPv6: one /64) that it isn't authorized.
     pub refusals_per_second: NonZeroUsize,
+    /// Answers per second to one address (IPv6: one /64) to its STUN Bindings.
+    pub bindings_per_second: NonZeroUsize,
 }
 
 /// A second's worth of so many may come at once.
@@ -120,6 +122,7 @@ mod tests {
             allocations_per_address: NonZeroUsize::new(address),
             bytes_per_second: None,
             refusals_per_second: NonZeroUsize::MIN,
+            bindings_per_second: NonZeroUsize::MIN,
         })
     }
 

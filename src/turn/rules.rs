@@ -91,20 +91,39 @@ pub(super) struct Rules {
     pub(super) quota: Quota,
     /// None: no limit.
     pub(super) bytes_per_second: Option<Flow>,
+    pub(super) stun: Stun,
+}
+
+/// Whose Binding requests are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stun {
+    /// All.
+    Open,
+    /// Those of clients that have an allocation, or sign with their credentials.
+    WithCredentials,
 }
 
 /// A client's allocation. Dropping it ends it.
 pub(super) struct Allocation<R> {
-    pub(super) relay: R,
+    pub(super) first: Relayed<R>,
+    /// Of the other family, for a client that asked for both (RFC 8656, 7.2).
+    pub(super) second: Option<Relayed<R>>,
+    /// The family that could not be had, for a client that asked for both, and why.
+    missing: Option<(Family, u16)>,
     user: Box<str>,
     pub(super) key: IntegrityKey,
     /// Of the request that made it: a retransmission gets the same answer.
     transaction: TransactionId,
-    relayed: SocketAddr,
     pub(super) routes: Arc<ArcSwap<Routes>>,
-    meter: Meter,
     born: Instant,
     pub(super) expires: Instant,
+}
+
+/// An open relay of an allocation. Dropping it closes it.
+pub(super) struct Relayed<R> {
+    pub(super) relay: R,
+    advertised: SocketAddr,
+    meter: Meter,
     _share: Share,
 }
 
@@ -151,7 +170,7 @@ impl Rules {
         }
         let Some(message) = message(bytes) else { return Outcome::Drop };
         match (message.class(), message.method()) {
-            (MessageClass::Request, BINDING) => binding(&message, client),
+            (MessageClass::Request, BINDING) => self.binding(slot.as_ref(), &message, client, now),
             (MessageClass::Request, ALLOCATE | REFRESH | CREATE_PERMISSION | CHANNEL_BIND)
                 if !self.secrets.is_empty() =>
             {
@@ -199,10 +218,35 @@ impl Rules {
     }
 
     fn may_carry<R>(&self, allocation: &mut Allocation<R>, peer: SocketAddr, length: usize, now: Instant) -> bool {
-        allocation.expires > now
-            && peer.is_ipv4() == allocation.relayed.is_ipv4()
-            && self.filter.may_send(peer)
-            && self.bytes_per_second.is_none_or(|limit| allocation.meter.spend(length, limit, now))
+        if allocation.expires <= now || !self.filter.may_send(peer) {
+            return false;
+        }
+        let Some(relayed) = allocation.relayed_mut(Family::of(peer.ip())) else { return false };
+        self.bytes_per_second.is_none_or(|limit| relayed.meter.spend(length, limit, now))
+    }
+
+    fn binding<R>(
+        &self,
+        allocation: Option<&Allocation<R>>,
+        message: &Message<'_>,
+        client: SocketAddr,
+        now: Now,
+    ) -> Outcome<'static> {
+        let is_known = self.stun == Stun::Open || allocation.is_some_and(|allocation| allocation.expires > now.instant);
+        if is_known {
+            return binding(message, client);
+        }
+        // Without credentials there is no answer at all, because any would go to whom the request says that it is from.
+        if !message.has_attribute(MessageIntegrity::TYPE) || self.secrets.is_empty() {
+            return Outcome::Drop;
+        }
+        match self.authenticate(allocation, client, message, now) {
+            Ok(caller) => match check_known(message, &[]) {
+                Ok(()) => Outcome::Answer(success(message, &[&mapped(message, client)], &caller.key)),
+                Err(refusal) => Outcome::Refuse(refusal.write(message, &caller.key)),
+            },
+            Err(refused) => Outcome::Challenge(self.challenge(message, refused, client, now)),
+        }
     }
 
     fn request<R: Relays>(
@@ -281,27 +325,52 @@ impl Rules {
         }
         check_known(message, &KNOWN_IN_ALLOCATE)?;
         let wish = Wish::read(message)?;
-        let family = wish.family.unwrap_or_else(|| relays.usual());
+        let routes = Arc::default();
+        let mut open = |family| self.open(&caller, client, family, wish.is_even, &routes, now, relays);
+        let (first, second, missing) = match wish.families {
+            Families::Usual => (open(None)?, None, None),
+            Families::One(family) => (open(Some(family))?, None, None),
+            Families::Both => match (open(Some(Family::V4)), open(Some(Family::V6))) {
+                (Ok(first), Ok(second)) => (first, Some(second), None),
+                (Ok(first), Err(refusal)) => (first, None, Some(refusal.family_error(Family::V6))),
+                (Err(refusal), Ok(first)) => (first, None, Some(refusal.family_error(Family::V4))),
+                (Err(refusal), Err(_)) => return Err(refusal),
+            },
+        };
+        let allocation = slot.insert(Allocation {
+            first,
+            second,
+            missing,
+            user: caller.user,
+            key: caller.key,
+            transaction: message.transaction_id(),
+            routes,
+            born: now.instant,
+            expires: now.instant + lifetime(message),
+        });
+        Ok(allocation.describe(message, client, now.instant))
+    }
+
+    /// One relay, of the usual family if none is said.
+    #[expect(clippy::too_many_arguments, reason = "what a relay depends on, of a request and of its allocation")]
+    fn open<R: Relays>(
+        &self,
+        caller: &Caller,
+        client: SocketAddr,
+        family: Option<Family>,
+        is_even: bool,
+        routes: &Arc<ArcSwap<Routes>>,
+        now: Now,
+        relays: &mut R,
+    ) -> Result<Relayed<R::Relay>, Refusal> {
+        let family = family.unwrap_or_else(|| relays.usual());
         if !relays.has(family) {
             return Err(code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED));
         }
         let share = self.quota.take(&caller.user, client.ip()).ok_or(code(ErrorCode::ALLOCATION_QUOTA_REACHED))?;
-        let routes = Arc::default();
-        let (relay, relayed) =
-            relays.open(family, wish.is_even, &routes).ok_or(code(ErrorCode::INSUFFICIENT_CAPACITY))?;
-        let allocation = slot.insert(Allocation {
-            relay,
-            user: caller.user,
-            key: caller.key,
-            transaction: message.transaction_id(),
-            relayed,
-            routes,
-            meter: Meter::new(self.bytes_per_second.unwrap_or(Flow::even(0.0)), now.instant),
-            born: now.instant,
-            expires: now.instant + lifetime(message),
-            _share: share,
-        });
-        Ok(allocation.describe(message, client, now.instant))
+        let (relay, advertised) = relays.open(family, is_even, routes).ok_or(code(ErrorCode::INSUFFICIENT_CAPACITY))?;
+        let meter = Meter::new(self.bytes_per_second.unwrap_or(Flow::even(0.0)), now.instant);
+        Ok(Relayed { relay, advertised, meter, _share: share })
     }
 
     /// What changes an allocation that is there.
@@ -382,26 +451,58 @@ impl<R> Allocation<R> {
         if self.user == caller.user { Ok(()) } else { Err(code(ErrorCode::WRONG_CREDENTIALS)) }
     }
 
+    /// All of its relays.
+    pub(super) fn relays(&self) -> impl Iterator<Item = &Relayed<R>> {
+        [&self.first].into_iter().chain(&self.second)
+    }
+
+    fn relayed_mut(&mut self, family: Family) -> Option<&mut Relayed<R>> {
+        [&mut self.first].into_iter().chain(&mut self.second).find(|relayed| relayed.family() == family)
+    }
+
+    fn has(&self, family: Family) -> bool {
+        self.relays().any(|relayed| relayed.family() == family)
+    }
+
+    /// The relay by which this peer is reached.
+    pub(super) fn relay_to(&self, peer: SocketAddr) -> Option<&R> {
+        let of_family = |relayed: &&Relayed<R>| relayed.family() == Family::of(peer.ip());
+        self.relays().find(of_family).map(|relayed| &relayed.relay)
+    }
+
+    /// Closes the relay of the family, if there is another one.
+    fn close(&mut self, family: Family) {
+        let Some(second) = self.second.take() else { return };
+        if second.family() != family {
+            self.first = second;
+        }
+    }
+
     /// The answer to an Allocate.
     fn describe(&self, message: &Message<'_>, client: SocketAddr, now: Instant) -> Vec<u8> {
         let transaction = message.transaction_id();
-        let mut attributes: Vec<Box<dyn AttributeWrite>> = vec![
-            Box::new(XorRelayedAddress::new(self.relayed, transaction)),
-            Box::new(Lifetime::new(seconds(self.expires - now))),
-            Box::new(XorMappedAddress::new(client, transaction)),
-        ];
-        if message.has_attribute(AdditionalAddressFamily::TYPE) {
-            // RFC 8656, 7.2: one address is what this server gives; the other family's is told to be missing.
-            let reason = error_code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED);
-            attributes.push(Box::new(AddressErrorCode::new(AddressFamily::IPV6, reason)));
+        let address = |relayed: &Relayed<R>| XorRelayedAddress::new(relayed.advertised, transaction);
+        let mut attributes: Vec<Box<dyn AttributeWrite>> =
+            self.relays().map(|relayed| Box::new(address(relayed)) as Box<dyn AttributeWrite>).collect();
+        attributes.push(Box::new(Lifetime::new(seconds(self.expires - now))));
+        attributes.push(Box::new(mapped(message, client)));
+        if let Some((family, reason)) = self.missing {
+            // RFC 8656, 7.2: of two families, that which can't be had is named.
+            attributes.push(Box::new(AddressErrorCode::new(family.into(), error_code(reason))));
         }
         let attributes: Vec<&dyn AttributeWrite> = attributes.iter().map(AsRef::as_ref).collect();
         success(message, &attributes, &self.key)
     }
 }
 
+impl<R> Relayed<R> {
+    fn family(&self) -> Family {
+        Family::of(self.advertised.ip())
+    }
+}
+
 fn check_peer<R>(allocation: &Allocation<R>, ip: IpAddr, is_reachable: bool) -> Result<(), Refusal> {
-    if ip.is_ipv4() != allocation.relayed.is_ipv4() {
+    if !allocation.has(Family::of(ip)) {
         Err(code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH))
     } else if is_reachable {
         Ok(())
@@ -414,13 +515,16 @@ fn check_peer<R>(allocation: &Allocation<R>, ip: IpAddr, is_reachable: bool) -> 
 fn refresh<R>(slot: &mut Option<Allocation<R>>, message: &Message<'_>, now: Instant) -> Result<Vec<u8>, Refusal> {
     check_known(message, &[Lifetime::TYPE, RequestedAddressFamily::TYPE])?;
     let allocation = slot.as_mut().ok_or(code(ErrorCode::ALLOCATION_MISMATCH))?;
-    if let Ok(asked) = message.attribute::<RequestedAddressFamily>() {
-        let family = if allocation.relayed.is_ipv4() { AddressFamily::IPV4 } else { AddressFamily::IPV6 };
-        if asked.family() != family {
-            return Err(code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH));
-        }
+    let family = message.attribute::<RequestedAddressFamily>().ok().map(|asked| family_of(asked.family()));
+    if family.is_some_and(|family| !allocation.has(family)) {
+        return Err(code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH));
     }
     let is_over = message.attribute::<Lifetime>().is_ok_and(|lifetime| lifetime.seconds() == 0);
+    if let Some(family) = family.filter(|_| is_over && allocation.second.is_some()) {
+        // Of two relays, the client needs one no more.
+        allocation.close(family);
+        return Ok(success(message, &[&Lifetime::new(0)], &allocation.key));
+    }
     let until = (now + lifetime(message)).min(allocation.born + AGE);
     let left = if is_over { Duration::ZERO } else { until.saturating_duration_since(now) };
     let answer = success(message, &[&Lifetime::new(seconds(left))], &allocation.key);
@@ -433,9 +537,17 @@ fn refresh<R>(slot: &mut Option<Allocation<R>>, message: &Message<'_>, now: Inst
 
 /// What an Allocate asks for.
 struct Wish {
-    /// None: it says none.
-    family: Option<Family>,
+    families: Families,
     is_even: bool,
+}
+
+/// Of which families relays are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Families {
+    /// The client says none.
+    Usual,
+    One(Family),
+    Both,
 }
 
 /// What an Allocate may hold. DONT-FRAGMENT isn't here: this server can't set the bit, and says so (RFC 8656, 7.2).
@@ -473,12 +585,22 @@ impl Wish {
         {
             return Err(bad());
         }
-        let family = match message.attribute::<RequestedAddressFamily>() {
-            Ok(asked) => Some(family_of(asked.family())),
+        let families = match message.attribute::<RequestedAddressFamily>() {
+            Ok(asked) => Families::One(family_of(asked.family())),
+            Err(_) if additional => Families::Both,
             Err(_) if family => return Err(code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)),
-            Err(_) => None,
+            Err(_) => Families::Usual,
         };
-        Ok(Self { family, is_even: even })
+        Ok(Self { families, is_even: even })
+    }
+}
+
+impl From<Family> for AddressFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::IPV4,
+            Family::V6 => Self::IPV6,
+        }
     }
 }
 
@@ -498,6 +620,15 @@ enum Refusal {
 }
 
 impl Refusal {
+    /// Why a family could not be had, as the answer to an Allocate of both says it: RFC 8656, 18.12 has these two codes.
+    fn family_error(&self, family: Family) -> (Family, u16) {
+        let code = match self {
+            Self::Code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED) => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
+            _ => ErrorCode::INSUFFICIENT_CAPACITY,
+        };
+        (family, code)
+    }
+
     fn write(&self, message: &Message<'_>, key: &IntegrityKey) -> Vec<u8> {
         let mut answer = match self {
             Self::Code(code) => error(message, *code),
@@ -559,8 +690,12 @@ fn binding(message: &Message<'_>, client: SocketAddr) -> Outcome<'static> {
         return Outcome::Challenge(answer.finish());
     }
     let mut answer = Message::builder_success(message, MessageWriteVec::new());
-    add(&mut answer, &XorMappedAddress::new(client, message.transaction_id()));
+    add(&mut answer, &mapped(message, client));
     Outcome::Bound(answer.finish())
+}
+
+fn mapped(message: &Message<'_>, client: SocketAddr) -> XorMappedAddress {
+    XorMappedAddress::new(client, message.transaction_id())
 }
 
 /// A Data indication (RFC 8656, 11.3): what a peer without a channel said. `None` where it would be longer than its own
@@ -779,6 +914,7 @@ mod tests {
         allocations_per_address: None,
         bytes_per_second: None,
         refusals_per_second: std::num::NonZeroUsize::MIN,
+        bindings_per_second: std::num::NonZeroUsize::MIN,
     };
 
     const ONE: Option<std::num::NonZeroUsize> = Some(std::num::NonZeroUsize::MIN);
@@ -990,11 +1126,94 @@ mod tests {
 
     #[test]
     fn of_two_families_one_is_given_and_the_other_told_to_be_missing() {
+        let both = AdditionalAddressFamily::new(AddressFamily::IPV6);
+        for (family, missing) in [(Family::V4, AddressFamily::IPV6), (Family::V6, AddressFamily::IPV4)] {
+            let mut world = World::new();
+            world.ports.families = vec![family];
+            let request = world.signed(ALLOCATE, &[&udp(), &both]);
+            let reply = world.hand_in(&request);
+            let error = reply.attribute::<AddressErrorCode>().unwrap();
+            assert_eq!((reply.code, error.family(), error.error().code()), (0, missing, 440));
+            let relayed = reply.attribute::<XorRelayedAddress>().unwrap().addr(reply.transaction());
+            assert_eq!((Family::of(relayed.ip()), world.ports.open()), (family, 1));
+            assert_eq!(world.hand_in(&request).bytes(), reply.bytes(), "the same again");
+        }
+        let mut world = World::new();
+        limits(&mut world, TurnLimits { allocations: ONE, ..NO_LIMITS });
+        let reply = world.ask(ALLOCATE, &[&udp(), &both]);
+        let error = reply.attribute::<AddressErrorCode>().unwrap();
+        assert_eq!((reply.code, error.family(), error.error().code()), (0, AddressFamily::IPV6, 508), "over the quota");
+        world = World::new();
+        world.ports.families.clear();
+        assert_eq!(world.ask(ALLOCATE, &[&udp(), &both]).code, 440);
+        assert_eq!(World::new().ask(ALLOCATE, &[&udp(), &raw(0x8000, &[1, 0, 0, 0])]).code, 400, "IPv4 is no addition");
+    }
+
+    const PEER_V6: &str = "[2606:4700::1]:1000";
+
+    /// A world in which the client has a relay of each family.
+    fn of_both_families() -> (World, Reply) {
         let mut world = World::new();
         let reply = world.ask(ALLOCATE, &[&udp(), &AdditionalAddressFamily::new(AddressFamily::IPV6)]);
-        let missing = reply.attribute::<AddressErrorCode>().unwrap();
-        assert_eq!((reply.code, missing.family(), missing.error().code()), (0, AddressFamily::IPV6, 440));
-        assert_eq!(World::new().ask(ALLOCATE, &[&udp(), &raw(0x8000, &[1, 0, 0, 0])]).code, 400, "IPv4 is no addition");
+        (world, reply)
+    }
+
+    #[test]
+    fn of_two_families_both_are_given_and_peers_of_both_reached() {
+        let (mut world, reply) = of_both_families();
+        let message = Message::from_bytes(reply.bytes()).unwrap();
+        let addresses = message.iter_attributes().filter(|(_, raw)| raw.get_type() == XorRelayedAddress::TYPE);
+        let addresses = addresses.map(|(_, raw)| XorRelayedAddress::from_raw(raw).unwrap().addr(reply.transaction()));
+        assert_eq!(addresses.map(|relayed| Family::of(relayed.ip())).collect::<Vec<_>>(), Family::ALL);
+        assert!(!message.has_attribute(AddressErrorCode::TYPE));
+        assert_eq!((world.ports.open(), world.rules.quota.allocations()), (2, 2), "each counts");
+        assert_eq!((permit(&mut world, PEER), bind(&mut world, 0x4001, PEER_V6)), (0, 0));
+        assert!(sends(&mut world, PEER, &[]) && sends(&mut world, PEER_V6, &[]) && carries(&mut world, 0x4001));
+        let allocation = world.slot.as_ref().unwrap();
+        assert!(
+            allocation.relay_to(PEER.parse().unwrap()).is_some()
+                && allocation.relay_to(PEER_V6.parse().unwrap()).is_some()
+        );
+        assert_eq!(
+            (world.ask(REFRESH, &[&Lifetime::new(0)]).code, world.ports.open()),
+            (0, 0),
+            "and they end together"
+        );
+    }
+
+    #[test]
+    fn of_two_relays_either_can_be_ended_alone() {
+        for (ended, peer, other) in [(AddressFamily::IPV4, PEER, PEER_V6), (AddressFamily::IPV6, PEER_V6, PEER)] {
+            let (mut world, _) = of_both_families();
+            assert_eq!((permit(&mut world, peer), permit(&mut world, other)), (0, 0));
+            let family = RequestedAddressFamily::new(ended);
+            assert_eq!(seconds_of(&world.ask(REFRESH, &[&family, &Lifetime::new(700)])), 700, "for both");
+            assert_eq!(seconds_of(&world.ask(REFRESH, &[&family, &Lifetime::new(0)])), 0);
+            assert_eq!((world.ports.open(), world.rules.quota.allocations()), (1, 1));
+            assert!(sends(&mut world, other, &[]) && !sends(&mut world, peer, &[]));
+            assert_eq!(permit(&mut world, peer), 443);
+            assert_eq!(world.ask(REFRESH, &[&family]).code, 443);
+            assert_eq!((world.ask(REFRESH, &[&Lifetime::new(0)]).code, world.ports.open()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn where_stun_is_not_open_a_binding_needs_an_allocation_or_credentials() {
+        let mut world = World::new();
+        world.rules.stun = Stun::WithCredentials;
+        let binding = world.plain(MessageClass::Request, BINDING, &[]).finish();
+        assert_eq!(world.take(&binding), Outcome::Drop);
+        assert_eq!(world.ask(BINDING, &[]).code, 0, "signed");
+        let password = std::mem::replace(&mut world.credential.password, "wrong".into());
+        assert_eq!(world.ask(BINDING, &[]).code, 401);
+        world.credential.password = password;
+        assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 0, "TURN goes on");
+        assert_eq!(world.hand_in(&binding).code, 0, "of a client with an allocation");
+        world.wait(601);
+        assert_eq!(world.take(&binding), Outcome::Drop, "which has run out");
+        world.rules.secrets.clear();
+        let signed = world.signed(BINDING, &[]);
+        assert_eq!(world.take(&signed), Outcome::Drop);
     }
 
     #[test]

@@ -29,20 +29,23 @@ pub(super) struct StreamClient<S> {
     stream: S,
     client: SocketAddr,
     local: IpAddr,
-    allocation: Option<Allocation<RelaySocket>>,
+    allocation: Option<Allocation<StreamRelay>>,
     patience: Patience,
-    inbound: Option<(Meter, Flow)>,
     received: Vec<u8>,
     pending: Vec<u8>,
 }
 
+/// A relay, and how much it may bring.
+pub(super) struct StreamRelay {
+    socket: RelaySocket,
+    inbound: Option<(Meter, Flow)>,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr) -> Self {
-        let now = Instant::now();
-        let inbound = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, now), limit));
-        let patience = Patience::new(turn.handshake_timeout, now);
+        let patience = Patience::new(turn.handshake_timeout, Instant::now());
         let (received, pending) = (Vec::new(), Vec::new());
-        Self { turn, stream, client, local, allocation: None, patience, inbound, received, pending }
+        Self { turn, stream, client, local, allocation: None, patience, received, pending }
     }
 
     /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation and asks for nothing.
@@ -99,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         if message[0] >> 6 == 1 {
             let Some(allocation) = &mut self.allocation else { return };
             match turn.rules.take_channel_data(allocation, message, Instant::now()) {
-                Some((peer, data)) => turn.send(&allocation.relay, peer, data),
+                Some((peer, data)) => send(&turn, allocation, peer, data),
                 None => turn.counters.count(TurnCount::Dropped),
             }
             return;
@@ -116,25 +119,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
             }
             Outcome::Relay(peer, data) => {
                 if let Some(allocation) = &self.allocation {
-                    turn.send(&allocation.relay, peer, data);
+                    send(&turn, allocation, peer, data);
                 }
             }
         }
     }
 
     fn bring_in(&mut self) {
-        let Some(allocation) = &self.allocation else { return };
-        let (pending, counters) = (&mut self.pending, &self.turn.counters);
-        relay::drain(&self.turn, &allocation.relay, &allocation.routes, &mut self.inbound, |wrapped: Wrapped<'_>| {
+        let Some(allocation) = &mut self.allocation else { return };
+        let (turn, pending) = (&self.turn, &mut self.pending);
+        let mut deliver = |wrapped: Wrapped<'_>| {
             let bytes = wrapped.as_ref();
             let fits = pending.len() + bytes.len() <= PENDING_BYTES;
-            counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
+            turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
             if fits {
                 pending.extend_from_slice(bytes);
                 // RFC 8656, 12.5: in a stream ChannelData ends at a multiple of four. A STUN message always does.
                 pending.resize(pending.len().next_multiple_of(4), 0);
             }
-        });
+        };
+        for relayed in [&mut allocation.first].into_iter().chain(&mut allocation.second) {
+            let StreamRelay { socket, inbound } = &mut relayed.relay;
+            relay::drain(turn, socket, &allocation.routes, inbound, &mut deliver);
+        }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -161,10 +168,22 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> 
     }
 }
 
-async fn readable(allocation: Option<&Allocation<RelaySocket>>) {
-    match allocation {
-        Some(allocation) => allocation.relay.readable().await,
-        None => std::future::pending().await,
+/// Waits until a peer has sent something to any of its relays.
+async fn readable(allocation: Option<&Allocation<StreamRelay>>) {
+    let Some(allocation) = allocation else { return std::future::pending().await };
+    let first = allocation.first.relay.socket.readable();
+    match &allocation.second {
+        None => first.await,
+        Some(second) => tokio::select! {
+            () = first => {}
+            () = second.relay.socket.readable() => {}
+        },
+    }
+}
+
+fn send(turn: &Turn, allocation: &Allocation<StreamRelay>, peer: SocketAddr, data: &[u8]) {
+    if let Some(relay) = allocation.relay_to(peer) {
+        turn.send(&relay.socket, peer, data);
     }
 }
 
@@ -174,12 +193,13 @@ struct StreamRelays<'a> {
 }
 
 impl Relays for StreamRelays<'_> {
-    type Relay = RelaySocket;
+    type Relay = StreamRelay;
 
-    fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(RelaySocket, SocketAddr)> {
-        let opened = self.turn.open_relay(self.local, family, is_even)?;
+    fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(StreamRelay, SocketAddr)> {
+        let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
         self.turn.counters.count(TurnCount::Allocations);
-        Some(opened)
+        let inbound = self.turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
+        Some((StreamRelay { socket, inbound }, advertised))
     }
 
     fn has(&self, family: Family) -> bool {

@@ -158,7 +158,7 @@ impl UdpClients {
     fn take_channel_data(&mut self, client: SocketAddr, bytes: &[u8]) {
         let Some(allocation) = self.allocations.get_mut(&client) else { return };
         match self.turn.rules.take_channel_data(allocation, bytes, Instant::now()) {
-            Some((peer, data)) => self.turn.send(&allocation.relay.socket, peer, data),
+            Some((peer, data)) => send(&self.turn, allocation, peer, data),
             None => self.turn.counters.count(TurnCount::Dropped),
         }
     }
@@ -171,19 +171,16 @@ impl UdpClients {
             UdpRelays { turn: &turn, server: &self.socket, local: self.local, client, counts: &self.relays };
         let outcome = turn.rules.take(&mut slot, client, bytes, now, &mut relays);
         turn.note(&outcome);
+        let may_tell = turn.may_tell(&outcome, client.ip(), now.instant);
         match outcome {
             Outcome::Drop => {}
-            Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) => self.answer(client, &answer),
-            Outcome::Challenge(answer) => {
-                if turn.may_refuse(client.ip(), now.instant) {
-                    self.answer(client, &answer);
-                } else {
-                    turn.counters.count(TurnCount::Unanswered);
-                }
+            Outcome::Bound(_) | Outcome::Challenge(_) if !may_tell => turn.counters.count(TurnCount::Unanswered),
+            Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) | Outcome::Challenge(answer) => {
+                self.answer(client, &answer);
             }
             Outcome::Relay(peer, data) => {
                 if let Some(allocation) = &slot {
-                    turn.send(&allocation.relay.socket, peer, data);
+                    send(&turn, allocation, peer, data);
                 }
             }
         }
@@ -199,6 +196,12 @@ impl UdpClients {
 
     fn sweep(&mut self, now: Instant) {
         self.allocations.retain(|_, allocation| allocation.expires > now);
+    }
+}
+
+fn send(turn: &Turn, allocation: &Allocation<UdpRelay>, peer: SocketAddr, data: &[u8]) {
+    if let Some(relay) = allocation.relay_to(peer) {
+        turn.send(&relay.socket, peer, data);
     }
 }
 

@@ -201,8 +201,6 @@ onClick('hang-up', () => line.current?.hangUp());
 onClick('copy-id', () => void copy(peerId));
 onClick('copy-link', () => void copy(shareLink));
 addEventListener('hashchange', prefill);
-// Order: before the client connects, whose own listener ends the connection that our bye needs.
-addEventListener('pagehide', () => line.current?.hangUp());
 
 prefill();
 client.connect();

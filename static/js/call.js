@@ -3,14 +3,16 @@
  * `line.js` brings it what the peer says, `leg.js` is its RTCPeerConnection.
  */
 
+/** @import { MediaSent } from './chat-channel.js' */
 /** @import { LegEvent } from './leg.js' */
 /** @import { Words } from './negotiation.js' */
-/** @import { Clock, Timer } from './world.js' */
-import { descriptionOf, sessionOf } from './description.js';
+/** @import { Clock, Timer, World } from './world.js' */
+import { callIn, descriptionOf, sessionOf } from './description.js';
 import { Emitter } from './emitter.js';
 import { Leg } from './leg.js';
 import { MOST_KEPT } from './negotiation.js';
 import { isRecord } from './protocol.js';
+import { Recovery } from './recovery.js';
 import { offersRelay } from './relay.js';
 
 /**
@@ -27,7 +29,13 @@ import { offersRelay } from './relay.js';
  *   about to rely on the connection.
  */
 
-/** @typedef {Clock & { createConnection(configuration: RTCConfiguration): RTCPeerConnection }} CallWorld */
+/**
+ * @typedef {Clock & {
+ *   createConnection(configuration: RTCConfiguration): RTCPeerConnection,
+ *   isAble?(): boolean,
+ *   page?: World['page'],
+ * }} CallWorld `isAble`: are there RTCPeerConnections? `page`: what tells when it is left
+ */
 /**
  * @typedef {{ world: CallWorld, iceTransportPolicy: RTCIceTransportPolicy }} CallOptions
  *   `iceTransportPolicy` as in an RTCConfiguration: with `relay`, media take no path but through a TURN server
@@ -42,33 +50,34 @@ import { offersRelay } from './relay.js';
  *   avail; `path-lost`: there was a path, and no other was found.
  */
 /**
- * @typedef {'hung-up' | 'remote-hung-up' | 'gone' | 'canceled' | 'declined' | 'busy' | 'no-answer' | 'failed' | NoPath | (string & {})} EndReason
+ * @typedef {'hung-up' | 'remote-hung-up' | 'gone' | 'canceled' | 'declined' | 'busy' | 'no-answer' | 'failed' | 'session-lost' | NoPath
+ *   | (string & {})} EndReason
  *   `gone`: the other side was there, and its id is nobody's any more; `canceled`: the caller gave up while it rang here;
- *   `failed`: the browser refused a description, or the ICE servers. Any other is the code of a signaling error.
+ *   `failed`: one of the two browsers can't call, or refused a description, or the ICE servers; `session-lost`: before the two were
+ *   connected, one of them lost its session, and with it its id. Any other is the code of a signaling error.
  */
 
 /** @typedef {{ type: 'state', state: CallState, reason: EndReason | null }} CallStateChange */
 /** @typedef {{ type: 'parked', parked: boolean }} ParkedChange the other side's connection to the server is lost at the moment, or is back */
-/** @typedef {CallStateChange | ParkedChange | LegEvent} CallEvent */
+/** @typedef {{ type: 'silent', silent: boolean }} Silence nothing has come from the other side for some seconds; or something does again */
+/** @typedef {{ type: 'peer', peer: string }} PeerChange the other side has another id now */
+/** @typedef {CallStateChange | ParkedChange | Silence | PeerChange | LegEvent} CallEvent */
 /** @typedef {Words | { type: 'bye', bye?: unknown }} CallWords */
 
 /** In milliseconds, as all clients agree: a call that nobody answers ends. */
 const RINGING_DEADLINE = 60_000;
 /** In milliseconds: browsers find a path, or give up on it, within 30 s; then there is time for one ICE restart. */
 const CONNECTING_DEADLINE = 45_000;
-/** In milliseconds: how long the polite side waits for the other's offer before it seeks the path anew itself. */
-const TURN = 3000;
-/** In milliseconds: browsers ask over a path that lives every 2.5 s (Chromium) to 6 s (RFC 7675, section 5.1), whatever else it carries. */
-const SILENCE = 6500;
-
 export class Call {
   /** @readonly */
-  peer;
-  /** @readonly */
   role;
+  #peer;
+  /** By which the other side knows this one. @type {string | null} */
+  #ownId;
   #signaling;
   #options;
   #polite;
+  #recovery;
   /** @type {Emitter<CallEvent>} */
   #events = new Emitter();
   /** @type {CallState} */
@@ -79,14 +88,16 @@ export class Call {
   #leg = null;
   /** What the peer said before there was a leg: its last offer, and what followed. Invariant: at most MOST_KEPT. @type {Words[]} */
   #kept = [];
+  /** Name the two RTCPeerConnections, and so the call, whatever becomes of the ids. @type {string | null} */
+  #ownSession = null;
   /** @type {string | null} */
   #remoteSession = null;
+  /** @type {MediaSent | undefined} */
+  #media;
   #wasConnected = false;
   #isParked = false;
   /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
   #timer;
-  /** While this side waits before it seeks the path anew. @type {Timer | undefined} */
-  #turn;
 
   /**
    * @param {Signaling} signaling
@@ -95,17 +106,32 @@ export class Call {
    * @param {CallOptions} options
    */
   constructor(signaling, peer, role, options) {
-    this.peer = peer;
     this.role = role;
+    this.#peer = peer;
+    this.#ownId = signaling.id;
     this.#signaling = signaling;
     this.#options = options;
     this.#polite = (signaling.id ?? '') < peer;
+    this.#recovery = new Recovery(options.world, this.#polite, {
+      seek: () => void this.#restart(),
+      onSilent: (silent) => this.#events.emit({ type: 'silent', silent }),
+    });
     this.#state = role === 'caller' ? 'calling' : 'ringing';
     if (role === 'callee') this.#awaitAnswer();
   }
 
   get state() {
     return this.#state;
+  }
+
+  /** The other side's id. It changes if the server loses its session in mid-call. */
+  get peer() {
+    return this.#peer;
+  }
+
+  /** Is the other side's connection to the server lost at the moment, as far as is known? */
+  get isParked() {
+    return this.#isParked;
   }
 
   /** Names the other side's RTCPeerConnection, once it has described itself. */
@@ -149,17 +175,70 @@ export class Call {
   }
 
   /**
-   * The signaling was cut, and is back: the network may have changed, and the path may be dead without a sign. In Firefox (seen in 153)
-   * it is too late to seek another once the browser has noticed by itself. One that lives is left alone: to seek it anew costs Firefox
-   * the picture at times.
+   * What this side sends at the moment, for the other side to show. An application that never says it is taken to send what it has.
+   *
+   * @param {MediaSent} media
    */
-  async refresh() {
-    const leg = this.#leg;
-    if (this.#state !== 'connected' || !leg) return;
-    const before = await leg.received();
-    if (this.#state !== 'connected') return;
-    this.#options.world.clearTimeout(this.#turn);
-    this.#turn = this.#options.world.setTimeout(() => void this.#restartIfSilent(leg, before), SILENCE);
+  describeMedia(media) {
+    this.#media = media;
+    this.#leg?.note({ media });
+  }
+
+  /**
+   * Sends another track of this kind, or none: a camera that is off is let go of, and taken again later.
+   *
+   * @param {'audio' | 'video'} kind of what the call began with
+   * @param {MediaStreamTrack | null} track
+   */
+  async replaceTrack(kind, track) {
+    await this.#leg?.replaceTrack(kind, track);
+  }
+
+  /** The signaling was cut, and is back with the same session. */
+  refresh() {
+    void this.#recovery.refresh();
+  }
+
+  /**
+   * The signaling is back with another session, and this side may have another id. A call with media tells it over its own channel. One
+   * without any can't be found any more: both sides are told now, and not when one of them waits in vain.
+   */
+  takeNewSession() {
+    if (this.#signaling.id === this.#ownId) return;
+    this.#ownId = this.#signaling.id;
+    if (!this.#wasConnected) return this.#end('session-lost', { reason: 'session-lost' });
+    this.#leg?.note({ id: this.#ownId ?? undefined });
+    if (this.#state === 'connecting') this.#recovery.seekInTurn();
+  }
+
+  /** The same peer has begun another call: it has left this one without a word. */
+  takeReplacement() {
+    this.#finish('remote-hung-up');
+  }
+
+  /**
+   * Is the other side gone, without a word? Its session is over, or waits for its connection, and nothing comes over the path. To learn
+   * the first, the end of the candidates is said once more, which changes nothing.
+   *
+   * @returns {Promise<boolean>} after some seconds at most
+   */
+  async isAbandoned() {
+    if (!this.#wasConnected || (await this.#isPresent())) return false;
+    return this.#recovery.isSilent();
+  }
+
+  /** Ends it for want of the other side. */
+  abandon() {
+    this.#finish('gone');
+  }
+
+  async #isPresent() {
+    try {
+      const ack = await this.#signaling.candidate(this.peer, null);
+      return !isRecord(ack) || ack['parked'] !== true;
+    } catch (error) {
+      return codeOf(error) !== 'peer-unavailable';
+    }
   }
 
   /** The peer's session has ended, and what was said to it last may not have arrived. While media flow they need no signaling. */
@@ -167,13 +246,27 @@ export class Call {
     if (this.#state !== 'connected') this.#finish('gone');
   }
 
-  /** Takes what the peer says. @param {CallWords} words */
+  /**
+   * Is this said within this call? What names the call is, from any id: its sender may have another by now. What names none is, if it
+   * comes from the peer, but for a description of another connection than the one that we have media with.
+   *
+   * @param {CallWords & { from: string }} words
+   */
+  isMeantBy(words) {
+    const { description, name } = contentsOf(words);
+    const isOfAnother = this.#wasConnected && description !== null && sessionOf(description.sdp) !== this.#remoteSession;
+    if (name !== null && this.#wasConnected) return this.#isNamed(name) && !isOfAnother;
+    return (words.from === this.#peer || (name !== null && this.#isNamed(name))) && !isOfAnother;
+  }
+
+  /** Takes what the peer says. @param {CallWords & { from?: string }} words */
   take(words) {
     if (this.#state === 'ended') return;
     this.#notePresence(false);
     if (words.type === 'bye') return this.#finish(this.#reasonOf(words.bye));
+    if (words.type === 'offer' && this.#wasConnected) this.#moveTo(words.from ?? this.#peer);
     this.#noteDescription(words);
-    if (words.type === 'offer') this.#options.world.clearTimeout(this.#turn);
+    if (words.type === 'offer') this.#recovery.yield();
     if (words.type === 'offer' && this.#polite && this.#leg && !this.#leg.isDescribed) return this.#startOver(words);
     if (this.#leg) this.#leg.take(words);
     else this.#keep(words);
@@ -189,6 +282,18 @@ export class Call {
     this.#leg?.close();
     this.#keep(offer);
     this.#begin();
+  }
+
+  /** @param {string} name */
+  #isNamed(name) {
+    return name === this.#ownSession || name === this.#remoteSession;
+  }
+
+  /** @param {string} peer */
+  #moveTo(peer) {
+    if (peer === this.#peer) return;
+    this.#peer = peer;
+    this.#events.emit({ type: 'peer', peer });
   }
 
   /** An answer is consent, and so is an offer that crosses ours. @param {Words} words */
@@ -231,16 +336,22 @@ export class Call {
       leg.begin(this.#means?.stream ?? null, this.#kept.splice(0));
       this.#awaitProgress();
     } catch {
-      this.#end('failed');
+      this.#fail();
     }
+  }
+
+  #fail() {
+    this.#end('failed', { reason: 'unable' });
   }
 
   #makeLeg() {
     return new Leg(this.#options.world.createConnection(this.#configuration()), {
       polite: this.#polite,
       say: (words) => void this.#say(words),
-      fail: () => this.#end('failed'),
+      fail: () => this.#fail(),
       emit: (event) => this.#events.emit(event),
+      onChannel: () => this.#leg?.note({ id: this.#ownId ?? undefined, media: this.#media }),
+      onAddress: (id) => this.#moveTo(id),
       onState: (state) => this.#follow(state),
       onLeft: () => this.#finish('remote-hung-up'),
       onBroken: () => this.#giveUp(),
@@ -255,26 +366,16 @@ export class Call {
   /** @param {RTCPeerConnectionState} state */
   #follow(state) {
     if (state === 'disconnected' || state === 'failed') this.#signaling.check?.();
-    if (state === 'connected') this.#become('connected');
+    if (state === 'connected') this.#connect();
     if (state !== 'failed') return;
     this.#become('connecting');
-    this.#restartInTurn();
+    this.#recovery.lose();
+    this.#recovery.seekInTurn();
   }
 
-  /** @param {Leg} leg @param {number} before what had come when the signaling came back */
-  async #restartIfSilent(leg, before) {
-    if (this.#state === 'connected' && (await leg.received()) === before) this.#restartInTurn();
-  }
-
-  /**
-   * Both sides may notice at once. Offers that cross are agreed on, but the browser that takes its own back may gather no candidates
-   * for the answer (Chromium, seen in 156), or lose a path that lived (beside Firefox, seen in 153). So the polite side lets the other
-   * go first.
-   */
-  #restartInTurn() {
-    this.#options.world.clearTimeout(this.#turn);
-    if (this.#polite) this.#turn = this.#options.world.setTimeout(() => void this.#restart(), TURN);
-    else void this.#restart();
+  #connect() {
+    this.#become('connected');
+    if (this.#leg) this.#recovery.watch(this.#leg);
   }
 
   async #restart() {
@@ -315,12 +416,26 @@ export class Call {
   #send(words) {
     switch (words.type) {
       case 'offer':
-        return this.#signaling.offer(this.peer, words.offer);
+        this.#noteOwn(words.offer);
+        return this.#signaling.offer(this.#peer, this.#named(words.offer));
       case 'answer':
-        return this.#signaling.answer(this.peer, words.answer);
+        this.#noteOwn(words.answer);
+        return this.#signaling.answer(this.#peer, words.answer);
       case 'candidate':
-        return this.#signaling.candidate(this.peer, words.candidate);
+        return this.#signaling.candidate(this.#peer, words.candidate);
     }
+  }
+
+  /** @param {unknown} description */
+  #noteOwn(description) {
+    this.#ownSession = sessionOf(String(isRecord(description) && description['sdp']));
+  }
+
+  /** An offer within the call says so: where the call is over, or its side has another id, it rings at nobody's. @param {unknown} offer */
+  #named(offer) {
+    if (!this.#wasConnected || this.#remoteSession === null) return offer;
+    const { type, sdp } = /** @type {RTCSessionDescriptionInit} */ (offer);
+    return { type, sdp, call: this.#remoteSession };
   }
 
   /**
@@ -337,8 +452,10 @@ export class Call {
 
   /** @param {unknown} bye @returns {EndReason} */
   #reasonOf(bye) {
-    if (this.#state === 'ringing') return 'canceled';
     const reason = isRecord(bye) ? bye['reason'] : null;
+    if (reason === 'unable') return 'failed';
+    if (reason === 'session-lost' && !this.#wasConnected) return reason;
+    if (this.#state === 'ringing') return 'canceled';
     if (reason === 'failed') return this.#whyNoPath();
     return reason === 'declined' || reason === 'busy' || reason === 'no-answer' ? reason : 'remote-hung-up';
   }
@@ -375,12 +492,18 @@ export class Call {
     return this.#leg?.isRelayed ? 'no-path' : 'relay-silent';
   }
 
-  /** Ends it from this side, and tells the peer. @param {EndReason} reason @param {{ reason: string }} [bye] */
+  /** Ends it from this side, and tells the peer. @param {EndReason} reason @param {{ reason?: string }} [bye] */
   #end(reason, bye) {
     if (this.#state === 'ended') return;
     this.#signaling.check?.();
-    if (this.#hasSpoken()) this.#signaling.bye(this.peer, bye).catch(() => {});
+    if (this.#hasSpoken()) this.#signaling.bye(this.#peer, this.#namedBye(bye)).catch(() => {});
     this.#finish(reason);
+  }
+
+  /** @param {{ reason?: string } | undefined} bye */
+  #namedBye(bye) {
+    const call = this.#remoteSession ?? this.#ownSession;
+    return call === null ? bye : { ...bye, call };
   }
 
   /** A caller who gives up before the offer has left has nothing to take back. */
@@ -390,10 +513,24 @@ export class Call {
 
   /** @param {EndReason} reason */
   #finish(reason) {
-    this.#options.world.clearTimeout(this.#turn);
+    this.#recovery.stop();
     this.#kept = [];
     this.#leg?.close();
     this.#become('ended', reason);
+  }
+}
+
+/** @param {CallWords} words */
+function contentsOf(words) {
+  switch (words.type) {
+    case 'offer':
+      return { description: descriptionOf('offer', words.offer), name: callIn(words.offer) };
+    case 'answer':
+      return { description: descriptionOf('answer', words.answer), name: null };
+    case 'bye':
+      return { description: null, name: callIn(words.bye) };
+    case 'candidate':
+      return { description: null, name: null };
   }
 }
 

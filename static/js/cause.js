@@ -41,6 +41,28 @@ export const left = { ...hidden, endsSession: true };
 /** @type {Cause} */
 export const noCredentials = { code: 'no-credentials', message: 'the application gave no credentials that can be offered', patience: 'long' };
 
+/** Both stay as they are for as long as the page does: there is no other attempt. @type {Cause} */
+export const insecureUrl = { code: 'insecure-url', message: 'a page over https: may connect to wss: only, and the url begins with ws:', patience: 'long' };
+
+/** @type {Cause} */
+export const blockedByPolicy = { code: 'blocked-by-policy', message: 'the content security policy of the page (connect-src) forbids the connection', patience: 'long' };
+
+/**
+ * A WebSocket is refused at an address that answers a plain request by "all is well". Once, that may be a moment of bad luck.
+ *
+ * @type {Cause}
+ */
+export const refusedThoughWell = { ...lost };
+
+/** @type {Cause} */
+export const proxyWithoutWebSockets = {
+  code: 'proxy-without-websockets', patience: 'spread',
+  message: 'the server answers, but a proxy before it passes no WebSockets on: the headers Upgrade, Connection and Sec-WebSocket-Protocol have to reach it',
+};
+
+/** @type {Cause} */
+const notSignaling = { code: 'not-signaling', message: 'what answers at this address is no signaling server: its path is /ws', patience: 'long' };
+
 /** @type {Cause} */
 const unreachable = { code: 'unreachable', message: 'the server cannot be reached', patience: 'short' };
 
@@ -66,7 +88,7 @@ export async function causeOfRefusal(url, bearer, fetch) {
   try {
     const headers = bearer === null ? {} : { authorization: `Bearer ${bearer}` };
     const response = await fetch(url.replace(/^ws/, 'http'), headers);
-    return response.status === 426 ? lost : refusal(response.status, await response.json());
+    return refusal(response.status, await response.json().catch(() => null));
   } catch {
     return unreachable;
   }
@@ -74,8 +96,14 @@ export async function causeOfRefusal(url, bearer, fetch) {
 
 /** @param {number} status @param {unknown} body @returns {Cause} */
 function refusal(status, body) {
-  if (!isRecord(body) || typeof body['code'] !== 'string' || typeof body['message'] !== 'string') return unreachable;
+  if (status === 426) return isRecord(body) && body['code'] === 'upgrade-removed' ? proxyWithoutWebSockets : refusedThoughWell;
+  if (!isRecord(body) || typeof body['code'] !== 'string' || typeof body['message'] !== 'string') return strange(status);
   const { code, message, retryAfter } = body;
   const patience = status === 503 || status === 429 ? 'spread' : 'long';
   return { code, message, patience, ...(typeof retryAfter === 'number' ? { retryAfter } : {}) };
+}
+
+/** Not one of our answers: a proxy's that does not reach us, or those of something else. @param {number} status */
+function strange(status) {
+  return status === 200 || status === 404 ? notSignaling : unreachable;
 }

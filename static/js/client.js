@@ -17,15 +17,17 @@
 
 /** @import { Ack, ClientMessage, ErrorMessage, PeerJoined, PeerLeft, Relayed, Reply, ServerMessage, Welcome } from './protocol.js' */
 /** @import { Credentials, StateChange } from './link.js' */
+/** @import { SocketConstructor, World } from './world.js' */
 import { Conversation } from './conversation.js';
 import { Emitter } from './emitter.js';
 import { Link } from './link.js';
 import { unreachable } from './protocol.js';
+import { serverOf, webSocketUrl } from './server-url.js';
 import { SignalingError } from './signaling-error.js';
 import { subprotocols } from './subprotocol.js';
-import { browser } from './world.js';
+import { worldWith } from './world.js';
 
-export { SignalingError };
+export { SignalingError, serverOf };
 
 /**
  * @typedef {{ type: 'frame', direction: 'sent', message: ClientMessage }
@@ -50,12 +52,14 @@ export class Client {
   #checking = false;
 
   /**
-   * @param {{ url?: string, credentials?: Credentials, world?: import('./world.js').World }} [options]
-   *   without a `url`: the server that this module came from. `credentials`: where the server asks for them, a token that is good for now
+   * @param {{ url?: string, credentials?: Credentials, WebSocket?: SocketConstructor | undefined, world?: World }} [options]
+   *   without a `url`: the server that this module came from. `credentials`: where the server asks for them, a token that is good for now.
+   *   `WebSocket`: where there is none by itself, as in Node before 22
+   * @throws {TypeError} if the url is none, or no WebSocket is there
    */
-  constructor({ url = serverOf(import.meta.url), credentials, world = browser } = {}) {
+  constructor({ url = serverOf(import.meta.url), credentials, WebSocket = globalThis.WebSocket, world = worldWith(WebSocket) } = {}) {
     this.#world = world;
-    this.#link = new Link(url, world, {
+    this.#link = new Link(webSocketUrl(url), world, {
       credentials: credentials ?? null,
       offer: (bearer) => subprotocols(bearer, this.#conversation?.resumption ?? null),
       onState: (change) => this.#follow(change),
@@ -83,10 +87,11 @@ export class Client {
     return this.#events.on(type, listener);
   }
 
-  /** Connects, and from then on reconnects, until `close()`. */
+  /** Connects, and from then on reconnects, until `close()`. While it waits for the next attempt, that is made now. */
   connect() {
     if (this.#link.closed) throw new SignalingError('closed', 'a closed client stays closed');
     if (this.#link.state === 'closed') this.#link.start();
+    else if (this.#link.state === 'waiting') this.#link.hurry();
   }
 
   /** Ends the session. Final. */
@@ -254,9 +259,4 @@ export class Client {
       this.#checking = false;
     }
   }
-}
-
-/** @param {string} moduleUrl `https://host/prefix/js/client.js` gives `wss://host/prefix/ws` */
-export function serverOf(moduleUrl) {
-  return new URL('../ws', moduleUrl).href.replace(/^http/, 'ws');
 }

@@ -8,8 +8,8 @@ import { parseServerMessage } from './protocol.js';
 export class Connection {
   #socket;
   #opened = false;
-  /** Aborted when the connection is over for us, whatever the socket may still have to say. */
-  #attached = new AbortController();
+  /** The connection is over for us, whatever the socket may still have to say. */
+  #over = false;
 
   /**
    * @param {WebSocket} socket
@@ -20,10 +20,11 @@ export class Connection {
    */
   constructor(socket, owner) {
     this.#socket = socket;
-    const { signal } = this.#attached;
-    socket.addEventListener('open', () => void (this.#opened = true), { signal });
-    socket.addEventListener('message', ({ data }) => owner.onFrame(messageIn(data)), { signal });
-    socket.addEventListener('close', ({ code }) => owner.onEnd({ code, opened: this.#opened }), { signal });
+    this.#on('open', () => void (this.#opened = true));
+    this.#on('message', ({ data }) => owner.onFrame(messageIn(data)));
+    this.#on('close', ({ code }) => owner.onEnd({ code, opened: this.#opened }));
+    // The WebSocket of Node's package `ws` throws an error that is not listened to. What matters of it comes as `close`.
+    this.#on('error', () => {});
   }
 
   /** @param {string} text */
@@ -33,8 +34,15 @@ export class Connection {
 
   /** Says goodbye, and hears no more: a dead network could keep the closing socket for minutes. @param {number} code */
   close(code) {
-    this.#attached.abort();
+    this.#over = true;
     this.#socket.close(code);
+  }
+
+  /** Sockets outside of browsers know no `signal` by which to be left. @template {keyof WebSocketEventMap} T @param {T} type @param {(event: WebSocketEventMap[T]) => void} act */
+  #on(type, act) {
+    this.#socket.addEventListener(type, (event) => {
+      if (!this.#over) act(event);
+    });
   }
 }
 

@@ -3,6 +3,7 @@
  * or consent: it exists once this side has agreed to the call.
  */
 
+/** @import { MediaSent, Note } from './chat-channel.js' */
 /** @import { Words } from './negotiation.js' */
 /** @import { Path } from './path.js' */
 import { CHANNEL, ChatChannel } from './chat-channel.js';
@@ -15,7 +16,9 @@ import { isRelayed } from './relay.js';
  * @typedef {{ type: 'track', track: MediaStreamTrack }
  *   | { type: 'chat', text: string }
  *   | { type: 'chat-state', open: boolean }
+ *   | { type: 'media', media: MediaSent }
  *   | { type: 'path', path: Path }} LegEvent
+ *   `media`: what the other side sends at the moment, if its program tells
  */
 
 export class Leg {
@@ -25,6 +28,8 @@ export class Leg {
   /** @type {ChatChannel | null} */
   #chat = null;
   #described = false;
+  /** Notes that have come. */
+  #notes = 0;
   #relayed = false;
   /** The types of the other side's candidates, by their address. Invariant: at most MOST_KEPT. @type {Map<string, string>} */
   #told = new Map();
@@ -39,10 +44,12 @@ export class Leg {
    *   say(words: Words): void,
    *   fail(): void,
    *   emit(event: LegEvent): void,
+   *   onChannel(): void,
+   *   onAddress(id: string): void,
    *   onState(state: RTCPeerConnectionState): void,
    *   onLeft(): void,
    *   onBroken(): void,
-   * }} owner `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
+   * }} owner `onChannel`: notes can be sent now; `onAddress`: where the other side's program can be reached now; `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
    *   given its connection up
    */
   constructor(connection, { polite, say, fail, ...owner }) {
@@ -84,9 +91,30 @@ export class Leg {
     this.#negotiation.take(words);
   }
 
+  /** Does the other side's program tell that it is there? */
+  get beats() {
+    return this.#notes > 0;
+  }
+
   /** Grows as long as anything comes from the other side. @returns {Promise<number>} */
   async received() {
-    return receivedOf((await this.#stats()).values());
+    return this.#notes + receivedOf((await this.#stats()).values());
+  }
+
+  /** @param {Note} note to the other side's program; it is lost where there is no channel */
+  note(note) {
+    this.#chat?.note(note);
+  }
+
+  /**
+   * Sends another track of this kind, or none, and needs no negotiation for it.
+   *
+   * @param {'audio' | 'video'} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  async replaceTrack(kind, track) {
+    const isOfKind = (/** @type {RTCRtpTransceiver} */ { sender, receiver }) => (sender.track ?? receiver.track).kind === kind;
+    await this.#connection.getTransceivers().find(isOfKind)?.sender.replaceTrack(track);
   }
 
   /** New candidates for the same call, after a change of network. @param {RTCConfiguration} configuration */
@@ -106,12 +134,28 @@ export class Leg {
     this.#connection.close();
   }
 
+  /** Some browsers are set up without data channels: they call all the same. */
   #openChat() {
+    if (!this.#connection.createDataChannel) return;
     this.#chat = new ChatChannel(this.#connection.createDataChannel('chat', CHANNEL), {
       onText: (text) => this.#owner.emit({ type: 'chat', text }),
-      onChange: (open) => this.#owner.emit({ type: 'chat-state', open }),
+      onNote: (note) => this.#hearNote(note),
+      onChange: (open) => this.#followChannel(open),
       onLeft: () => this.#leave(),
     });
+  }
+
+  /** @param {boolean} open */
+  #followChannel(open) {
+    if (open) this.#owner.onChannel();
+    this.#owner.emit({ type: 'chat-state', open });
+  }
+
+  /** @param {Note} note */
+  #hearNote({ id, media }) {
+    this.#notes++;
+    if (id !== undefined) this.#owner.onAddress(id);
+    if (media) this.#owner.emit({ type: 'media', media });
   }
 
   /**
@@ -148,9 +192,9 @@ export class Leg {
     this.#owner.emit({ type: 'path', path });
   }
 
-  /** @returns {Promise<Map<string, any>>} */
+  /** A connection that is being closed may have none. @returns {Promise<Map<string, any>>} */
   async #stats() {
-    return /** @type {any} */ (await this.#connection.getStats());
+    return /** @type {any} */ (await this.#connection.getStats().catch(() => new Map()));
   }
 }
 

@@ -7,6 +7,8 @@
  *     line.on('call', ({ call }) => call.on('track', ({ track }) => show(track)));
  *     const call = line.call(peer, navigator.mediaDevices.getUserMedia({ audio: true, video: true }));
  *
+ * It hangs up when the page is left. A call whose other side is gone without a word does not keep the line from the next.
+ *
  * Whoever must not show its address to the other side, or wants to try the TURN server, goes through that alone:
  *
  *     const line = new Line(client, { iceTransportPolicy: 'relay' });
@@ -14,14 +16,15 @@
 
 /** @import { CallOptions, CallWorld, Media, Role, Signaling } from './call.js' */
 /** @import { Resumed } from './client.js' */
-/** @import { Answer, Bye, Candidate, ErrorMessage, Offer } from './protocol.js' */
+/** @import { Answer, Bye, Candidate, ErrorMessage, Offer, Welcome } from './protocol.js' */
 import { Call } from './call.js';
-import { descriptionOf, sessionOf } from './description.js';
+import { callIn, descriptionOf, sessionOf } from './description.js';
+import { EarlyCandidates } from './early-candidates.js';
 import { Emitter } from './emitter.js';
-import { clock } from './world.js';
+import { clock, page } from './world.js';
 
 /** @typedef {Offer | Answer | Candidate | Bye} Heard */
-/** @typedef {Heard | ErrorMessage | Resumed} News */
+/** @typedef {Heard | ErrorMessage | Resumed | Pick<Welcome, 'type'>} News */
 /**
  * @typedef {Signaling & {
  *   on<T extends News['type']>(type: T, listener: (news: Extract<News, { type: T }>) => void): () => void,
@@ -33,7 +36,12 @@ import { clock } from './world.js';
 const CROSSING = 5000;
 
 /** @type {CallWorld} */
-const browser = { ...clock, createConnection: (configuration) => new RTCPeerConnection(configuration) };
+const browser = {
+  ...clock,
+  page,
+  createConnection: (configuration) => new RTCPeerConnection(configuration),
+  isAble: () => 'RTCPeerConnection' in globalThis,
+};
 
 export class Line {
   #signaling;
@@ -44,19 +52,30 @@ export class Line {
   #call = null;
   /** The other side's session in the call that has just ended: an offer that crossed our bye must not ring. @type {string | null} */
   #over = null;
+  #early;
+  /** The call to a peer without a connection that was made because there was no better: it gives way to any that comes. @type {Call | null} */
+  #lastResort = null;
+  /** Its caller waits until it is known whether the other side of the call is still there. One at a time. @type {Offer | null} */
+  #waiting = null;
   #undo;
 
   /** @param {TwoWaySignaling} signaling @param {Partial<CallOptions>} [options] of each call; by default, any path will do */
   constructor(signaling, { world = browser, iceTransportPolicy = 'all' } = {}) {
     this.#signaling = signaling;
     this.#options = { world, iceTransportPolicy };
+    this.#early = new EarlyCandidates(world);
+    const leave = () => this.#call?.hangUp();
+    // Order: captured, and so before the client ends the connection that our bye needs.
+    world.page?.addEventListener('pagehide', leave, { capture: true });
     this.#undo = [
+      () => world.page?.removeEventListener('pagehide', leave, { capture: true }),
       signaling.on('offer', (message) => this.#hear(message)),
       signaling.on('answer', (message) => this.#hear(message)),
       signaling.on('candidate', (message) => this.#hear(message)),
       signaling.on('bye', (message) => this.#hear(message)),
       signaling.on('error', (error) => this.#hearOfLoss(error)),
-      signaling.on('resumed', () => void this.#call?.refresh()),
+      signaling.on('resumed', () => this.#call?.refresh()),
+      signaling.on('welcome', () => this.#call?.takeNewSession()),
     ];
   }
 
@@ -89,18 +108,72 @@ export class Line {
     return call;
   }
 
+  /**
+   * Calls one of them: the first that is there and takes the call. If none is, the first that has lost its connection is left ringing
+   * for the time when it is back, and that call gives way to any that comes in meanwhile. A line that is taken calls nobody.
+   *
+   * @param {string[]} peers
+   * @param {() => Media} media asked for once, if there is a peer to call
+   * @returns {Promise<Call | null>} the call that is on the line now
+   */
+  async callOneOf(peers, media) {
+    const own = memoized(media);
+    /** @type {string[]} */
+    const parked = [];
+    for (const peer of peers) {
+      if (this.#call) return this.#call;
+      const fate = await fateOf(this.call(peer, own()));
+      if (fate === 'hung-up') return null;
+      if (fate === 'parked') parked.push(peer);
+    }
+    const [first] = parked;
+    if (!this.#call && first !== undefined) this.#lastResort = this.call(first, own());
+    return this.#call;
+  }
+
   /** Hangs up, and hears no more. */
   close() {
     for (const undo of this.#undo.splice(0)) undo();
+    this.#waiting = null;
     this.#call?.hangUp();
   }
 
   /** @param {Heard} message */
   #hear(message) {
-    if (message.from === this.#call?.peer) return this.#call.take(message);
+    if (this.#call?.isMeantBy(message)) return this.#call.take(message);
+    if (message.type === 'candidate') return this.#early.keep(message);
+    if (message.from === this.#waiting?.from) this.#waiting = null;
     if (message.type !== 'offer' || this.#isStray(message)) return;
-    if (this.#call) return void this.#signaling.bye(message.from, { reason: 'busy' }).catch(() => {});
-    this.#ring(message);
+    const named = callIn(message.offer);
+    if (named !== null) return this.#dismiss(message.from, { call: named });
+    if (this.#options.world.isAble?.() === false) return this.#dismiss(message.from, { reason: 'unable' });
+    this.#makeRoomFor(message.from);
+    if (this.#call) void this.#consider(message);
+    else this.#ring(message);
+  }
+
+  /** @param {string} peer @param {object} bye */
+  #dismiss(peer, bye) {
+    this.#signaling.bye(peer, bye).catch(() => {});
+  }
+
+  /** What gives way to a new call by itself: an old one with the same peer, and the last resort. @param {string} peer */
+  #makeRoomFor(peer) {
+    const call = this.#call;
+    if (call?.peer === peer) call.takeReplacement();
+    else if (call && call === this.#lastResort && call.state === 'calling' && call.isParked) call.hangUp();
+  }
+
+  /** The line is busy, unless the other side of the call has gone without a word. @param {Offer} message */
+  async #consider(message) {
+    const call = this.#call;
+    if (!call || this.#waiting) return this.#dismiss(message.from, { reason: 'busy' });
+    this.#waiting = message;
+    if (await call.isAbandoned()) call.abandon();
+    if (this.#waiting !== message) return;
+    this.#waiting = null;
+    if (this.#call) this.#dismiss(message.from, { reason: 'busy' });
+    else this.#ring(message);
   }
 
   /** @param {ErrorMessage} error */
@@ -112,6 +185,7 @@ export class Line {
   #ring(message) {
     const call = this.#begin(message.from, 'callee');
     call.take(message);
+    for (const candidate of this.#early.take(message.from)) call.take(candidate);
     this.#events.emit({ type: 'incoming', call });
   }
 
@@ -138,4 +212,31 @@ export class Line {
     this.#over = call.remoteSession;
     this.#options.world.setTimeout(() => void (this.#over = null), CROSSING);
   }
+}
+
+/**
+ * A call that is being made: `parked`: the peer has lost its connection, and the call was given up for that.
+ *
+ * @param {Call} call
+ * @returns {Promise<'taken' | 'parked' | 'hung-up' | 'over'>}
+ */
+function fateOf(call) {
+  return new Promise((resolve) => {
+    call.on('parked', ({ parked }) => {
+      if (!parked || call.state !== 'calling') return;
+      resolve('parked');
+      call.hangUp();
+    });
+    call.on('state', ({ state, reason }) => {
+      if (state !== 'ended') resolve('taken');
+      else resolve(reason === 'hung-up' ? 'hung-up' : 'over');
+    });
+  });
+}
+
+/** @template T @param {() => T} make @returns {() => T} */
+function memoized(make) {
+  /** @type {{ made: T } | null} */
+  let once = null;
+  return () => (once ??= { made: make() }).made;
 }

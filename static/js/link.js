@@ -7,16 +7,19 @@
 /** @import { Cause } from './cause.js' */
 /** @import { Timer, World } from './world.js' */
 import { reconnectDelay } from './backoff.js';
-import { causeOfClose, causeOfRefusal, hidden, left, lost, noCredentials } from './cause.js';
+import {
+  blockedByPolicy, causeOfClose, causeOfRefusal, hidden, insecureUrl, left, lost, noCredentials, proxyWithoutWebSockets, refusedThoughWell,
+} from './cause.js';
 import { Connection } from './connection.js';
 
 /** @typedef {'connecting' | 'open' | 'waiting' | 'closed'} LinkState */
 
 /**
  * @typedef {{ type: 'state', state: LinkState, cause: Cause | null, retryIn: number | null }} StateChange
- *   `cause`: why it is `waiting`, or `closed` by the server for good; `retryIn`: for how many seconds (null: until the page is shown again)
+ *   `cause`: why it is `waiting`, or `closed` because the browser forbids the connection; `retryIn`: for how many seconds (null: until the
+ *   page is shown again)
  */
-/** @typedef {() => string | Promise<string>} Credentials asked for before each connection */
+/** @typedef {() => string | null | Promise<string | null>} Credentials asked for before each connection; null: it is tried without */
 
 /** From the first packet to the welcome, in milliseconds. Browsers would wait for minutes. */
 const WELCOME_DEADLINE = 15_000;
@@ -25,6 +28,7 @@ const WELCOME_DEADLINE = 15_000;
 const GOODBYE = 1000;
 /** We may be back. A page can't say 1001, so this is a number of our own; the server parks the session after any but 1000. */
 const AWAY = 4100;
+
 export class Link {
   #url;
   #world;
@@ -37,8 +41,11 @@ export class Link {
   #attempt = 0;
   /** The welcome's deadline while connecting, the next attempt while waiting. @type {Timer | undefined} */
   #timer;
-  /** Aborted by `close()`, for good; ends the listening to the page. */
-  #life = new AbortController();
+  /** How many in a row were refused at an address where all is well. */
+  #refusedThoughWell = 0;
+  #closed = false;
+  /** Aborted when it is closed; ends the listening to the page. */
+  #listening = new AbortController();
 
   /**
    * @param {string} url
@@ -63,7 +70,7 @@ export class Link {
   }
 
   get closed() {
-    return this.#life.signal.aborted;
+    return this.#closed;
   }
 
   start() {
@@ -74,6 +81,7 @@ export class Link {
   /** The server has welcomed us: only this proves that connecting worked. */
   confirm() {
     this.#attempt = 0;
+    this.#refusedThoughWell = 0;
     this.#enter('open');
   }
 
@@ -88,10 +96,21 @@ export class Link {
     this.#open();
   }
 
+  /** The next attempt is made now. */
+  hurry() {
+    this.#open();
+  }
+
   close() {
-    this.#life.abort();
+    this.#closed = true;
+    this.#stop(null);
+  }
+
+  /** @param {Cause | null} cause why no other attempt is made */
+  #stop(cause) {
+    this.#listening.abort();
     this.#drop(GOODBYE);
-    this.#enter('closed');
+    this.#enter('closed', cause);
   }
 
   /** The connection is dead, or will be. @param {Cause} cause */
@@ -114,16 +133,16 @@ export class Link {
 
   /** @param {Credentials} credentials @param {Timer} attempt */
   async #openWith(credentials, attempt) {
-    const bearer = await Promise.resolve().then(credentials).catch(() => null);
+    const bearer = await Promise.resolve().then(credentials).catch(() => undefined);
     if (this.#timer !== attempt) return;
-    if (bearer === null) this.#lose(noCredentials);
+    if (bearer === undefined) this.#lose(noCredentials);
     else this.#connect(bearer);
   }
 
   /** @param {string | null} bearer */
   #connect(bearer) {
     const socket = this.#openSocket(bearer);
-    if (!socket) return this.#lose(noCredentials);
+    if (!socket) return;
     const connection = new Connection(socket, {
       onFrame: (message) => this.#owner.onFrame(message),
       onEnd: ({ code, opened }) => (opened ? this.#lose(causeOfClose(code)) : void this.#learnRefusal(connection, bearer)),
@@ -131,19 +150,35 @@ export class Link {
     this.#connection = connection;
   }
 
-  /** Not every text can be offered: null. @param {string | null} bearer */
+  /** Not every text can be offered, and not every address is allowed. @param {string | null} bearer @returns {WebSocket | null} null: and it is told */
   #openSocket(bearer) {
     try {
       return this.#world.openSocket(this.#url, this.#owner.offer(bearer));
-    } catch {
+    } catch (error) {
+      if (error instanceof Error && error.name === 'SecurityError') this.#stop(this.#whyForbidden());
+      else this.#lose(noCredentials);
       return null;
     }
+  }
+
+  #whyForbidden() {
+    return this.#isInsecure() ? insecureUrl : blockedByPolicy;
+  }
+
+  #isInsecure() {
+    return this.#url.startsWith('ws:') && this.#world.isSecure();
   }
 
   /** @param {Connection} refused @param {string | null} bearer */
   async #learnRefusal(refused, bearer) {
     const cause = await causeOfRefusal(this.#url, bearer, this.#world.fetch);
-    if (this.#connection === refused) this.#lose(cause);
+    if (this.#connection === refused) this.#lose(this.#inSight(cause));
+  }
+
+  /** @param {Cause} cause of one refusal @returns {Cause} in sight of those before */
+  #inSight(cause) {
+    this.#refusedThoughWell = cause === refusedThoughWell ? this.#refusedThoughWell + 1 : 0;
+    return this.#refusedThoughWell > 1 ? proxyWithoutWebSockets : cause;
   }
 
   /** @param {number} code */
@@ -161,8 +196,10 @@ export class Link {
   }
 
   #followPage() {
-    const { signal } = this.#life;
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
     const { page } = this.#world;
+    page.addEventListener('securitypolicyviolation', (event) => this.#hearOfViolation(/** @type {SecurityPolicyViolationEvent} */ (event)), { signal });
     page.addEventListener('pagehide', (event) => this.#pause(/** @type {PageTransitionEvent} */ (event).persisted), { signal });
     page.addEventListener('pageshow', () => this.#return(), { signal });
     page.addEventListener('online', () => this.#return(), { signal });
@@ -178,6 +215,12 @@ export class Link {
   #pause(persisted) {
     this.#drop(persisted ? AWAY : GOODBYE);
     this.#enter('waiting', persisted ? hidden : left);
+  }
+
+  /** The connection then fails as if the server were out of reach. @param {SecurityPolicyViolationEvent} violation */
+  #hearOfViolation({ effectiveDirective, blockedURI }) {
+    const isOurs = effectiveDirective === 'connect-src' && blockedURI.replace(/^http/, 'ws').startsWith(new URL(this.#url).origin);
+    if (isOurs && this.#state !== 'open') this.#stop(blockedByPolicy);
   }
 
   #return() {

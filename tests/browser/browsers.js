@@ -6,7 +6,7 @@ import puppeteer from 'puppeteer-core';
 
 import { tunnel } from './tunnel.js';
 
-/** @typedef {'chromium' | 'firefox' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
+/** @typedef {'chromium' | 'firefox' | 'chromium-cautious' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
 /** @typedef {'chromium' | 'firefox'} Vehicle one that can be run elsewhere */
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -42,6 +42,10 @@ const common = {
 /** @type {Record<Kind, LaunchOptions>} */
 const options = {
   chromium: { executablePath: CHROMIUM, args: [...quiet, camera, allow] },
+  // As a person has it: what is signed by nobody known is not opened before she says so.
+  'chromium-cautious': {
+    executablePath: CHROMIUM, acceptInsecureCerts: false, args: [...quiet.filter((flag) => flag !== '--ignore-certificate-errors'), camera, allow],
+  },
   'chromium-without-camera': { executablePath: CHROMIUM, args: quiet },
   'chromium-camera-blocked': { executablePath: CHROMIUM, args: [...quiet, camera, `${allow}=deny`] },
   'chromium-in-french': { executablePath: CHROMIUM, args: [...quiet, camera, allow, '--lang=fr', '--accept-lang=fr'] },

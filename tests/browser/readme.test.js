@@ -1,42 +1,143 @@
-/** The README's own page, word for word, from an origin that isn't the server's. */
+/** The README's own page, word for word and step by step, as a newcomer does it. Only the two ports are others than there. */
 
+/** @import { Browser, BrowserContext, Page } from 'puppeteer-core' */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { test } from 'node:test';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
 
 import { closeBrowsers, launch } from './browsers.js';
 import { until } from './deadline.js';
+import { freePort } from './port.js';
 import { Server } from './server.js';
 
 /** In seconds. */
 const PATIENCE = 20;
+/** A ghost is known by its silence, in seconds, and then the two have to find a path. */
+const AFTER_A_CRASH = 30;
 
-test("two pages that are the README's example see each other", async () => {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  const example = /```html\n([^]*?)```/.exec(readme)?.[1];
-  assert(example, 'the README has a page in it');
-  const host = createServer((_, response) => response.setHeader('content-type', 'text/html').end(page));
-  await once(host.listen(0, '127.0.0.1'), 'listening');
-  const origin = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (host.address()).port}`;
-  const server = await Server.start(['--allow-origin', origin]);
-  const page = example.replaceAll('https://localhost:8443/', server.url);
-  assert.notEqual(page, example);
-  try {
-    await Promise.all([sees(origin), sees(origin)]);
-  } finally {
-    await closeBrowsers();
-    host.close();
-    await server.close();
-  }
+const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+const section = /## In your own page\n([^]*?)\n## /.exec(readme)?.[1] ?? '';
+/** The section's blocks, without the indent of their list. @type {[language: string, text: string][]} */
+const blocks = [...section.matchAll(/^ *```(\w+)\n([^]*?)^ *```/gm)].map(([, language = '', text = '']) => [language, text.replace(/^ {3}/gm, '')]);
+
+/** @param {number[]} ports in place of 8443 and 8000 @param {string} text */
+const withPorts = ([signaling, own], text) => text.replaceAll(':8443/', `:${signaling}/`).replaceAll(/\b8000\b/g, `${own}`);
+
+/** @type {Server} */
+let server;
+/** @type {string} */
+let folder;
+/** @type {import('node:child_process').ChildProcess} */
+let host;
+/** @type {string} */
+let own;
+/** @type {Browser} */
+let browser;
+
+before(async () => {
+  const [[, run = ''] = [], [, page = ''] = [], [, serve = ''] = []] = blocks;
+  assert.deepEqual(blocks.map(([language]) => language), ['sh', 'html', 'sh'], 'README runs the server, has a page, and serves it');
+  const [, flags = ''] = /^cargo run -- (.*)\n$/.exec(run) ?? [];
+  const ports = [await freePort(), await freePort()];
+  server = await Server.start(withPorts(ports, flags).split(' '), '127.0.0.1', { name: 'localhost', port: ports[0] ?? 0 });
+  folder = await mkdtemp(join(tmpdir(), 'entremise-own-page-'));
+  await writeFile(join(folder, 'index.html'), withPorts(ports, page));
+  const [command = '', ...words] = withPorts(ports, serve).trim().split(' ');
+  host = spawn(command, words, { cwd: folder, stdio: 'ignore' });
+  host.on('error', (error) => assert.fail(`NOT RUN: ${command}: ${error.message}`));
+  own = `http://localhost:${ports[1]}/`;
+  await until(PATIENCE, `${command} to serve the page`, () => serve, () => answers(ports[1] ?? 0));
+  browser = await launch('chromium-cautious');
 });
 
-/** @param {string} url */
-async function sees(url) {
-  const context = await (await launch('chromium')).createBrowserContext();
+after(async () => {
+  await closeBrowsers();
+  host?.kill();
+  await server?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** @param {number} port */
+const answers = (port) =>
+  /** @type {Promise<boolean>} */ (new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
+    socket.once('error', () => resolve(false));
+  }));
+
+/** A person's profile in which she has opened the server's page once, and accepted what the browser warns of. */
+async function profile() {
+  const context = await browser.createBrowserContext();
   const page = await context.newPage();
-  await page.goto(url);
-  const width = () => page.$eval('video', (video) => video.videoWidth);
-  await until(PATIENCE, 'the other page in its video', () => page.content(), async () => (await width()) > 0);
+  await page.goto(server.url).catch((error) => assert.match(String(error), /ERR_CERT_AUTHORITY_INVALID/));
+  await page.click('#details-button');
+  await page.click('#proceed-link');
+  await page.waitForSelector('main[data-state="ready"]', { timeout: PATIENCE * 1000 });
+  await page.close();
+  return context;
 }
+
+/** @param {BrowserContext} context */
+async function open(context) {
+  const page = await context.newPage();
+  await page.goto(own);
+  return page;
+}
+
+/** A picture that moves. @param {Page[]} pages @param {number} [patience] in seconds */
+async function seeEachOther(pages, patience = PATIENCE) {
+  for (const page of pages) await until(patience, 'the other page in its video', () => page.content(), () => isMoving(page));
+}
+
+/** @param {Page} page */
+function isMoving(page) {
+  return page.$eval('video', async (video) => {
+    const frames = () => video.getVideoPlaybackQuality().totalVideoFrames;
+    const before = frames();
+    await new Promise((done) => setTimeout(done, 500));
+    return video.videoWidth > 0 && frames() > before;
+  });
+}
+
+/** As if its process had died: it says nothing more. @param {Page} page */
+async function crash(page) {
+  const session = await page.createCDPSession();
+  await Promise.race([session.send('Page.crash').catch(() => {}), new Promise((died) => page.once('error', died))]);
+}
+
+describe("two pages that are the README's example", () => {
+  /** @type {BrowserContext} */
+  let context;
+  /** @type {Page[]} */
+  let pages;
+  before(async () => void (context = await profile()));
+
+  test('see each other', async () => {
+    pages = [await open(context), await open(context)];
+    await seeEachOther(pages);
+  });
+
+  test('see each other again when either is loaded anew', async () => {
+    for (const page of pages) {
+      await page.reload();
+      await seeEachOther(pages);
+    }
+  });
+
+  test('see each other when one has crashed, and is opened anew', async () => {
+    const [first, second] = pages;
+    assert(first && second);
+    await crash(first);
+    pages = [await open(context), second];
+    await seeEachOther(pages, AFTER_A_CRASH);
+  });
+
+  test('see each other when both have crashed, and are opened anew', async () => {
+    for (const page of pages) await crash(page);
+    pages = [await open(context), await open(context)];
+    await seeEachOther(pages, AFTER_A_CRASH);
+  });
+});

@@ -1,4 +1,4 @@
-//! A wall clock that jumps: nobody is lost by it, and newcomers are served.
+//! A wall clock that jumps: no session is lost by it, and newcomers are served.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn set_clock(file: &Path, seconds: i64) {
 
 #[tokio::test]
 #[ignore = "needs faketime: make test-clock"]
-async fn a_clock_that_jumps_loses_nobody_and_newcomers_are_served() {
+async fn a_clock_that_jumps_ends_no_session_and_newcomers_are_served() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = folder.path().join("clock");
     set_clock(&clock, 0);
@@ -70,7 +70,7 @@ async fn a_clock_that_jumps_loses_nobody_and_newcomers_are_served() {
         let seen = expiry - begin;
         assert!((jump..jump + 300).contains(&seen), "the program believes it: {jump}, {seen}");
 
-        // Those who are here stay: nobody is taken for silent or slow.
+        // Those who are here stay: none is taken for silent or slow.
         for number in 0..20 {
             let number = number.to_string();
             alice.say(message_to(&bob.id, &number, "1")).await;

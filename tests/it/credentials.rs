@@ -20,7 +20,7 @@ const SECRET: &str = "a secret that only tests share with each other";
 
 const PROTOCOL: &str = "sec-websocket-protocol";
 
-/// A server that lets nobody in without a token, and where its secret is.
+/// A server that lets no client in without a token, and where its secret is.
 fn start(flags: &[&str]) -> (Server, TempDir) {
     let (folder, flag) = secret_file();
     (Server::start(&[&[&*flag], flags].concat()), folder)
@@ -87,7 +87,7 @@ fn assert_unauthorized(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_a_token() {
+async fn no_client_comes_in_without_a_token() {
     let (server, _secret) = start(&[]);
     assert_unauthorized(&handshake(&server, &[]).await);
     assert_unauthorized(&handshake(&server, &["Sec-WebSocket-Protocol: entremise.v1"]).await);
@@ -124,7 +124,7 @@ async fn credentials_that_differ_are_a_bad_handshake() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_bad_or_past_or_to_come_lets_nobody_in() {
+async fn a_token_that_is_bad_or_past_or_to_come_lets_no_client_in() {
     let (server, _secret) = start(&[]);
     let secret = EncodingKey::from_secret(SECRET.as_bytes());
     let claims = Claims::new("alice", now() + 3600);
@@ -291,7 +291,7 @@ async fn a_session_is_resumed_by_its_own_subject_alone() {
 }
 
 #[tokio::test]
-async fn another_subject_meets_the_limits_like_everybody_else() {
+async fn another_subject_meets_the_limits_like_all_others() {
     let (server, _secret) = start(&["--max-connections=1"]);
     let mut alice = connect(&server, &token("alice")).await;
     let offered = format!("Sec-WebSocket-Protocol: {}, entremise.bearer.{}", offer_of(&alice, 0), token("mallory"));

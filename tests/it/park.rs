@@ -125,7 +125,7 @@ async fn a_silent_client_is_closed_with_4002_and_parked() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_closed_with_4001_and_parked() {
     let server = Server::start(
-        &[&WIDE[..], &["--write-timeout=1", "--mailbox-bytes=10000000", "--mailbox-messages=50000"]].concat(),
+        &[&WIDE[..], &["--write-timeout=1", "--mailbox-bytes=50000000", "--mailbox-messages=100000"]].concat(),
     );
     let mut alice = server.connect().await;
     let stalled = server.stalled_v1().await;

@@ -520,7 +520,7 @@ async fn accept_survives_descriptor_exhaustion() {
     for _ in 0..FILES + 20 {
         crowd.push(program.tcp().await);
     }
-    // Whoever got in is served all the same.
+    // The connection that got in is served all the same.
     peer.fence().await;
     let taken = async {
         while program.files() < FILES as usize {

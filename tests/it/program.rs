@@ -38,7 +38,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The program with these flags, in a folder, without the settings of whoever runs the tests.
+/// The program with these flags, in a folder, without the settings of the shell that runs the tests.
 pub(crate) fn command(folder: &Path, flags: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(flags);
@@ -151,7 +151,7 @@ impl Program {
     pub(crate) async fn logs(&self, words: &str, times: usize) {
         let logged = async {
             while self.log().matches(words).count() < times {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         within(words, logged).await;
@@ -171,6 +171,11 @@ impl Program {
     /// … and at most did, until now.
     pub(crate) fn most_resident_bytes(&self) -> u64 {
         self.status_bytes("VmHWM:")
+    }
+
+    /// How many of them it has allocated: without the pages of its code, of which now these and now those are read.
+    pub(crate) fn anonymous_bytes(&self) -> u64 {
+        self.status_bytes("RssAnon:")
     }
 
     fn status_bytes(&self, field: &str) -> u64 {

@@ -24,6 +24,8 @@ const SOON: &str = "--handshake-timeout=1.5";
 
 const ALICE: &str = "198.51.100.1:4711";
 const BOB: &str = "198.51.100.2:4711";
+/// On this machine: to others, what listens on a loopback address is not offered.
+const NEIGHBOUR: &str = "127.0.0.77:4001";
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -105,8 +107,7 @@ async fn the_proxy_s_own_connections_are_served_as_its_own() {
 async fn a_proxy_that_does_not_say_whose_a_connection_is_is_refused_on_every_port() {
     let flags = [&BEHIND[..], &["--handshake-timeout=60"]].concat();
     let server = Server::start_turn_changed(&flags, |config| config.ice.turn_tls_port = Some(0));
-    let offered = begun(&server, &line(ALICE, server.address)).await;
-    let mut tls = server.shake_hands(offered).await;
+    let mut tls = server.shake_hands(begun(&server, &line(NEIGHBOUR, server.address)).await).await;
     let ice = exchange(&mut tls, &server.head("GET", "/ice", &[])).await;
     let ice: serde_json::Value = serde_json::from_slice(&ice.body).expect("JSON");
     let urls = ice.to_string();
@@ -201,7 +202,7 @@ async fn connections_without_an_answer_count_for_the_client_and_not_for_the_prox
 #[tokio::test]
 async fn stun_and_turn_see_the_client_that_the_proxy_names() {
     let server = Server::start_turn(&[&BEHIND[..], &[LOOPBACK]].concat());
-    let mut tls = server.shake_hands(begun(&server, &line(BOB, server.address)).await).await;
+    let mut tls = server.shake_hands(begun(&server, &line(NEIGHBOUR, server.address)).await).await;
     let ice = exchange(&mut tls, &server.head("GET", "/ice", &[])).await;
     let offered = crate::turn_client::Offered::read(&serde_json::from_slice(&ice.body).expect("JSON"));
     let port = Site { address: offered.tcp, ..(*server).clone() };

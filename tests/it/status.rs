@@ -87,7 +87,7 @@ async fn messages_are_counted_by_kind_and_result() {
     let [mut alice, mut bob] = server.connect_many().await;
     alice.ask(message_to(&bob.id, "1", "1")).await;
     bob.hear().await;
-    alice.ask(message_to("nobody", "1", "1")).await;
+    alice.ask(message_to("no-peer", "1", "1")).await;
     alice.ask("not json").await;
     alice.join("hall").await;
     alice.ask(r#"{"type":"leave","room":"yard"}"#).await;
@@ -109,7 +109,7 @@ async fn messages_are_counted_by_kind_and_result() {
 }
 
 #[tokio::test]
-async fn what_is_now_is_read_when_somebody_asks() {
+async fn what_is_now_is_read_for_each_request() {
     let server = Server::start(&[METRICS]);
     let [mut alice, bob] = server.connect_many().await;
     alice.join("hall").await;

@@ -12,7 +12,7 @@ use stun_types::attribute::XorMappedAddress;
 use stun_types::message::BINDING;
 use tokio::net::UdpSocket;
 use turn_types::AddressFamily;
-use turn_types::attribute::RequestedAddressFamily;
+use turn_types::attribute::{AdditionalAddressFamily, RequestedAddressFamily};
 
 use crate::http::exchange;
 use crate::pair::Pair;
@@ -378,6 +378,55 @@ async fn a_relay_behind_a_nat_is_on_the_address_that_leads_out() {
     assert_eq!((&buffer[..length], from), (&b"hello"[..], ([127, 0, 0, 9], relayed.port()).into()));
     peer.send_to(b"and back", from).await.expect("it is on this machine");
     assert_eq!(client.hear().await, Heard::Data(at_peer, b"and back".to_vec()));
+    assert_eq!(client.refresh(0).await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_both_families_has_a_relay_of_each() {
+    // Some machines have no IPv6.
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    let server = Server::start_turn_changed(&[LOOPBACK], |config| {
+        config.ice.interfaces = host(&["127.0.0.1", "::1"], &["::1"]);
+    });
+    let offered = server.offered().await;
+    for over_tcp in [false, true] {
+        let mut client = if over_tcp { offered.tcp_client().await } else { offered.client().await };
+        let reply = client.try_allocate(&[&AdditionalAddressFamily::new(AddressFamily::IPV6)]).await;
+        let relayed = reply.all_relayed();
+        assert!(relayed.len() == 2 && relayed[0].is_ipv4() && relayed[1].is_ipv6(), "{relayed:?}");
+        assert_eq!(server.relays.allocations(), 2);
+        for (ip, relayed) in ["127.0.0.1", "::1"].into_iter().zip(relayed) {
+            let peer = UdpSocket::bind((ip, 0)).await.expect("a port is free");
+            let at_peer = peer.local_addr().expect("it is bound");
+            assert_eq!(client.permit(at_peer).await, 0);
+            client.send(at_peer, b"hello").await;
+            let mut buffer = [0; 100];
+            let (length, from) = within("a datagram", peer.recv_from(&mut buffer)).await.expect("one");
+            assert_eq!((&buffer[..length], from), (&b"hello"[..], relayed));
+            peer.send_to(b"and back", relayed).await.expect("it is on this machine");
+            assert_eq!(client.hear().await, Heard::Data(at_peer, b"and back".to_vec()));
+        }
+        assert_eq!((client.refresh(0).await, server.relays.allocations()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn on_a_host_without_ipv4_a_browser_gets_an_ipv6_relay() {
+    // Some machines have no IPv6.
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    let server = Server::start_turn_changed(&["--turn-allow-peer=::1"], |config| {
+        config.listen = (Ipv6Addr::LOCALHOST, 0).into();
+        config.ice.interfaces = host(&["127.0.0.1", "::1"], &["::1"]);
+    });
+    let offered = server.offered().await;
+    // As browsers do: without a family.
+    talk(&mut offered.client().await, &mut offered.tcp_client().await).await;
+    let mut client = offered.client().await;
+    assert!(client.allocate().await.is_ipv6());
     assert_eq!(client.refresh(0).await, 0);
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use entremise::config::Config;
 use entremise::ice::credential::{Credential, TurnSecret};
 use serde_json::Value;
-use stun_types::attribute::{AttributeFromRaw, AttributeStaticType, AttributeWrite, ErrorCode, Nonce, Realm, Username};
+use stun_types::attribute::{
+    Attribute as _, AttributeFromRaw, AttributeStaticType, AttributeWrite, ErrorCode, Nonce, Realm, Username,
+};
 use stun_types::message::{
     BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageType,
     MessageWrite as _, MessageWriteExt as _, MessageWriteVec, Method,
@@ -171,6 +173,14 @@ impl Reply {
     pub(crate) fn relayed(&self) -> SocketAddr {
         let transaction = Message::from_bytes(&self.bytes).expect("an answer is STUN").transaction_id();
         self.attribute::<XorRelayedAddress>().expect("a relay").addr(transaction)
+    }
+
+    /// Of a client that asked for both families.
+    pub(crate) fn all_relayed(&self) -> Vec<SocketAddr> {
+        let message = Message::from_bytes(&self.bytes).expect("an answer is STUN");
+        let relayed = message.iter_attributes().filter(|(_, raw)| raw.get_type() == XorRelayedAddress::TYPE);
+        let address = |raw| XorRelayedAddress::from_raw(raw).expect("an address").addr(message.transaction_id());
+        relayed.map(|(_, raw)| address(raw)).collect()
     }
 
     pub(crate) fn seconds(&self) -> u32 {

@@ -1,65 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Line } from '../../static/js/line.js';
-import { FakeCallWorld, FakeSignaling, fakeStream } from './peers.js';
+import { fakeStream } from './peers.js';
+import { channelOf, connected, current, fail, inCall, packets, peer, twoPeers } from './scene.js';
 import { settled } from './world.js';
-
-/** @import { Call } from '../../static/js/call.js' */
 
 const stun = { urls: 'stun:host' };
 const turn = { urls: ['turn:host?transport=udp', 'turns:host'], username: 'u', credential: 'c' };
-
-/** Two lines, `a` (which is polite, its id being smaller) and `b`. @param {RTCIceTransportPolicy} [policy] */
-function twoPeers(policy) {
-  const signaling = new FakeSignaling();
-  return { signaling, a: peer(signaling, 'a', policy), b: peer(signaling, 'b', policy) };
-}
-
-/** @param {FakeSignaling} signaling @param {string} id @param {RTCIceTransportPolicy} [iceTransportPolicy] */
-function peer(signaling, id, iceTransportPolicy = 'all') {
-  const world = new FakeCallWorld();
-  const endpoint = signaling.endpoint(id);
-  const line = new Line(endpoint, { world, iceTransportPolicy });
-  /** @type {string[]} */
-  const story = [];
-  line.on('incoming', ({ call }) => story.push(`${call.peer} rings`));
-  line.on('call', ({ call }) => call.on('state', ({ state, reason }) => story.push(reason ? `${state} ${reason}` : state)));
-  return { world, endpoint, line, story };
-}
-
-/** @param {{ line: Line }} peer @returns {Call} */
-function current({ line }) {
-  assert.ok(line.current);
-  return line.current;
-}
-
-/** A call from a to b that b has accepted. */
-async function inCall() {
-  const peers = twoPeers();
-  peers.a.line.call('b', null);
-  await peers.signaling.deliver();
-  void current(peers.b).accept(null);
-  await peers.signaling.deliver();
-  return peers;
-}
-
-/** What `getStats` tells of a path. @param {number} responsesReceived */
-function packets(responsesReceived) {
-  return new Map(Object.entries({ p: { id: 'p', type: 'candidate-pair', bytesReceived: 1000, responsesReceived } }));
-}
-
-/** Its path fails, and it has had its turn to seek another. @param {{ world: FakeCallWorld }} peer */
-async function fail({ world }) {
-  world.connection.become('failed');
-  await world.pass(3);
-}
-
-/** As `inCall`, with media flowing. */
-async function connected() {
-  const peers = await inCall();
-  for (const { world } of [peers.a, peers.b]) world.connection.become('connected');
-  return peers;
-}
 
 describe('a call', () => {
   it('rings, is accepted, and connects', async () => {
@@ -697,9 +643,6 @@ describe('what a peer may send', () => {
 });
 
 describe('the chat', () => {
-  /** @param {Awaited<ReturnType<typeof connected>>['a']} peer */
-  const channelOf = ({ world }) => /** @type {import('./peers.js').FakeChannel} */ (world.connection.channels[0]);
-
   it('goes both ways', async () => {
     const { a } = await connected();
     /** @type {string[]} */

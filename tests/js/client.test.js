@@ -32,6 +32,71 @@ describe('the address of the server', () => {
   });
 });
 
+describe('a wrong url', () => {
+  it('throws at once: a mistake in a program is no state of a network', () => {
+    for (const url of ['localhost:8443/ws', '/ws', '', 'ftp://host/ws', 'wss://', 'wss://host/ws#room', 'wss://user:secret@host/ws']) {
+      assert.throws(() => new Client({ url, world: new FakeWorld() }), TypeError, url);
+    }
+  });
+
+  it('is named by the error, but for a secret in it', () => {
+    assert.throws(() => new Client({ url: 'localhost:8443/ws', world: new FakeWorld() }), /\(localhost:8443\/ws\).*wss:\/\//);
+    assert.throws(() => new Client({ url: 'wss://user:secret@host/ws', world: new FakeWorld() }), (/** @type {any} */ error) => !error.message.includes('secret'));
+  });
+
+  it('is not that of the page itself: https means wss', () => {
+    const world = new FakeWorld();
+    new Client({ url: 'https://host/ws', world }).connect();
+    assert.equal(world.socket.url, 'wss://host/ws');
+  });
+});
+
+describe('what the browser forbids', () => {
+  /** @param {string} url @param {(world: FakeWorld) => void} prepare */
+  async function forbidden(url, prepare) {
+    const world = new FakeWorld();
+    const client = new Client({ url, world });
+    /** @type {any[]} */
+    const states = [];
+    client.on('state', ({ state, cause }) => states.push([state, cause?.code]));
+    prepare(world);
+    client.connect();
+    await settled();
+    return { world, client, states };
+  }
+
+  /** @param {FakeWorld} world */
+  function refuseToOpen(world) {
+    world.openSocket = () => {
+      throw new DOMException('no', 'SecurityError');
+    };
+  }
+
+  it('ws: from a page over https, is a cause of its own, and is not tried for ever', async () => {
+    const { world, states } = await forbidden('ws://host/ws', refuseToOpen);
+    assert.deepEqual(states.at(-1), ['closed', 'insecure-url']);
+    await world.pass(600);
+    world.tell('online');
+    assert.deepEqual(states.map(([state]) => state), ['connecting', 'closed']);
+  });
+
+  it('by the content security policy of the page, is another', async () => {
+    const { world, client, states } = await forbidden('wss://host/ws', () => {});
+    world.tell('securitypolicyviolation', { effectiveDirective: 'connect-src', blockedURI: 'https://elsewhere/ws' });
+    assert.equal(client.state, 'connecting');
+    world.tell('securitypolicyviolation', { effectiveDirective: 'connect-src', blockedURI: 'wss://host/ws' });
+    assert.deepEqual(states.at(-1), ['closed', 'blocked-by-policy']);
+    assert.equal(world.pending, 0);
+  });
+
+  it('may be tried again when the application says so', async () => {
+    const { world, client } = await forbidden('ws://host/ws', refuseToOpen);
+    world.openSocket = new FakeWorld().openSocket;
+    client.connect();
+    assert.equal(client.state, 'connecting');
+  });
+});
+
 describe('connecting', () => {
   it('does not happen before connect is called, and happens once', () => {
     const { world, client } = closedClient();
@@ -113,6 +178,16 @@ describe('a lost connection', () => {
     assert.equal(world.sockets.length, 2);
   });
 
+  it('is followed by another at once if the application asks for it', async () => {
+    const { world, client } = openClient();
+    world.socket.end(1012);
+    client.connect();
+    assert.equal(world.sockets.length, 2);
+    client.connect();
+    await world.pass(14);
+    assert.equal(world.sockets.length, 2);
+  });
+
   it('says nothing more, even if its socket does', () => {
     const { world, client, states } = openClient();
     const [first] = world.sockets;
@@ -143,6 +218,45 @@ describe('a refused connection', () => {
     world.socket.end(1006);
     await settled();
     assert.equal(states.at(-1).code, 'lost');
+  });
+
+  it('again and again, though the GET finds all well, is a proxy that passes no WebSockets on', async () => {
+    const { world, client, states } = closedClient();
+    world.refuse(426, { code: 'upgrade-required', message: 'all is well' });
+    client.connect();
+    for (let attempt = 0; attempt < 2; attempt++) {
+      world.socket.end(1006);
+      await settled();
+      await world.pass(15);
+    }
+    const causes = states.filter(({ state }) => state === 'waiting').map(({ code }) => code);
+    assert.deepEqual(causes, ['lost', 'proxy-without-websockets']);
+    world.socket.welcome();
+    world.socket.end(1006);
+    await world.pass(15);
+    world.socket.end(1006);
+    await settled();
+    assert.equal(states.at(-1).code, 'lost');
+  });
+
+  it('is that proxy at once if the server says so', async () => {
+    const { world, client, states } = closedClient();
+    world.refuse(426, { code: 'upgrade-removed', message: 'a proxy took Upgrade away' });
+    client.connect();
+    world.socket.end(1006);
+    await settled();
+    assert.equal(states.at(-1).code, 'proxy-without-websockets');
+  });
+
+  it('at an address where a page is, or nothing, is no signaling server', async () => {
+    for (const status of [200, 404]) {
+      const { world, client, states } = closedClient();
+      world.refusal = () => Promise.resolve(new Response('<h1>entremise</h1>', { status }));
+      client.connect();
+      world.socket.end(1006);
+      await settled();
+      assert.equal(states.at(-1).code, 'not-signaling');
+    }
   });
 
   it('is a server out of reach if the GET fails too', async () => {

@@ -12,12 +12,22 @@ const MOST_ROUNDS = 20;
 export class FakeChannel extends EventTarget {
   readyState = 'open';
   bufferedAmount = 0;
-  /** @type {string[]} */
+  /** @type {any[]} text, and the bytes of notes */
   sent = [];
 
-  /** @param {string} text */
-  send(text) {
-    this.sent.push(text);
+  /** @param {string | Uint8Array} data */
+  send(data) {
+    this.sent.push(data);
+  }
+
+  /** What was noted, in order. */
+  get notes() {
+    return this.sent.filter((data) => data instanceof Uint8Array).map((data) => JSON.parse(new TextDecoder().decode(data)));
+  }
+
+  /** @param {object} note of the other side */
+  receiveNote(note) {
+    this.receive(new TextEncoder().encode(JSON.stringify(note)).buffer);
   }
 
   /** @param {unknown} data */
@@ -58,13 +68,13 @@ export class FakeConnection extends EventTarget {
 
   /** @param {any} track */
   addTrack(track) {
-    this.transceivers.push({ sender: { track }, direction: 'sendrecv' });
+    this.transceivers.push({ sender: senderOf(track), receiver: { track: { kind: track.kind } }, direction: 'sendrecv' });
     this.need();
   }
 
   /** @param {string} kind @param {{ direction: string }} options */
   addTransceiver(kind, { direction }) {
-    this.transceivers.push({ kind, sender: { track: null }, direction });
+    this.transceivers.push({ kind, sender: senderOf(null), receiver: { track: { kind } }, direction });
     this.need();
   }
 
@@ -170,6 +180,17 @@ export class FakeConnection extends EventTarget {
   }
 }
 
+/** @param {any} track */
+function senderOf(track) {
+  return {
+    track,
+    /** @param {any} other */
+    async replaceTrack(other) {
+      this.track = other;
+    },
+  };
+}
+
 /** What one peer says is heard by the other when the test lets it through, in order. */
 export class FakeSignaling {
   /** @type {Map<string, FakeEndpoint>} */
@@ -191,6 +212,17 @@ export class FakeSignaling {
   /** @param {string} id */
   remove(id) {
     this.#endpoints.delete(id);
+  }
+
+  /** The server has started anew: what was under way is lost, and each has another session, with another id. @param {FakeEndpoint[]} endpoints */
+  restart(...endpoints) {
+    this.#queue = [];
+    this.#endpoints.clear();
+    for (const endpoint of endpoints) {
+      endpoint.id += '-anew';
+      this.#endpoints.set(endpoint.id, endpoint);
+    }
+    for (const endpoint of endpoints) endpoint.events.emit({ type: 'welcome', id: endpoint.id, resumed: false });
   }
 
   /** @param {string} from @param {string} to @param {any} message */
@@ -218,7 +250,7 @@ export class FakeSignaling {
   }
 }
 
-class FakeEndpoint {
+export class FakeEndpoint {
   /** @type {Emitter<any>} */
   events = new Emitter();
   /** @type {RTCIceServer[]} */
@@ -247,11 +279,15 @@ class FakeEndpoint {
 }
 
 export class FakeCallWorld extends FakeClock {
+  page = new EventTarget();
+  able = true;
+  isAble = () => this.able;
   /** @type {FakeConnection[]} */
   connections = [];
 
   /** @type {CallWorld['createConnection']} */
   createConnection = (configuration) => {
+    if (!this.able) throw new ReferenceError('RTCPeerConnection is not defined');
     const connection = new FakeConnection(configuration);
     this.connections.push(connection);
     return /** @type {RTCPeerConnection} */ (/** @type {unknown} */ (connection));

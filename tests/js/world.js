@@ -90,6 +90,7 @@ export class FakeWorld extends FakeClock {
   sockets = [];
   page = new EventTarget();
   visible = true;
+  secure = true;
   chance = 0.5;
   /** What a plain GET of the address answers. @type {() => Promise<Response>} */
   refusal = () => Promise.reject(new Error('unreachable'));
@@ -121,6 +122,7 @@ export class FakeWorld extends FakeClock {
 
   random = () => this.chance;
   isVisible = () => this.visible;
+  isSecure = () => this.secure;
 
   get socket() {
     const socket = this.sockets.at(-1);

@@ -112,11 +112,13 @@ async fn flood(rooms: usize, bytes: usize, times: usize, flags: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the machine for itself: make test-memory"]
 async fn the_smallest_messages_to_rooms_take_no_more_than_is_printed_and_it_is_given_back() {
     flood(3, 1, 60, &[&format!("--queued-bytes={QUEUED_BYTES}")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the machine for itself: make test-memory"]
 async fn the_largest_messages_to_rooms_take_no_more_than_is_printed_and_it_is_given_back() {
     flood(3, 60_000, 30, &[&format!("--queued-bytes={QUEUED_BYTES}")]).await;
 }

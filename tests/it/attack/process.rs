@@ -282,7 +282,7 @@ async fn monitors_connections_are_bounded_and_those_that_wait_get_their_turn() {
         |tcp: &TcpStream| !matches!(tcp.try_read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
     let ended = async {
         while !silent.iter().any(is_ended) {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     let at_once = tokio::time::timeout(Duration::from_millis(100), ended).await;

@@ -98,3 +98,42 @@ async fn the_longest_datagram_of_a_peer_leaves_a_stream_in_step() {
     assert_eq!(server.relays.count(TurnCount::Dropped), 2);
     assert_eq!(client.refresh(0).await, 0);
 }
+
+#[tokio::test]
+async fn bindings_of_one_source_are_limited_and_others_are_answered() {
+    const CLIENTS: u64 = 16;
+    let server = Server::start_turn(&["--stun-bindings-per-second=10"]);
+    let offered = server.offered().await;
+    let begin = Instant::now();
+    for _ in 0..CLIENTS {
+        let mut flood = offered.client_from([127, 0, 0, 69].into()).await;
+        let binding = flood.plain(MessageClass::Request, BINDING, &[]).finish();
+        for _ in 0..20 {
+            flood.put(&binding).await;
+        }
+        // Answered after all of them.
+        flood.introduce().await;
+    }
+    let answered = server.relays.count(TurnCount::Bindings) - server.relays.count(TurnCount::Unanswered);
+    // A second's worth at the beginning, and then as many as time allows.
+    let most = 10 + begin.elapsed().as_millis() / 100 + 1;
+    assert!((1..=most).contains(&u128::from(answered)), "{answered} of at most {most}");
+    offered.client_from([127, 0, 0, 70].into()).await.fence().await;
+    assert_eq!(server.relays.count(TurnCount::Bindings), 20 * CLIENTS + 1);
+}
+
+#[tokio::test]
+async fn where_stun_is_not_open_strangers_get_no_answer_and_turn_over_udp_goes_on() {
+    let server = Server::start_turn(&["--stun-open=false", LOOPBACK]);
+    let offered = server.offered().await;
+    let ice = server.ice().await.to_string();
+    assert!(!ice.contains("\"stun:") && ice.contains("\"turn:"), "{ice}");
+    let mut client = offered.client().await;
+    let binding = client.plain(MessageClass::Request, BINDING, &[]).finish();
+    client.put(&binding).await;
+    client.allocate().await;
+    assert_eq!(server.relays.count(TurnCount::Bindings), 0);
+    client.fence().await;
+    assert_eq!(client.refresh(0).await, 0);
+    assert_eq!(client.ask(BINDING, &[]).await.code, 0, "signed");
+}
