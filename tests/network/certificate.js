@@ -22,4 +22,4 @@ execFileSync('openssl', [
 ], { stdio: 'ignore' });
 
 /** What takes the place of an operator's own files. @type {Changes} */
-export const files = [['--cert /etc/entremise/cert.pem', `--cert ${cert}`], ['--key /etc/entremise/key.pem', `--key ${key}`]];
+export const files = [['--cert fullchain.pem', `--cert ${cert}`], ['--key privkey.pem', `--key ${key}`]];
