@@ -78,6 +78,7 @@ test-network: node_modules
 	tests/tools ip=iproute2 nft=nftables curl=curl openssl=openssl chromium=chromium firefox-esr=firefox-esr
 	tests/unpack target/nginx nginx
 	tests/unpack target/haproxy haproxy
+	tests/unpack target/coturn coturn
 	cargo build
 	npm run --silent test:network
 

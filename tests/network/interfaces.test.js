@@ -2,11 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 
 import { within } from '../browser/deadline.js';
 import { Server } from '../browser/server.js';
+import { Tool } from '../turn/tool.js';
 import { Namespaces } from './namespaces.js';
 
 /** Until an address that can be had is served, which takes a look at the interfaces. In seconds. */
@@ -19,6 +23,10 @@ const HOLD = `
   const socket = require('node:dgram').createSocket('udp4');
   socket.bind(${PORT}, '${TAKEN}', () => console.log('taken'));
   process.stdin.on('end', () => process.exit()).resume();`;
+
+const SECRET = 'the north wind and the sun were disputing';
+/** @type {string} */
+let secretFile;
 
 /** @type {Namespaces} */
 let network;
@@ -41,7 +49,9 @@ before(async () => {
   network.ip('server', 'link', 'set', 'idle', 'up');
   other = network.spawn('server', [process.execPath, '-e', HOLD]);
   await firstLine(other, 'the other program to have its port');
-  server = await Server.start(['--turn', '--listen', '[::]:443'], null, { through: ['ip', 'netns', 'exec', network.name('server')] });
+  secretFile = join(mkdtempSync(join(tmpdir(), 'entremise-secret-')), 'secret');
+  writeFileSync(secretFile, SECRET);
+  server = await Server.start(['--turn', '--turn-secret-file', secretFile, '--listen', '[::]:443'], null, { through: ['ip', 'netns', 'exec', network.name('server')] });
 });
 
 after(async () => {
@@ -49,6 +59,7 @@ after(async () => {
     await server?.close();
   } finally {
     network?.remove();
+    if (secretFile) rmSync(dirname(secretFile), { recursive: true, force: true });
   }
 });
 
@@ -68,6 +79,14 @@ test('an address is served once the other program has let it go', async () => {
 test('an address that comes after the start is served', async () => {
   network.ip('server', 'address', 'add', `${LATER}/32`, 'dev', 'lo');
   assert.equal(await answeredFrom(LATER), `${LATER} ${PORT}`);
+});
+
+test('a relay reaches no port of an address that came after the start', async () => {
+  const tool = await Tool.start('turnutils_uclient', [
+    '-c', '-u', 'alice', '-W', SECRET, '-m', '1', '-n', '1', '-e', LATER, '-r', '53', '-p', `${PORT}`, FIRST,
+  ], ['ip', 'netns', 'exec', network.name('client')]);
+  assert.notEqual(await tool.end(), 0, tool.log);
+  assert.match(tool.log, /channel bind: error 403 \(Forbidden\)/, tool.log);
 });
 
 /** Asks the server from another host, until it answers. @param {string} address */
