@@ -21,8 +21,14 @@ use crate::within;
 /// containers (`tests/network/container.test.js` does its work).
 const OTHERS: [&str; 3] = ["sslyze ", "testssl.sh ", "docker run "];
 
-/// What takes minutes, and is done elsewhere: the release build is what `make check-cost` measures.
-const ELSEWHERE: [&str; 3] = ["cargo build --release", "cargo install --path .", "target/release/entremise --version"];
+/// What is done elsewhere: the release build takes minutes, and is what `make check-cost` measures; the folder of one's
+/// own page is served, on that port, by the browser's test of the README.
+const ELSEWHERE: [&str; 4] = [
+    "cargo build --release",
+    "cargo install --path .",
+    "target/release/entremise --version",
+    "python3 -m http.server 8000",
+];
 
 /// All documents, by their names.
 fn documents() -> Vec<(String, String)> {
@@ -64,6 +70,8 @@ impl Terminal {
 
     /// Types a line, and waits for its end, or until it serves.
     async fn types(&mut self, line: &str) {
+        // Where the source is, cargo runs the same program.
+        let line = &line.replacen("cargo run -- ", "entremise ", 1);
         let is_server = line.starts_with("entremise --");
         // So that the server has the shell's process id.
         let script = if is_server { format!("exec {}", on_free_ports(line)) } else { line.to_owned() };
