@@ -110,9 +110,9 @@ impl Terminal {
 /// The usual ports are not for tests, of which many run at once.
 fn on_free_ports(line: &str) -> String {
     const USUAL: [&str; 3] = ["127.0.0.1:8080", "127.0.0.1:8443", ":443"];
-    USUAL.iter().fold(line.to_owned(), |line, usual| {
-        line.replace(&format!("--listen {usual} "), "--listen 127.0.0.1:0 ")
-    })
+    USUAL
+        .iter()
+        .fold(line.to_owned(), |line, usual| line.replace(&format!("--listen {usual} "), "--listen 127.0.0.1:0 "))
 }
 
 async fn assert_ends_well(line: &str, mut command: tokio::process::Command) {
