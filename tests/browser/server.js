@@ -20,6 +20,9 @@ process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
 const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
 
+/** Without settings of the one who runs the tests. */
+const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREMISE_')));
+
 /**
  * @typedef {{ name?: string, port?: number, through?: string[], url?: string }} Place
  *   `name`: of its host, for browsers, if not its address; `port`: any, if not told; `through`: a command that runs it elsewhere;
@@ -77,7 +80,7 @@ export class Server {
   async start() {
     const listen = this.#host === null ? [] : ['--listen', `${this.#host}:${this.#port}`];
     const [command = program, ...words] = [...this.#through, program, ...listen, ...this.#flags];
-    const child = spawn(command, words, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, words, { cwd: this.#folder, env: ENV, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));

@@ -119,9 +119,10 @@ export class Internet {
     if (address) this.address(host, address);
   }
 
-  /** Gives an attached host its address, and the way to all homes. @param {string} host */
+  /** Gives an attached host its address, and the way to all homes and to the rest of the world. @param {string} host */
   address(host, address = this.server) {
     this.namespaces.ip(host, 'address', 'add', `${address}/${this.#family.length}`, 'dev', 'wan');
+    this.namespaces.ip(host, 'route', 'add', 'default', 'dev', 'wan');
     for (const side of sides.filter((side) => host !== `${side}-router`)) {
       const number = numbers[side];
       this.namespaces.ip(host, 'route', 'add', this.#lan(number), 'via', this.#family.of(WORLD, number));
