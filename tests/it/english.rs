@@ -46,7 +46,6 @@ const NOT_YET: [&str; 43] = [
     "benches/soak",
     "docs/architecture.md",
     "docs/ice.md",
-    "docs/operating.md",
     "docs/performance.md",
     "docs/security.md",
     "fuzz/fuzz_targets",
@@ -67,7 +66,6 @@ const NOT_YET: [&str; 43] = [
     "tests/it/forwarded.rs",
     "tests/it/limit.rs",
     "tests/it/memory.rs",
-    "tests/it/nginx.rs",
     "tests/it/park.rs",
     "tests/it/proxy.rs",
     "tests/it/reader.rs",
@@ -78,9 +76,7 @@ const NOT_YET: [&str; 43] = [
     "tests/it/turn_client.rs",
     "tests/it/websocket.rs",
     "tests/js",
-    "tests/network",
     "tests/relay_memory.rs",
-    "tests/turn",
     "tests/vectors",
 ];
 

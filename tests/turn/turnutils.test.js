@@ -85,11 +85,11 @@ describe('clients of all kinds', { concurrency: true }, () => {
 const BINDING_SUCCESS = 0x0101;
 
 /**
- * The first bytes of the answer to a Binding request. turnutils_uclient trusts everybody, whatever its -E says, so this
+ * The first bytes of the answer to a Binding request. turnutils_uclient trusts every certificate, whatever its -E says, so this
  * is ours.
  *
  * @param {import('./client.js').Address} server
- * @param {Buffer} ca whom to trust, and nobody else
+ * @param {Buffer} ca the one authority to trust
  * @returns {Promise<Buffer>}
  */
 async function askOverTls({ ip, port }, ca) {
