@@ -3,7 +3,7 @@
 use entremise::hub::{AllowanceLimits, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
 
-/// The usual ones.
+/// The default limits of queues, and no other limits.
 const LIMITS: HubLimits = HubLimits {
     allowance: AllowanceLimits::NONE,
     mailbox: MailboxLimits { messages: 512, bytes: 1 << 20 },
@@ -12,7 +12,7 @@ const LIMITS: HubLimits = HubLimits {
     peers_per_room: None,
 };
 
-/// Two peers in a hub with so many rooms, each of which has somebody in it.
+/// Two peers in a hub with so many rooms, each of which has a member.
 pub(crate) struct Crowd {
     pub(crate) caller: Session,
     pub(crate) callee: Session,
@@ -48,7 +48,7 @@ pub(crate) fn obey(session: &Session, request: Request<'_>) {
     session.obey(request, place, Vec::new).expect("nothing is refused");
 }
 
-/// What its connection would write now.
+/// The frame that the session's connection would write now.
 pub(crate) fn take(session: &Session) -> Frame {
     let frame = session.try_next().expect("it was told");
     session.written();
