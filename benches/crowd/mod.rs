@@ -5,7 +5,7 @@ use std::time::Instant;
 use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
 
-/// The usual ones.
+/// The default limits of queues, and no other limits.
 const LIMITS: HubLimits = HubLimits {
     allowance: AllowanceLimits::NONE,
     mailbox: MailboxLimits { messages: 512, bytes: 1 << 20 },
@@ -14,7 +14,7 @@ const LIMITS: HubLimits = HubLimits {
     peers_per_room: None,
 };
 
-/// Two peers in a hub with so many rooms, each of which has somebody in it.
+/// Two peers in a hub with so many rooms, each of which has a member.
 pub(crate) struct Crowd {
     pub(crate) caller: Session,
     pub(crate) callee: Session,
@@ -51,7 +51,7 @@ pub(crate) fn obey(session: &Session, request: Request<'_>) {
     assert_eq!(verdict.refused, None);
 }
 
-/// What its connection would write now.
+/// The frame that the session's connection would write now.
 pub(crate) fn take(session: &Session) -> Frame {
     let frame = session.try_next().expect("it was told");
     session.written();

@@ -1,4 +1,4 @@
-//! Where a server is, and how to reach it.
+//! A server's port, and the TLS configuration of its clients.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl Pair {
         Self { cert, key, trust, _folder: folder }
     }
 
-    /// For clients of all servers alike: with browsers' first cipher, of TLS 1.3's the one that every browser offers first,
-    /// and without the post-quantum key exchange, which Node's OpenSSL does not have.
+    /// For clients of all servers: with the cipher of TLS 1.3 that every browser offers first, and without the post-quantum
+    /// key exchange, which Node's OpenSSL does not have.
     pub(crate) fn connector(&self) -> TlsConnector {
         let kx_groups = vec![aws_lc_rs::kx_group::X25519];
         let cipher_suites = vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256];

@@ -1,4 +1,4 @@
-//! peerjs-server, by its own program. Peers choose their ids; what an id says, it says with a secret of its own.
+//! peerjs-server, by its own program. Peers choose their ids, each with a secret token of its own.
 
 use std::process::Command;
 

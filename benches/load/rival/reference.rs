@@ -36,7 +36,7 @@ impl Rival for Reference {
         }
     }
 
-    /// It waits for the addressee.
+    /// The relay stops reading while the addressee's queue is full.
     fn takes_a_flood(&self) -> bool {
         false
     }
