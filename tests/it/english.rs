@@ -38,7 +38,7 @@ const PATHS: [&str; 12] = [
 ];
 
 /// Files and folders that still have some of them. Each is to leave this list, and none is to come.
-const NOT_YET: [&str; 38] = [
+const NOT_YET: [&str; 34] = [
     "docs/architecture.md",
     "docs/ice.md",
     "docs/performance.md",

@@ -41,8 +41,8 @@ impl Behind {
     async fn start_changed(flags: &[&str], changes: &[(&str, &str)]) -> Self {
         let (folder, pair) = (tempfile::tempdir().expect("a folder"), Pair::new());
         // TURN does not pass nginx: `make test-network` calls through it.
-        let changes = [("127.0.0.1:8080", "127.0.0.1:0"), (" --turn", "")];
-        let documented = replaced(&the_box("sh", "entremise --plain-http"), &changes);
+        let local = [("127.0.0.1:8080", "127.0.0.1:0"), (" --turn", "")];
+        let documented = replaced(&the_box("sh", "entremise --plain-http"), &local);
         let documented = documented.trim().split(' ').skip(1);
         let command = command(folder.path(), &documented.chain(flags.iter().copied()).collect::<Vec<_>>());
         let program = Program::serve(command, || pair.root.clone()).await;
