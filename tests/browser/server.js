@@ -18,7 +18,7 @@ import { within } from './deadline.js';
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
-const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
+export const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
 
 /**
  * @typedef {{ name?: string, port?: number, through?: string[] }} Place
@@ -60,6 +60,11 @@ export class Server {
   /** The file with the certificate that it has made. */
   get certificate() {
     return join(this.#folder, 'certs', 'cert.pem');
+  }
+
+  /** The file with that one's private key. */
+  get key() {
+    return join(this.#folder, 'certs', 'key.pem');
   }
 
   get pid() {
