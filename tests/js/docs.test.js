@@ -28,9 +28,9 @@ describe('docs/client.md', () => {
   }
 
   it('names each event of a call, each reason for its end, and each cause of the client’s own', async () => {
-    const [call = '', leg = ''] = await Promise.all(['call', 'leg'].map((file) => read(`static/js/${file}.js`)));
+    const [call = '', leg = '', end = ''] = await Promise.all(['call', 'leg', 'end-reason'].map((file) => read(`static/js/${file}.js`)));
     const events = [...`${call}${leg}`.matchAll(/\{ type: '([\w-]+)'/g)].map(([, type]) => type ?? '').filter((type) => type !== 'bye');
-    const [reasons = ''] = /@typedef \{'hung-up'[^}]*\}/.exec(call) ?? [];
+    const [reasons = ''] = /@typedef \{'hung-up'[^}]*\}/.exec(end) ?? [];
     const causes = [lost, hidden, noCredentials, insecureUrl, blockedByPolicy, proxyWithoutWebSockets].map(({ code }) => code);
     const all = [...events, ...[...reasons.matchAll(/'([\w-]+)'/g)].map(([, reason]) => reason ?? ''), ...causes];
     assert.ok(all.length > 20);

@@ -40,7 +40,7 @@ describe('the languages', () => {
     }
     const ofRooms = ['not-in-room', 'room-full', 'too-many-rooms', 'room-not-allowed'];
     const reasons = [
-      ...(await valuesOf('call.js', 'EndReason')), ...(await valuesOf('call.js', 'NoPath')),
+      ...(await valuesOf('end-reason.js', 'EndReason')), ...(await valuesOf('end-reason.js', 'NoPath')),
       ...(await valuesOf('protocol.js', 'ErrorCode')), ...(await valuesOf('signaling-error.js', 'ClientErrorCode')),
     ].filter((reason) => !ofRooms.includes(reason ?? ''));
     assert.ok(reasons.length > 25, String(reasons));
@@ -125,7 +125,7 @@ describe('the state of the page', () => {
 });
 
 describe('the sentence of the page', () => {
-  /** @param {import('../../static/js/call.js').EndReason} reason @param {'caller' | 'callee'} [role] */
+  /** @param {import('../../static/js/end-reason.js').EndReason} reason @param {'caller' | 'callee'} [role] */
   const after = (reason, role = 'caller') => sentenceOf(situation({ ended: { peer: 'b', role, reason } }), say);
 
   it('says why a call ended', () => {
@@ -198,7 +198,7 @@ describe('the sentence of a call', () => {
 });
 
 describe('the tone of the sentence', () => {
-  /** @param {import('../../static/js/call.js').EndReason} reason */
+  /** @param {import('../../static/js/end-reason.js').EndReason} reason */
   const after = (reason) => toneOf(situation({ ended: { peer: 'b', role: 'caller', reason } }));
   /** @param {import('../../static/js/call.js').CallState} state */
   const during = (state) => situation({ call: { peer: 'b', state, parked: false } });
