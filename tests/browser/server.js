@@ -68,15 +68,14 @@ export class Server {
     return join(this.#folder, 'certs', 'cert.pem');
   }
 
-<<<<<<< HEAD
   /** What it has said. */
   get log() {
     return this.#log;
-=======
+  }
+
   /** The file with that one's private key. */
   get key() {
     return join(this.#folder, 'certs', 'key.pem');
->>>>>>> w-page
   }
 
   get pid() {
