@@ -34,11 +34,11 @@ const ROOMS: [&str; 24] = [
 
 /// The program's source without its tests, each file with the room that it is in.
 fn files() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
-    collect(&root, &mut paths);
+    collect(&source, &mut paths);
     let room = |path: &PathBuf| {
-        let name = path.strip_prefix(&root).expect("beneath it").components().next().expect("a name");
+        let name = path.strip_prefix(&source).expect("beneath it").components().next().expect("a name");
         name.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
     };
     paths.iter().map(|path| (room(path), program(&fs::read_to_string(path).expect("text")))).collect()
