@@ -45,6 +45,7 @@ mod resume;
 mod room;
 mod status;
 mod tls;
+mod trial;
 mod turn;
 mod turn_attack;
 mod websocket;
