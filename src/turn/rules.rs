@@ -1103,7 +1103,11 @@ mod tests {
         let mut world = World::new();
         world.ports.families = vec![Family::V4];
         assert_eq!(world.ask(ALLOCATE, &[&udp(), &v6]).code, 440);
-        assert_eq!(world.ask(ALLOCATE, &[&udp(), &raw(0x0017, &[3, 0, 0, 0])]).code, 440, "a family that does not exist");
+        assert_eq!(
+            world.ask(ALLOCATE, &[&udp(), &raw(0x0017, &[3, 0, 0, 0])]).code,
+            440,
+            "a family that does not exist"
+        );
         let v4 = RequestedAddressFamily::new(AddressFamily::IPV4);
         world.ports.families = vec![Family::V6];
         assert_eq!(world.ask(ALLOCATE, &[&udp(), &v4]).code, 440);

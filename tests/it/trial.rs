@@ -91,3 +91,24 @@ async fn a_server_that_asks_for_tokens_is_asked_with_one_that_its_secret_signs()
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stdout.contains("asks for a token: give --auth-jwt-secret-file"), "{}", ended.stdout);
 }
+
+#[tokio::test]
+async fn the_commands_of_the_ice_page_serve_what_its_last_one_finds() {
+    const PAGE: &str = include_str!("../../docs/ice.md");
+    let boxes = PAGE.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines: Vec<&str> = boxes.flat_map(str::lines).filter(|line| line.starts_with("entremise ")).collect();
+    assert!(lines.contains(&"entremise ice calls.example --turn"), "{lines:?}");
+    let servers: Vec<&&str> = lines.iter().filter(|line| line.starts_with("entremise --turn")).collect();
+    assert!(servers.len() >= 5, "{servers:?}");
+    for (number, line) in (20..).zip(servers) {
+        let documented: Vec<&str> = line.split(' ').skip(2).collect();
+        let (program, flags) = served(number, &documented).await;
+        let ended = trial(&program, "127.0.0.1", &flags).await;
+        assert!(ended.status.success(), "{line}: {}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.stdout.matches("two relays met").count(), 3, "{line}: {}", ended.stdout);
+        let external = documented.iter().find(|word| word.starts_with("198.51.100.1"));
+        let is_advertised = ended.stdout.contains("two relays met, 198.51.100.1:");
+        // Of a pair, the local address is none of this machine.
+        assert_eq!(is_advertised, external.is_some_and(|word| !word.contains('/')), "{line}: {}", ended.stdout);
+    }
+}

@@ -43,7 +43,7 @@ export async function assertRelays(server, peer, credentials, load = {}) {
 }
 
 /**
- * That the server lets nobody in with these.
+ * That the server refuses these.
  *
  * @param {Address} server
  * @param {Address} peer
