@@ -23,7 +23,7 @@ use crate::error::listen_advice;
 use crate::ice::{Embedded, Reach};
 use crate::net::{Host, Interfaces, is_link_local, listen};
 use crate::tasks::Tasks;
-use crate::turn::{Stun, Turn, UdpClients};
+use crate::turn::{self, Stun, Turn, UdpClients};
 
 /// UDP sockets for all addresses together: as many as there are cores for each address, while these are enough. With
 /// more addresses an address has one, so that a host with hundreds of them pays for its traffic and not for them.
@@ -114,7 +114,7 @@ impl IcePorts {
             embedded: Arc::new(ArcSwap::from_pointee(embedded)),
         };
         this.look();
-        for concern in turn.concerns() {
+        for concern in turn::concerns(&settings.turn, &this.interfaces.look()) {
             warn!("{concern}");
         }
         this

@@ -61,7 +61,8 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 /// Without the tests at the file's end, and without comments, whose links may point anywhere.
 fn program(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The rooms that a file names: `crate::room`, or `room` in `use crate::{…}`.
@@ -74,7 +75,8 @@ fn named(text: &str) -> BTreeSet<String> {
         for rest in text.split(path).skip(1) {
             match rest.strip_prefix('{') {
                 Some(list) => {
-                    named.extend(list.split('}').next().unwrap_or_default().split(',').map(|name| word(name.trim())))
+                    let names = list.split('}').next().unwrap_or_default().split(',');
+                    named.extend(names.map(|name| word(name.trim())));
                 }
                 None => drop(named.insert(word(rest))),
             }
