@@ -74,6 +74,12 @@ impl Server {
             TlsEnd::Here => Some(Watch::open(config.pair.clone(), audience(&config.http))?),
             TlsEnd::Proxy => None,
         };
+        if let (Some(host), Some(watch)) = (&config.http.public_host, &watch)
+            && !watch.served().is_for(host.host())
+        {
+            let cert = config.pair.cert.display();
+            warn!("--public-host {host}: the certificate in --cert {cert} is not for this host, so browsers refuse it");
+        }
         let tls = watch.as_ref().map(|watch| tls::server_config(Arc::clone(watch.served())));
         let listener = match config.listener.take() {
             Some(listener) => listener,

@@ -1,6 +1,8 @@
 //! A hub without sockets, and peers in it that talk and listen.
 
-use entremise::hub::{AllowanceLimits, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use std::time::Instant;
+
+use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
 
 /// The default limits of queues, and no other limits.
@@ -45,7 +47,8 @@ pub(crate) fn join(session: &Session, room: &str) {
 
 pub(crate) fn obey(session: &Session, request: Request<'_>) {
     let place = session.place().expect("its queue is empty");
-    session.obey(request, place, Vec::new).expect("nothing is refused");
+    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, Instant::now(), Vec::new);
+    assert_eq!(verdict.refused, None);
 }
 
 /// The frame that the session's connection would write now.

@@ -34,13 +34,20 @@ struct Behind {
 impl Behind {
     /// Starts both as the document says, the program with these flags besides.
     async fn start(flags: &[&str]) -> Self {
+        Self::start_changed(flags, &[]).await
+    }
+
+    /// The same with these changes to nginx's side.
+    async fn start_changed(flags: &[&str], changes: &[(&str, &str)]) -> Self {
         let (folder, pair) = (tempfile::tempdir().expect("a folder"), Pair::new());
-        let documented = replaced(&the_box("sh", "entremise --plain-http"), &[("127.0.0.1:8080", "127.0.0.1:0")]);
+        // TURN does not pass nginx: `make test-network` calls through it.
+        let local = [("127.0.0.1:8080", "127.0.0.1:0"), (" --turn", "")];
+        let documented = replaced(&the_box("sh", "entremise --plain-http"), &local);
         let documented = documented.trim().split(' ').skip(1);
         let command = command(folder.path(), &documented.chain(flags.iter().copied()).collect::<Vec<_>>());
         let program = Program::serve(command, || pair.root.clone()).await;
         let address = free_address();
-        let nginx = nginx(folder.path(), &configuration(&program, address, &pair));
+        let nginx = nginx(folder.path(), &replaced(&configuration(&program, address, &pair), changes));
         let site = Site::new(address, &pair.root);
         let listens = async { while TcpStream::connect(address).await.is_err() {} };
         within("nginx to listen", listens).await;
@@ -158,4 +165,22 @@ async fn a_client_has_its_own_address_behind_nginx_and_cannot_forge_another() {
     let head = behind.program.head("GET", "/signal/ws", &[forged]);
     assert_eq!(exchange(&mut direct, &head).await.status, 429, "past nginx");
     assert_eq!(first.ask(r#"{"type":"ping","ref":1}"#).await, r#"{"type":"ack","ref":1}"#);
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: make test-nginx"]
+async fn an_nginx_that_takes_the_upgrade_away_is_named_to_the_page_and_once_to_the_operator() {
+    const TOLD: &str = "have it pass on Upgrade, Connection and Sec-WebSocket-Protocol";
+    for forgotten in [
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection $connection_upgrade;",
+        "proxy_http_version 1.1;",
+    ] {
+        let behind = Behind::start_changed(&[], &[(forgotten, "")]).await;
+        for lines in [&HANDSHAKE[..], &HANDSHAKE, &[]] {
+            let answer = behind.site.request("GET", "/signal/ws", lines).await;
+            assert_eq!((answer.status, &*answer.code()), (426, "upgrade-removed"), "without {forgotten}");
+        }
+        assert_eq!(behind.program.log().matches(TOLD).count(), 1, "without {forgotten}");
+    }
 }

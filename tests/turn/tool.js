@@ -32,10 +32,11 @@ export class Tool {
     for (const output of [child.stdout, child.stderr]) output?.setEncoding('utf8').on('data', (text) => void (this.log += text));
   }
 
-  /** @param {string} name @param {string[]} args */
-  static async start(name, args) {
-    const { path, env } = await program(name);
-    return new Tool(spawn(path, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  /** @param {string} name @param {string[]} args @param {string[]} [through] a command that runs it elsewhere */
+  static async start(name, args, through = []) {
+    const { path, env } = program(name);
+    const [command = path, ...words] = [...through, path, ...args];
+    return new Tool(spawn(command, words, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   }
 
   get hasEnded() {

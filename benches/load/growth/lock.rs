@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::{available_parallelism, scope};
 use std::time::{Duration, Instant};
 
-use entremise::hub::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use entremise::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::decode;
 
 use super::member::{join, leave, message};
@@ -261,7 +261,8 @@ fn peers(hub: &Arc<Hub>, count: usize) -> Vec<Session> {
 fn say(session: &Session, frame: &str) {
     let request = decode(frame).expect("a message");
     let place = session.place().expect("its queue has room");
-    session.obey(request, place, Vec::new).expect("nothing is refused");
+    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, Instant::now(), Vec::new);
+    assert_eq!(verdict.refused, None);
 }
 
 /// Takes the frames that the session's connection would write, and returns their number.

@@ -78,7 +78,7 @@ impl TlsStream {
         let before = unread.bytes().len();
         while unread.bytes().len() == before && !self.records.is_ended() {
             ready!(self.poll_read_once(cx, unread))?;
-            // What TLS itself answers does not wait for the next write, and nobody for it.
+            // What TLS itself answers does not wait for the next write, nor the read for it.
             if let Poll::Ready(left) = self.records.pending.poll_leave(&mut self.tcp, cx) {
                 left?;
             }
@@ -132,7 +132,7 @@ impl AsyncWrite for TlsStream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -148,14 +148,15 @@ mod tests {
 
     const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-    struct Site {
+    /// A server's end and a client's, over TCP.
+    pub(in crate::accept) struct Site {
         listener: TcpListener,
         server: Arc<ServerConfig>,
         connector: TlsConnector,
     }
 
     impl Site {
-        async fn new(version: &'static SupportedProtocolVersion) -> Self {
+        pub(in crate::accept) async fn new(version: &'static SupportedProtocolVersion) -> Self {
             let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
             let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
             let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
@@ -187,7 +188,7 @@ mod tests {
             let mut unread = Unread::default();
             let mut tls = TlsStream::new(tcp, Arc::clone(&self.server)).unwrap();
             let shaken = tls.shake_hands(&mut unread).await;
-            // The alert leaves with whoever parts with the connection.
+            // The alert leaves when the connection is parted with.
             if shaken.is_err() {
                 let (mut tcp, mut last) = tls.part();
                 poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await.unwrap();
@@ -196,7 +197,7 @@ mod tests {
             (Ok(tls), unread)
         }
 
-        async fn pair(&self) -> (Box<TlsStream>, tokio_rustls::client::TlsStream<TcpStream>) {
+        pub(in crate::accept) async fn pair(&self) -> (Box<TlsStream>, tokio_rustls::client::TlsStream<TcpStream>) {
             let tcp = self.dial().await;
             let name = ServerName::try_from("localhost").unwrap();
             let ((server, _), client) = tokio::join!(self.accept(), self.connector.connect(name, tcp));
