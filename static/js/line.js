@@ -18,9 +18,10 @@
 /** @import { Resumed } from './client.js' */
 /** @import { Answer, Bye, Candidate, ErrorMessage, Offer, Welcome } from './protocol.js' */
 import { Call } from './call.js';
-import { callIn, descriptionOf, sessionOf } from './description.js';
+import { descriptionOf, sessionOf } from './description.js';
 import { EarlyCandidates } from './early-candidates.js';
 import { Emitter } from './emitter.js';
+import { callIn } from './identity.js';
 import { clock, page } from './world.js';
 
 /** @typedef {Offer | Answer | Candidate | Bye} Heard */

@@ -18,7 +18,7 @@ import { within } from './deadline.js';
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
-const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
+export const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
 
 /** Without settings of the one who runs the tests. */
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREMISE_')));
@@ -71,6 +71,11 @@ export class Server {
   /** What it has said. */
   get log() {
     return this.#log;
+  }
+
+  /** The file with that one's private key. */
+  get key() {
+    return join(this.#folder, 'certs', 'key.pem');
   }
 
   get pid() {

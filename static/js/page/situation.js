@@ -1,6 +1,7 @@
 /** How things stand, from what the client and the call report: the page's state, and the sentences that tell it. Pure. */
 
-/** @import { CallState, EndReason, Role } from '../call.js' */
+/** @import { CallState, Role } from '../call.js' */
+/** @import { EndReason } from '../end-reason.js' */
 /** @import { StateChange } from '../link.js' */
 /** @import { Path } from '../path.js' */
 /** @import { Say } from './language.js' */
