@@ -75,8 +75,8 @@ fn named(text: &str) -> BTreeSet<String> {
         for rest in text.split(path).skip(1) {
             match rest.strip_prefix('{') {
                 Some(list) => {
-                    let names = list.split('}').next().unwrap_or_default().split(',');
-                    named.extend(names.map(|name| word(name.trim())));
+                    let listed = list.split('}').next().unwrap_or_default().split(',');
+                    named.extend(listed.map(|name| word(name.trim())));
                 }
                 None => drop(named.insert(word(rest))),
             }
