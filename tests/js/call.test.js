@@ -29,7 +29,7 @@ describe('a call', () => {
 
   it('to an unknown id ends at once, with that reason', async () => {
     const { signaling, a } = twoPeers();
-    a.line.call('nobody', null);
+    a.line.call('absent', null);
     await signaling.deliver();
     assert.deepEqual(a.story, ['ended peer-unavailable']);
     assert.equal(a.line.current, null);

@@ -372,7 +372,7 @@ describe('calling one of several', () => {
     signaling.endpoint('ghost');
     signaling.parked.add('ghost');
     b.line.on('incoming', ({ call }) => void call.accept(null));
-    const called = a.line.callOneOf(['nobody', 'ghost', 'b'], media);
+    const called = a.line.callOneOf(['absent', 'ghost', 'b'], media);
     await signaling.deliver();
     assert.equal((await called)?.peer, 'b');
     assert.equal(current(a).state, 'connecting');
@@ -418,12 +418,12 @@ describe('calling one of several', () => {
 
   it('is over when its person hangs up, and does not take a line that is taken', async () => {
     const { signaling, a } = twoPeers();
-    const called = a.line.callOneOf(['b', 'nobody'], media);
+    const called = a.line.callOneOf(['b', 'absent'], media);
     await signaling.deliver();
     current(a).hangUp();
     assert.equal(await called, null);
     const call = a.line.call('b', null);
-    assert.equal(await a.line.callOneOf(['nobody'], media), call);
+    assert.equal(await a.line.callOneOf(['absent'], media), call);
   });
 });
 
