@@ -82,6 +82,7 @@ fn what_is_written_is_plain_english() {
 #[test]
 fn the_words_are_found_in_any_spelling() {
     let word = &unwritten()[1];
+    fs::create_dir_all(root().join("target")).expect("writable");
     let folder = tempfile::tempdir_in(root().join("target")).expect("a folder");
     fs::write(folder.path().join("a.rs"), format!("fn {word}_comes()\n/// {}.\n", word.to_uppercase()))
         .expect("writable");
