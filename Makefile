@@ -12,10 +12,11 @@
 # make test-memory what floods take of memory (a part of make test)
 # make test-nginx behind nginx (a part of make test)
 # make test-clock a clock that jumps (a part of make test)
-# make test-network network namespaces; needs root
+# make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
+# make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fuzz attack test-memory test-nginx test-clock test-network bench growth check-cost soak bench-turn
+.PHONY: help run test check fuzz attack test-memory test-nginx test-clock test-network test-network-all bench growth check-cost soak bench-turn
 
 # The lines at the top of this file.
 help:
@@ -72,10 +73,18 @@ test-clock:
 	tests/tools faketime=faketime
 	cargo test --test it -- --ignored clock::
 
+# Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules
-	tests/tools ip=iproute2 nft=nftables curl=curl chromium=chromium
+	tests/tools ip=iproute2 nft=nftables curl=curl openssl=openssl chromium=chromium firefox-esr=firefox-esr
+	tests/unpack target/nginx nginx
+	tests/unpack target/haproxy haproxy
+	tests/unpack target/coturn coturn
 	cargo build
 	npm run --silent test:network
+
+# The same with every pair of networks.
+test-network-all: export WHOLE = 1
+test-network-all: test-network
 
 # The table and its plot are written into the folder INTO: docs, for those that are committed.
 INTO = $${CARGO_TARGET_DIR:-target}/bench

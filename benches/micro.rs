@@ -1,6 +1,6 @@
 //! What the steps of a message cost without sockets: `cargo bench --bench micro`.
 //!
-//! Each step is timed in a hub with few rooms and with many: what grows with them is a mistake.
+//! Each step is timed in a hub with few rooms and with many: a time that grows with the rooms is a mistake.
 
 mod crowd;
 
@@ -13,7 +13,7 @@ use entremise::protocol::{ClientMessage, PeerId, Request, RoomName, decode};
 
 const ROOMS: [usize; 2] = [10, 10_000];
 
-/// Bytes, as browsers have them: a candidate, an offer.
+/// Bytes of a candidate and of an offer, as browsers send them.
 const PAYLOADS: [usize; 2] = [250, 2500];
 
 fn main() {
@@ -45,7 +45,7 @@ fn deliver_a_message(bencher: Bencher<'_, '_>, rooms: usize) {
     });
 }
 
-/// All three.
+/// Decoding, delivering and encoding.
 #[divan::bench(args = ROOMS)]
 fn decode_deliver_encode(bencher: Bencher<'_, '_>, rooms: usize) {
     let crowd = Crowd::new(rooms);
@@ -56,7 +56,7 @@ fn decode_deliver_encode(bencher: Bencher<'_, '_>, rooms: usize) {
     });
 }
 
-/// Into a room of one, and out again.
+/// A join of a room that has one member, and a leave.
 #[divan::bench(args = ROOMS)]
 fn join_and_leave(bencher: Bencher<'_, '_>, rooms: usize) {
     let crowd = Crowd::new(rooms);

@@ -15,8 +15,8 @@
 //! [`trial`] is `entremise ice`, which tries both from outside. [`metrics`] is what is counted on the way, `monitor` shows it. [`net`] is addresses, [`meter`] how much of something
 //! there may be in a time.
 //!
-//! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps the server from starting. [`log`] writes
-//! lines where no thread that serves waits for them, and [`signals`] say when to stop.
+//! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps the server from starting. `file` reads
+//! files that may hang, [`log`] writes lines where no thread that serves waits for them, and [`signals`] say when to stop.
 
 pub mod accept;
 pub mod admission;

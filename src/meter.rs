@@ -1,4 +1,4 @@
-//! How much of something there may be in a time: token buckets. Pure: time is an argument.
+//! Rate limits: token buckets, and a table of them for addresses. Pure: time is an argument.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 
 use crate::net::network;
 
-/// What a bucket holds, and how fast it fills.
+/// The capacity of a token bucket, and how fast it fills.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Flow {
-    /// What may go on for ever.
+    /// Tokens that are added per second: the rate that may last.
     pub per_second: f64,
-    /// What may be at once, at least 1.
+    /// The most tokens that the bucket holds, at least 1.
     pub burst: f64,
 }
 
 impl Flow {
-    /// Where a second's worth may come at once.
+    /// A rate whose burst is the tokens of one second.
     pub(crate) fn even(per_second: f64) -> Self {
         Self { per_second, burst: per_second }
     }
 }
 
-/// A token bucket, of whatever is spent: bytes, answers, connections.
+/// A token bucket. A token is a byte, an answer or a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     available: f64,
@@ -31,12 +31,12 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Full.
+    /// A full bucket.
     pub(crate) fn new(flow: Flow, now: Instant) -> Self {
         Self { available: flow.burst, updated: now }
     }
 
-    /// Spends `amount` if there is as much.
+    /// Spends `amount` if the bucket holds as much, and returns whether it did.
     pub(crate) fn spend(&mut self, amount: usize, flow: Flow, now: Instant) -> bool {
         let enough = self.wait(amount, flow, now).is_zero();
         if enough {
@@ -47,7 +47,7 @@ impl Meter {
         enough
     }
 
-    /// How long it takes until there is as much. Spends nothing.
+    /// The time until the bucket holds `amount`. Spends nothing.
     pub(crate) fn wait(&mut self, amount: usize, flow: Flow, now: Instant) -> Duration {
         #[expect(clippy::cast_precision_loss, reason = "a datagram's length, or one")]
         let amount = amount as f64;
@@ -62,32 +62,32 @@ impl Meter {
     }
 }
 
-/// A meter for each address (IPv6: for each /64) in a table of fixed size: strangers share its places, and cannot make
-/// it grow. A place forgets as its bucket fills.
+/// A token bucket for each address (IPv6: for each /64) in a table of fixed size, which strangers cannot make grow: two
+/// addresses may share a bucket. A full bucket has no history, so nothing has to be removed.
 #[derive(Debug)]
 pub(crate) struct Meters {
-    places: Box<[Meter]>,
+    buckets: Box<[Meter]>,
     flow: Flow,
-    // Keyed, so that no stranger can choose addresses that share another's place.
+    // Keyed, so that a stranger cannot choose addresses that share the bucket of another.
     hasher: RandomState,
 }
 
 impl Meters {
-    /// 4,096 places of 24 bytes: about 100 KB for a table.
-    const PLACES: usize = 4096;
+    /// 4,096 buckets of 24 bytes: about 100 KB for a table.
+    const BUCKETS: usize = 4096;
 
     pub(crate) fn new(flow: Flow, now: Instant) -> Self {
-        let places = vec![Meter::new(flow, now); Self::PLACES].into_boxed_slice();
-        Self { places, flow, hasher: RandomState::new() }
+        let buckets = vec![Meter::new(flow, now); Self::BUCKETS].into_boxed_slice();
+        Self { buckets, flow, hasher: RandomState::new() }
     }
 
-    /// Spends one of what this address may have, if there is one left.
+    /// Spends a token of this address, if its bucket holds one, and returns whether it did.
     pub(crate) fn spend(&mut self, address: IpAddr, now: Instant) -> bool {
         let flow = self.flow;
         self.of(address).spend(1, flow, now)
     }
 
-    /// How long it takes until this address may have one more. Spends nothing.
+    /// The time until this address's bucket holds a token. Spends nothing.
     pub(crate) fn wait(&mut self, address: IpAddr, now: Instant) -> Duration {
         let flow = self.flow;
         self.of(address).wait(1, flow, now)
@@ -96,8 +96,8 @@ impl Meters {
     fn of(&mut self, address: IpAddr) -> &mut Meter {
         let hash = self.hasher.hash_one(network(address));
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as the high ones")]
-        let place = hash as usize % Self::PLACES;
-        &mut self.places[place]
+        let index = hash as usize % Self::BUCKETS;
+        &mut self.buckets[index]
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_source_has_its_own_and_an_ipv6_customer_is_one_source() {
+    fn each_address_has_a_bucket_and_an_ipv6_network_of_64_bits_is_one_address() {
         let start = Instant::now();
         let mut meters = Meters::new(Flow::even(10.0), start);
         let allowed = |meters: &mut Meters, ip: &str, now| (0..50).filter(|_| meters.spend(address(ip), now)).count();

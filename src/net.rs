@@ -1,11 +1,13 @@
 //! Addresses: this machine's own ([`Host`]), blocks of them, who counts as one customer, and who ends TLS for us.
 
 mod host;
+mod listen;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 pub use host::{Family, Host, Interfaces};
+pub(crate) use listen::listen;
 
 /// The addresses that a phone on the same network could use: neither loopback nor link-local, IPv4 first.
 #[must_use]

@@ -1,4 +1,4 @@
-//! The one spawner: what it starts, it can stop, and waits for.
+//! The only spawner of tasks: it can stop those that it has spawned, and waits for them.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-/// Two signals (notice, then stop) and a count of the tasks that still have to heed them. Cheap to clone; all clones are one.
+/// Two signals (notice, then stop) and the tasks that have not ended yet. Cheap to clone: all clones share both.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     notice: CancellationToken,
     stop: CancellationToken,
     tracker: TaskTracker,
-    // Not the current runtime's: a stream may be dropped where there is none.
+    // A handle of its own, because a stream may be dropped outside a runtime.
     runtime: Handle,
 }
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
-    /// All tasks ended in time.
+    /// All tasks ended before the deadline.
     Clean,
-    /// The deadline passed with this many still there.
+    /// The deadline passed, and this many tasks had not ended.
     Left(usize),
 }
 
@@ -43,12 +43,12 @@ impl Tasks {
         self.tracker.spawn_on(task, &self.runtime);
     }
 
-    /// Starts a task that ends when its owner drops it; the owner is who the drain waits for.
+    /// Starts a task that ends when its owner drops the handle. The drain waits for it, and so for the owner's drop.
     pub fn spawn_owned(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(self.tracker.spawn_on(task, &self.runtime))
     }
 
-    /// Starts a task that the drain does not wait for, and that ends when its owner drops it.
+    /// Starts a task that ends when its owner drops the handle. The drain does not wait for it.
     pub fn spawn_apart<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -56,18 +56,18 @@ impl Tasks {
         AbortOnDropHandle::new(self.runtime.spawn(task))
     }
 
-    /// Says that the time to stop will come soon.
+    /// Gives notice that the server will stop soon.
     pub fn give_notice(&self) {
         self.notice.cancel();
     }
 
-    /// Cancelled when it is known that the server will stop: no new work should come, and what comes is still served.
+    /// Cancelled when it is known that the server will stop: clients should go elsewhere, and new work is still served.
     #[must_use]
     pub fn notice(&self) -> &CancellationToken {
         &self.notice
     }
 
-    /// Cancelled when it is time to stop.
+    /// Cancelled when the tasks have to stop.
     #[must_use]
     pub fn stop(&self) -> &CancellationToken {
         &self.stop

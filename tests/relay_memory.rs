@@ -1,7 +1,7 @@
 //! The path of nearly every relayed packet, ChannelData, allocates no memory in either direction.
 //!
-//! Counted is all of this process, the server and the test, which is why the test is a program of its own. The server
-//! has one thread here: each of its threads makes its buffer once, when its first packet comes.
+//! The allocator counts for the whole process, the server and the test, so the test is a program of its own. The server
+//! has one thread here: each of its threads allocates its buffer once, when its first packet comes.
 
 use std::alloc::System;
 use std::fs;
@@ -37,7 +37,7 @@ const PACKETS: usize = 2000;
 /// As long as a packet of media.
 const DATA_BYTES: usize = 1200;
 
-/// The two are one test, because both count the whole process.
+/// UDP and TCP are one test, because both count the whole process.
 #[test]
 fn a_packet_on_a_channel_costs_no_memory_over_udp_or_tcp() {
     let (server, tcp) = RunningServer::start_with_tcp();
@@ -71,8 +71,8 @@ struct RunningServer {
 }
 
 impl RunningServer {
-    /// One that has its port over TCP too: a port that was free a moment ago may be somebody else's by then, and a
-    /// server that can't have it runs without.
+    /// Starts one that has its port over TCP too: the port may have been taken over TCP meanwhile, and the server then runs
+    /// without TURN over TCP.
     fn start_with_tcp() -> (Self, TcpStream) {
         for _ in 0..20 {
             let server = Self::start();
@@ -96,7 +96,7 @@ impl RunningServer {
         let mut config = Config::from_cli(&cli).expect("the settings fit each other");
         config.ice.stun_port = Some(turn.port());
         config.ice.turn.secrets = vec![TurnSecret::new(SECRET)];
-        // Of which there is no shortage: what is over it is lost.
+        // Without a rate, because packets over the rate would be lost.
         config.ice.turn.limits.bytes_per_second = None;
 
         let (bound, binding) = mpsc::channel();
@@ -145,12 +145,12 @@ impl Client {
         Self { wire, credential, transaction: 1, buffer: [0; 2048] }
     }
 
-    /// An allocation, and a channel to the peer.
+    /// Makes an allocation, and binds a channel to the peer.
     fn bind(&mut self, peer: &UdpSocket) {
         let peer = peer.local_addr().expect("it is bound");
         let transport = RequestedTransport::new(RequestedTransport::UDP);
         self.ask(ALLOCATE, &[&transport]);
-        // Only the answer to the last request is looked at: it needs all that comes before.
+        // `ask` sends two requests: the address is encoded for the transaction of the second one, since the first is refused.
         let peer = XorPeerAddress::new(peer, (self.transaction + 1).into());
         self.ask(CHANNEL_BIND, &[&ChannelNumber::new(CHANNEL), &peer]);
     }
@@ -159,7 +159,7 @@ impl Client {
         self.ask(REFRESH, &[&Lifetime::new(0)]);
     }
 
-    /// First for the nonce, then signed.
+    /// Sends a request for the nonce, and then the signed request.
     fn ask(&mut self, method: Method, attributes: &[&dyn AttributeWrite]) {
         let refused = self.request(method, attributes, None);
         let refused = Message::from_bytes(&refused).expect("STUN");
@@ -212,7 +212,7 @@ impl Client {
         &self.buffer[..length]
     }
 
-    /// Sends packets to the peer, one by one, and gets each back.
+    /// Sends packets to the peer, one by one, and receives each again.
     fn exchange(&mut self, peer: &UdpSocket, packets: usize) {
         let mut packet = [7; 4 + DATA_BYTES];
         packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Instructions from a client's frame to the addressee's, as valgrind's callgrind counts them.
+//! Instructions from a client's frame to the addressee's frame, as valgrind's callgrind counts them.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -7,7 +7,7 @@ use entremise::protocol::decode;
 
 use crate::crowd::{Crowd, message, obey, take};
 
-/// As many as a start's and an end's instructions are the same for: only the difference counts.
+/// Two runs with different numbers of messages: start and end cost the same in both, so the difference is the messages'.
 const MESSAGES: [u64; 2] = [2000, 12_000];
 
 /// Bytes of a candidate.
@@ -19,7 +19,7 @@ pub(crate) fn per_message(rooms: usize) -> u64 {
     (many - few) / (MESSAGES[1] - MESSAGES[0])
 }
 
-/// Of this program while it passes so many messages on.
+/// The instructions of this program while it passes so many messages on.
 fn count(rooms: usize, messages: u64) -> u64 {
     let this = std::env::current_exe().expect("this program");
     let output = Command::new("valgrind")
@@ -33,7 +33,7 @@ fn count(rooms: usize, messages: u64) -> u64 {
     counted.unwrap_or_else(|| panic!("callgrind counts: {said}"))
 }
 
-/// What is counted.
+/// The part of this program that is counted.
 pub(crate) fn talk(rooms: usize, messages: u64) {
     let crowd = Crowd::new(rooms);
     let frame = message(crowd.callee.id(), PAYLOAD);

@@ -1,8 +1,8 @@
-//! What must not grow unnoticed: `make check-cost`, or `cargo bench --bench cost`.
+//! Costs that must not grow unnoticed: `make check-cost`, or `cargo bench --bench cost`.
 //!
 //! Instructions for a message and bytes for an idle peer are counted, not timed, so that a busy machine finds the same.
-//! Each figure is held against the one that is committed here, with 10 % of room. Whoever makes one better commits the
-//! better one; whoever has to make one worse says why.
+//! Each figure is compared with the one that is committed here, and may be 10 % above it. A change that makes a figure
+//! better commits the better one; a change that has to make one worse says why.
 
 #[path = "../crowd/mod.rs"]
 mod crowd;
@@ -19,13 +19,13 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// To decode a candidate's frame, to deliver it, and to encode it: the same among few as among many.
+/// To decode a candidate's frame, to deliver it, and to encode it: the same in a hub with few rooms and with many.
 const INSTRUCTIONS_PER_MESSAGE: u64 = 5330;
 
-/// On the heap, without what aws-lc has there of its own: a peer over TLS that has said nothing yet.
+/// On the heap, without what aws-lc allocates itself: a peer over TLS that has sent nothing yet.
 const BYTES_FRESH: u64 = 6_063;
 
-/// The same when its first call's signaling has passed.
+/// The same after the signaling of its first call.
 const BYTES_AFTER_A_CALL: u64 = 6_159;
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn check() -> ExitCode {
     if kept.contains(&false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Whether it is at most a tenth more than what is committed.
+/// Whether the figure is at most a tenth above the committed one.
 fn keeps(what: &str, found: u64, committed: u64) -> bool {
     let verdict = match found {
         more if more * 10 > committed * 11 => "FAILED: more than a tenth above",

@@ -29,12 +29,12 @@ const DESCRIPTION_BYTES: usize = 2500;
 const CANDIDATE_BYTES: usize = 250;
 const CANDIDATES: usize = 20;
 
-/// Says its port, and then for each line that it reads how many bytes it has.
+/// Prints its port, and then for each line that it reads how many bytes it has on its heap.
 pub(crate) fn serve() {
     let flags = ["entremise", "--listen=127.0.0.1:0", "--stun-port=0"];
     let cli = Cli::try_parse_from(flags).expect("the flags are right");
     let config = Config::from_cli(&cli).expect("the settings fit each other");
-    // Nobody stops it: its process is killed.
+    // The server never stops by itself: its process is killed.
     thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
@@ -49,12 +49,12 @@ pub(crate) fn serve() {
     }
 }
 
-/// Fresh, and after every two have called each other.
+/// Bytes for a fresh peer, and for one after a call: every two peers call each other.
 pub(crate) fn per_peer() -> (u64, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut server = Served::start();
-        // The first call pays for what all share.
+        // The first call allocates what all peers share.
         let mut first = server.connect(2).await;
         call_all(&mut first).await;
         let before = server.bytes();
@@ -72,7 +72,7 @@ struct Served {
     questions: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     port: u16,
-    /// Of its certificate.
+    /// The folder of its certificate.
     _folder: tempfile::TempDir,
 }
 
@@ -151,7 +151,7 @@ impl Peer {
         }
     }
 
-    /// Until the server has written all that it had for this peer.
+    /// Waits until the server has written all that it had for this peer.
     async fn settle(&mut self) {
         self.say(json!({ "type": "ping", "ref": 1 })).await;
         self.hear().await;

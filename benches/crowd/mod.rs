@@ -1,9 +1,11 @@
 //! A hub without sockets, and peers in it that talk and listen.
 
-use entremise::hub::{AllowanceLimits, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use std::time::Instant;
+
+use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
 
-/// The usual ones.
+/// The default limits of queues, and no other limits.
 const LIMITS: HubLimits = HubLimits {
     allowance: AllowanceLimits::NONE,
     mailbox: MailboxLimits { messages: 512, bytes: 1 << 20 },
@@ -12,7 +14,7 @@ const LIMITS: HubLimits = HubLimits {
     peers_per_room: None,
 };
 
-/// Two peers in a hub with so many rooms, each of which has somebody in it.
+/// Two peers in a hub with so many rooms, each of which has a member.
 pub(crate) struct Crowd {
     pub(crate) caller: Session,
     pub(crate) callee: Session,
@@ -45,10 +47,11 @@ pub(crate) fn join(session: &Session, room: &str) {
 
 pub(crate) fn obey(session: &Session, request: Request<'_>) {
     let place = session.place().expect("its queue is empty");
-    session.obey(request, place, Vec::new).expect("nothing is refused");
+    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, Instant::now(), Vec::new);
+    assert_eq!(verdict.refused, None);
 }
 
-/// What its connection would write now.
+/// The frame that the session's connection would write now.
 pub(crate) fn take(session: &Session) -> Frame {
     let frame = session.try_next().expect("it was told");
     session.written();

@@ -1,4 +1,4 @@
-//! What the benches stand on: the built program, and clients that trust it.
+//! What the benches share: the built program, and clients that trust it.
 
 mod trust;
 
@@ -11,13 +11,13 @@ pub(crate) use trust::connector;
 /// The program under measurement, stopped when it is dropped.
 pub(crate) struct Program {
     process: Child,
-    /// Of the page, on 127.0.0.1.
+    /// The port of the page, on 127.0.0.1.
     pub(crate) port: u16,
     folder: tempfile::TempDir,
 }
 
 impl Program {
-    /// With these flags besides a free port, and no limit of connections.
+    /// Starts it with these flags, on a free port, without a limit of connections.
     pub(crate) fn start(flags: &[impl AsRef<OsStr>]) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the certificate");
         let mut process = Command::new(env!("CARGO_BIN_EXE_entremise"))
@@ -35,7 +35,7 @@ impl Program {
         Self { process, port: port.expect("a port in the first line"), folder }
     }
 
-    /// Where its certificate is.
+    /// The folder of its certificate.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -1,4 +1,4 @@
-//! TLS clients that trust whatever program they measure.
+//! TLS clients that trust the program that they measure.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ pub(crate) fn connector() -> TlsConnector {
         .with_safe_default_protocol_versions()
         .expect("the provider has suites")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
     TlsConnector::from(Arc::new(config))
 }
 
 /// Trusts any certificate: the program makes its own, and loopback is not attacked.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,4 +1,4 @@
-//! Who runs on which core.
+//! Which process runs on which core.
 
 use std::hint::spin_loop;
 use std::process::{Child, Command};
@@ -6,18 +6,18 @@ use std::process::{Child, Command};
 use rustix::process::getppid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// A core of this machine that is somebody's, or several.
+/// A core of this machine, or several, for one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Core(CpuSet);
 
 impl Core {
-    /// One for the server and one for the load: the first and the last that we may use.
+    /// One for the server and one for the load: the first and the last that this process may use.
     pub(crate) fn two() -> [Self; 2] {
         let [first, .., last] = &all()[..] else { panic!("a second core, for the load") };
         [Self::of(&[*first]), Self::of(&[*last])]
     }
 
-    /// Two for the server, and the last for the load. None: we may not use as many.
+    /// Two for the server, and the last for the load. None: this process may not use as many.
     pub(crate) fn three() -> Option<[Self; 2]> {
         let [first, second, .., last] = all()[..] else { return None };
         Some([Self::of(&[first, second]), Self::of(&[last])])
@@ -31,7 +31,7 @@ impl Core {
         Self(set)
     }
 
-    /// Does this on it, and comes back to where this thread was. What is started on the way stays there.
+    /// Runs this on the core, and then sets this thread's cores as they were. A process that it starts stays on the core.
     pub(crate) fn run<T>(self, on_it: impl FnOnce() -> T) -> T {
         let before = sched_getaffinity(None).expect("Linux says which cores are ours");
         self.stay();
@@ -40,20 +40,20 @@ impl Core {
         done
     }
 
-    /// Keeps this thread, and what it starts, on it.
+    /// Keeps this thread, and the processes that it starts, on the core.
     pub(crate) fn stay(self) {
         sched_setaffinity(None, &self.0).expect("it is one of ours");
     }
 }
 
-/// Cores that do not go to sleep when nothing is to be done there. Dropped, they may again.
+/// Keeps a core from sleeping while it is idle, until it is dropped.
 ///
-/// A virtual core that sleeps is woken by its host, within microseconds or milliseconds as the host has time: what was
-/// measured would be that.
+/// A virtual core that sleeps is woken by its host, within microseconds or milliseconds as the host has time, and this
+/// delay would be measured too.
 pub(crate) struct Awake(Child);
 
 impl Awake {
-    /// By a process that runs only where nobody else would.
+    /// Starts a process that runs only while no other process wants the core.
     pub(crate) fn keep(core: Core) -> Self {
         let this = std::env::current_exe().expect("this program");
         let mut command = Command::new("chrt");
@@ -69,7 +69,7 @@ impl Drop for Awake {
     }
 }
 
-/// What that process does, for as long as there is who started it.
+/// The loop of that process, for as long as its parent lives.
 pub(crate) fn stay_awake() {
     let parent = getppid();
     while getppid() == parent {
@@ -79,7 +79,7 @@ pub(crate) fn stay_awake() {
     }
 }
 
-/// Those that we may use, by their numbers.
+/// The numbers of the cores that this process may use.
 fn all() -> Vec<usize> {
     let allowed = sched_getaffinity(None).expect("Linux says which cores are ours");
     (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()

@@ -1,20 +1,21 @@
-//! entremise beside what people run today: `make bench`, or `make bench QUICK=1` for a look that takes a minute.
+//! entremise beside other servers: `make bench`, or `make bench QUICK=1` for a run of a minute.
 //!
 //! One after the other, each server gets one core, and this program another. All speak TLS 1.3 with the same ECDSA P-256
 //! certificate, over X25519 and without resumption, so that every handshake is a whole one. Each does the same work, and
 //! every message is verified: that it reaches whom it is for, from whom it comes, and in order. What a server spends is
 //! its CPU time and its resident memory, by /proc.
 //!
-//! All of it in rounds, each with new processes: a machine is seldom as quiet as the minute before, so a figure is the
-//! median of its rounds, and what is compared is compared within a round.
+//! All of it in rounds, each with new processes: the noise of a machine changes from minute to minute, so a figure is the
+//! median of its rounds, and figures are compared within a round.
 //!
 //! Prints a table, and writes it as `bench.md`, with a plot beside it, `bench.svg`, into the folder that is named.
 //!
-//! `make growth` asks another question, of ours alone: what happens to its costs as peers and rooms become many.
+//! `make growth` measures only entremise: how its costs grow with the number of peers and rooms.
 
 mod affinity;
 mod growth;
 mod message;
+mod pair;
 mod peer;
 mod phase;
 mod plot;
@@ -27,12 +28,12 @@ mod table;
 use std::path::PathBuf;
 
 use affinity::Core;
+use pair::Pair;
 use phase::Plan;
 use rival::{Entremise, PeerServer, Reference, Rival, Tutorial};
-use site::Pair;
 use table::Column;
 
-/// The first is what the others are compared with.
+/// The servers; the others are compared with the first.
 const RIVALS: [&dyn Rival; 4] = [&Tutorial, &PeerServer, &Reference, &Entremise];
 
 fn main() {

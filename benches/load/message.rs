@@ -1,9 +1,9 @@
-//! What peers say: payloads as large as browsers', each with a stamp in it by which it is verified.
+//! Messages between peers: payloads as large as browsers', each with a stamp in it by which it is verified.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// What is said.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Offer,
@@ -14,11 +14,11 @@ pub(crate) enum Kind {
 const OFFER_BYTES: usize = 2500;
 const CANDIDATE_BYTES: usize = 250;
 
-/// Each way in a call.
+/// Candidates in each direction of a call.
 pub(crate) const CANDIDATES: u64 = 20;
 
 impl Kind {
-    /// Of the message with this number, where peers are busy: one offer and one answer among 20 candidates.
+    /// The kind of the message with this number, where peers are busy: one offer and one answer among 20 candidates.
     pub(crate) fn of(number: u64) -> Self {
         match number % (CANDIDATES + 2) {
             0 => Self::Offer,
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// What comes before a message's stamp, and after it.
+/// The text before a message's stamp, and the text after it.
 type Template = (String, String);
 
 static OFFER: LazyLock<Template> = LazyLock::new(|| description("offer"));
@@ -70,7 +70,8 @@ fn description(kind: &str) -> Template {
     (head, tail + end)
 }
 
-/// Who says it to whom, as which message to this partner, and when it was due, in nanoseconds of [`now`].
+/// Sender and addressee, the number among the sender's messages to this partner, and when the message was due, in
+/// nanoseconds of [`now`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) from: u32,

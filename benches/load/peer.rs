@@ -1,4 +1,4 @@
-//! A client of any of the servers, with one partner to whom it talks.
+//! A client of any of the servers, with one partner that it talks to.
 
 use std::future::poll_fn;
 use std::net::Ipv4Addr;
@@ -21,17 +21,17 @@ use crate::message::{Kind, Stamp, now};
 use crate::rival::{Frame, Rival};
 use crate::site::Site;
 
-/// How long a message may be on its way, before it is lost.
+/// How long a message may take; after that it counts as lost.
 pub(crate) const LOST: Duration = Duration::from_mins(1);
 
 /// Thousands of peers are in this process.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The system has 28,000 ports for each address, gives half of them away at once, and then has to search: which would
-/// slow this program down, and be a load of another kind.
+/// The system has 28,000 ports for each address. It finds half of them at once, and has to search for the others, which
+/// would slow this program down.
 const PEERS_PER_ADDRESS: u32 = 4096;
 
-/// Each frame is a TLS record of its own, as browsers send them; what is said at once leaves in one write.
+/// Each frame is a TLS record of its own, as browsers send them; frames that are sent together leave in one write.
 pub(crate) type Socket = WebSocketStream<TlsStream<BufWriter<TcpStream>>>;
 
 /// A client that is connected.
@@ -53,10 +53,10 @@ struct Contact {
 }
 
 impl Peer {
-    /// Tens of microseconds for one core, so that the flood keeps nobody waiting in this program.
+    /// Messages in one turn of the flood: tens of microseconds of a core, so that the other peers of this program do not wait.
     const FLOOD: usize = 8;
 
-    /// With this number, of its own on that server. Done when the server has said who it is.
+    /// Connects as the peer with this number, which is unique on that server. Returns once the server has sent its id.
     pub(crate) async fn connect(site: &Site, number: u32) -> Self {
         let (socket, id) = open(site, number).await;
         let me = Contact { number, id: id.into(), sent: Arc::default() };
@@ -73,12 +73,12 @@ impl Peer {
         self.partner.as_ref().expect("it was introduced")
     }
 
-    /// How many messages it has sent.
+    /// The number of messages that this peer has sent.
     pub(crate) fn sent(&self) -> u64 {
         self.me.sent.load(Ordering::Relaxed)
     }
 
-    /// Whether it has heard all that its partner has said.
+    /// Whether this peer has received all that its partner has sent.
     pub(crate) fn has_heard_all(&self) -> bool {
         self.heard == self.partner().sent.load(Ordering::Relaxed)
     }
@@ -98,21 +98,21 @@ impl Peer {
         self.say(Kind::of(self.sent()), now()).await;
     }
 
-    /// Writes what was said.
+    /// Writes the messages that were put.
     pub(crate) async fn flush(&mut self) {
         self.socket.flush().await.expect("the server listens");
     }
 
-    /// The next message from the partner, verified: how long it was on its way, in nanoseconds. Cancel safe.
+    /// Receives the next message from the partner, and verifies it. Returns how long it took, in nanoseconds. Cancel safe.
     pub(crate) async fn hear(&mut self) -> u64 {
         loop {
             let frame = self.socket.next().await.expect("the connection is open").expect("a frame");
-            // What it takes us to verify it is not the server's time.
+            // Before the verification, whose time is not the server's.
             let heard = now();
             let Message::Text(text) = frame else { continue };
             match self.rival.decode(&text) {
                 Frame::Relayed { from, payload } => return heard - self.verify(from, payload).at,
-                // It is written by the flush, or by the next one.
+                // The answer is written by this flush, or by the next one.
                 Frame::Ask(answer) => self.socket.send(Message::text(answer)).await.expect("the server listens"),
                 Frame::Other => {}
                 Frame::Welcome(_) | Frame::Refused => panic!("{} says {text}", self.rival.name()),
@@ -125,7 +125,7 @@ impl Peer {
         self.hear().now_or_never()
     }
 
-    /// Reads messages until so many have come.
+    /// Receives messages until there were so many.
     pub(crate) async fn hear_many(&mut self, count: u64) {
         let heard = async {
             for _ in 0..count {
@@ -145,19 +145,19 @@ impl Peer {
         stamp
     }
 
-    /// Writes candidates that nobody counts, [`Self::FLOOD`] at once, and looks at nothing that comes meanwhile. Whether
-    /// the connection is still open.
+    /// Writes [`Self::FLOOD`] candidates, which are not counted, and discards what it receives meanwhile. Returns whether the
+    /// connection is still open.
     pub(crate) async fn flood(&mut self) -> bool {
         let partner = self.partner();
         let stamp = Stamp { from: self.me.number, to: partner.number, number: 0, at: 0 };
         let frame = self.rival.encode(&partner.id, Kind::Candidate, &Kind::Candidate.payload(stamp));
         for _ in 0..Self::FLOOD {
-            // It is a small part of what the socket's buffer takes.
+            // One message is a small part of what the socket's buffer takes.
             if self.socket.feed(Message::text(frame.clone())).await.is_err() {
                 return false;
             }
         }
-        // Reads while it writes: the server may want to be rid of its answers before it takes more.
+        // Reads while it writes: a server may stop reading until its answers are read.
         poll_fn(|cx| {
             while let Poll::Ready(answer) = self.socket.poll_next_unpin(cx) {
                 if !matches!(answer, Some(Ok(_))) {
@@ -169,7 +169,7 @@ impl Peer {
         .await
     }
 
-    /// Says goodbye, and waits for the server's.
+    /// Sends a close frame, and waits for the server's.
     pub(crate) async fn close(self) {
         close(self.socket).await;
     }
@@ -192,7 +192,7 @@ pub(crate) async fn open(site: &Site, number: u32) -> (Socket, String) {
     (socket, id)
 }
 
-/// Says goodbye, and waits for the server's.
+/// Sends a close frame, and waits for the server's.
 pub(crate) async fn close(mut socket: Socket) {
     let closing = async {
         let _ = socket.close(None).await;
@@ -201,7 +201,7 @@ pub(crate) async fn close(mut socket: Socket) {
     timeout(LOST, closing).await.expect("the server says goodbye");
 }
 
-/// Until the server says who this is. None: who it asked to be.
+/// Waits for the server's greeting, and returns the id in it. None: the id that the client asked for.
 async fn greet(rival: &dyn Rival, socket: &mut Socket) -> Option<String> {
     loop {
         let frame = socket.next().await.expect("the connection is open").expect("a frame");

@@ -1,4 +1,4 @@
-//! The figures as a plot: for each row a bar per server, as many times better than the first as it is long.
+//! The figures as a plot: for each row a bar per server, whose length says how many times better than the first it is.
 
 use std::fmt::Write as _;
 
@@ -8,15 +8,15 @@ const WIDTH: f64 = 860.0;
 const MARGIN: f64 = 16.0;
 /// Where bars begin.
 const AXIS: f64 = 190.0;
-/// Room for the longest bar's figure.
+/// Width for the figure beside the longest bar.
 const FIGURE: f64 = 130.0;
 const LINE: f64 = 18.0;
-/// Of the line above all.
+/// Height of the line above all rows.
 const CAPTION: f64 = 28.0;
 const GAP: f64 = 14.0;
 const BAR: f64 = 12.0;
 
-/// Grey tones for the others; the last is ours.
+/// Grey tones for the other servers; the last colour is entremise's.
 const COLOURS: [&str; 4] = ["#b8bec6", "#98a1ab", "#77818d", "#1f6feb"];
 
 /// Servers in the order of the table.

@@ -1,7 +1,7 @@
 //! The bare relay: tokio-rustls and tokio-tungstenite as their examples use them, and nothing else.
 //!
 //! No JSON, no limits, no session, no heartbeat: a frame is its addressee's id and a payload, and goes on with its
-//! sender's id in that place. What a server of this stack costs before it does anything for anybody.
+//! sender's id instead. It shows what a server of this stack costs without any feature or protection.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -23,19 +23,19 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// An id is as many digits.
+/// Digits of an id.
 pub(crate) const ID_BYTES: usize = 8;
 
-/// As large as a TLS record; the default is 128 KiB for each peer.
+/// The size of a TLS record; the library's default is 128 KiB for each peer.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// What may wait for a peer before whoever says more to it waits too.
+/// Messages that may wait for a peer before a sender of another one has to wait.
 const QUEUE: usize = 1024;
 
 type Peers = Arc<RwLock<HashMap<String, mpsc::Sender<String>>>>;
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// On this port with that certificate and key: the three arguments.
+/// Serves on a port with a certificate and a key: the three arguments.
 pub(crate) fn serve(arguments: &[String]) {
     let [port, cert, key] = arguments else { panic!("relay PORT CERT KEY") };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -62,7 +62,7 @@ async fn accept(port: u16, acceptor: TlsAcceptor) {
         let (tcp, _) = listener.accept().await.expect("a connection");
         let (acceptor, peers) = (acceptor.clone(), Arc::clone(&peers));
         tasks.spawn(async move {
-            // Whoever fails at this is nobody to tell.
+            // A connection whose handshake fails is not counted: the load's own assertions report it.
             if let Some(socket) = open(tcp, &acceptor).await {
                 talk(socket, format!("{number:08x}"), &peers).await;
             }
@@ -92,7 +92,7 @@ async fn talk(mut socket: Socket, id: String, peers: &Peers) {
     peers.write().remove(&id);
 }
 
-/// One by one.
+/// Writes frames one by one.
 async fn write(mut sink: SplitSink<Socket, Message>, mut outbox: mpsc::Receiver<String>) {
     while let Some(frame) = outbox.recv().await {
         if sink.send(Message::text(frame)).await.is_err() {

@@ -1,30 +1,31 @@
-//! A server's process, and what it spends.
+//! A server's process, and its CPU time and memory.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::rival::Rival;
-use crate::site::{Pair, Site};
+use crate::site::Site;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
 
-/// Stopped when it is dropped.
+/// A server that runs. It is stopped when it is dropped.
 pub(crate) struct Server {
     process: Child,
     pub(crate) site: Site,
 }
 
 impl Server {
-    /// On this core.
+    /// Starts it on this core.
     pub(crate) fn start(rival: &'static dyn Rival, pair: &Pair, core: Core) -> Self {
         let port = free_port();
         let mut command = rival.command(pair, port);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = core.run(|| command.spawn()).unwrap_or_else(|error| panic!("{} starts: {error}", rival.name()));
-        // Before the wait, so that it is stopped if it never answers.
+        // Built before the wait, so that the process is stopped if it never answers.
         let server = Self { process, site: Site { rival, port, connector: pair.connector() } };
         let deadline = Instant::now() + START;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -34,23 +35,23 @@ impl Server {
         server
     }
 
-    /// The CPU time that it has used, in its own code and in the kernel for it.
+    /// The CPU time that the process has used, in its own code and in the kernel.
     pub(crate) fn cpu(&self) -> Duration {
         self.of_all_threads(0)
     }
 
-    /// What of it it has used since.
+    /// The CPU time that the process has used since then.
     pub(crate) fn cpu_since(&self, before: Duration) -> Duration {
         self.cpu().saturating_sub(before)
     }
 
-    /// How long its threads have been ready and had no core.
+    /// How long the process's threads were ready to run and had no core.
     pub(crate) fn waited(&self) -> Duration {
         self.of_all_threads(1)
     }
 
     /// A field of each thread's schedstat, in nanoseconds: the time on a core, the time without one. No server here ends
-    /// threads, and `stat` has but hundredths of a second.
+    /// threads, and `stat` has only hundredths of a second.
     fn of_all_threads(&self, field: usize) -> Duration {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("Linux");
         let times = threads.filter_map(|thread| {

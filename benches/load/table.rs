@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::phase::{Figures, Noise};
 
-/// A server, and what was measured of it.
+/// A server, and its figures.
 pub(crate) struct Column {
     pub(crate) name: &'static str,
-    /// One after the other, as many for each server.
+    /// Its rounds in order, as many as each other server has.
     pub(crate) rounds: Vec<Figures>,
 }
 
@@ -19,11 +19,11 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     figure: fn(&Figures) -> Option<f64>,
     pub(crate) better: Better,
-    /// What ours should reach.
+    /// The figure that entremise should reach.
     goal: Goal,
 }
 
-/// Which way.
+/// Whether more or less is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Better {
     Less,
@@ -116,7 +116,7 @@ fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// Servers side by side, the last of them ours.
+/// The servers as columns, entremise last.
 pub(crate) fn markdown(columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let mut text = format!("| | {} | goal |\n|---|{}---|\n", names.join(" | "), "--:|".repeat(names.len()));
@@ -144,7 +144,7 @@ impl Row {
         }
     }
 
-    /// Than the first server's in the same round. None: one of the two has no figure.
+    /// How many times better than the first server's figure in the same round. None: one of the two has no figure.
     pub(crate) fn times_better(&self, column: &Column, first: &Column) -> Option<f64> {
         self.median_ratio(column, first, self.figure).map(|ratio| match self.better {
             Better::More => ratio,
@@ -152,7 +152,7 @@ impl Row {
         })
     }
 
-    /// Of this figure and the first server's other one in the same round.
+    /// This figure divided by the first server's other one in the same round.
     fn median_ratio(&self, column: &Column, first: &Column, other: fn(&Figures) -> Option<f64>) -> Option<f64> {
         let rounds = column.rounds.iter().zip(&first.rounds);
         median(rounds.filter_map(|(figures, first)| Some((self.figure)(figures)? / other(first)?)))
@@ -180,7 +180,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// Three digits, thousands apart.
+/// Three digits, with separators of thousands.
 pub(crate) fn readable(value: f64) -> String {
     let decimals = match value {
         small if small < 9.995 => 2,
@@ -192,7 +192,7 @@ pub(crate) fn readable(value: f64) -> String {
     grouped(whole) + fraction
 }
 
-/// Digits, thousands apart.
+/// Digits, with separators of thousands.
 pub(crate) fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
     for (place, digit) in digits.char_indices() {
@@ -204,7 +204,7 @@ pub(crate) fn grouped(digits: &str) -> String {
     grouped
 }
 
-/// One core for the server, and what else has to be known.
+/// The conditions of the measurement: cores, versions, the machine.
 fn conditions(columns: &[Column]) -> String {
     let versions = [
         format!("entremise {}", env!("CARGO_PKG_VERSION")),
@@ -225,14 +225,14 @@ fn conditions(columns: &[Column]) -> String {
     )
 }
 
-/// The model of this machine's.
+/// The model of this machine's processor.
 pub(crate) fn processor() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("a processor without a name");
     model.trim_start_matches(['\t', ' ', ':']).to_owned()
 }
 
-/// Whether to believe it. A quiet machine has tens of microseconds and a few per cent.
+/// How far the figures can be trusted. A quiet machine has tens of microseconds and a few per cent.
 fn noise(columns: &[Column]) -> String {
     let of = |column: &Column| {
         let of_each = |what: fn(&Noise) -> f64| median(column.rounds.iter().map(|figures| what(&figures.noise)));
@@ -256,7 +256,7 @@ fn package(name: &str) -> String {
     package["version"].as_str().unwrap_or("of an unknown version").to_owned()
 }
 
-/// What a program says of itself.
+/// The first line of a program's output.
 pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()

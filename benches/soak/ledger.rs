@@ -1,10 +1,10 @@
-//! Who said what to whom, and what became of it.
+//! Every message: its sender, its addressee, and whether it arrived.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-/// Everything that is counted. Shared by all.
+/// Everything that is counted. All roles share it.
 #[derive(Default)]
 pub(crate) struct Ledger {
     flows: Mutex<HashMap<(String, String), Flow>>,
@@ -20,7 +20,7 @@ struct Flow {
     last: u64,
 }
 
-/// What is counted besides.
+/// Events that are counted besides messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Count {
     Resets,
@@ -63,7 +63,7 @@ impl Count {
         Self::FarewellsUntold,
     ];
 
-    /// What must never be counted.
+    /// Events that fail the soak.
     pub(crate) const BAD: [Self; 7] = [
         Self::SessionsLost,
         Self::RoomsOutOfOrder,
@@ -129,6 +129,6 @@ impl Ledger {
     }
 
     fn flows(&self) -> MutexGuard<'_, HashMap<(String, String), Flow>> {
-        self.flows.lock().expect("nobody panics with it")
+        self.flows.lock().expect("no thread panics while it holds the lock")
     }
 }

@@ -1,9 +1,9 @@
-//! A server under fault and attack for a while: `make soak` (10 minutes), `make soak SECONDS=60`.
+//! A server under faults and attacks: `make soak` (10 minutes), `make soak SECONDS=60`.
 //!
 //! Hundreds of peers talk, change rooms, lose their connections in every way and take their sessions up again; others
 //! call, stall, leave with unread messages or send garbage; the certificate is renewed all the time. At the end every
-//! message is accounted for, and the server has what it had at the beginning. Prints what was seen; exits with 1 if
-//! something was lost, came twice or out of order, or stayed behind.
+//! message is accounted for, and the server holds what it held at the beginning. Prints what was counted; exits with 1 if
+//! a message was lost, came twice or out of order, or if the server still holds something.
 
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -31,13 +31,13 @@ const STALLERS: usize = 5;
 const LEAVERS: usize = 5;
 const VANDALS: usize = 10;
 
-/// How long memory may take to find its level.
+/// How long memory may still grow at first.
 const WARM_UP: Duration = Duration::from_mins(1);
 
-/// By how much memory may be above it afterwards.
+/// Memory afterwards, at most, as a multiple of memory at the end of the warm-up.
 const GROWTH: f64 = 1.1;
 
-/// What is worth knowing while it runs.
+/// How often memory is sampled.
 const SAMPLE: Duration = Duration::from_secs(10);
 
 type Role = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -68,7 +68,7 @@ async fn main() -> ExitCode {
     report(&site.ledger, &memory, &before, &after)
 }
 
-/// Everybody.
+/// All roles.
 fn cast(site: &Site, server: &Program, stop: &CancellationToken) -> Vec<Role> {
     let mut cast: Vec<Role> = Vec::new();
     for number in 0..TALKERS / 2 {
@@ -136,7 +136,7 @@ async fn scrape(port: u16) -> String {
     text
 }
 
-/// What the server holds when everybody has gone, sessions that nobody takes up again included.
+/// What the server holds once all peers have left and the sessions that are not resumed have expired.
 async fn settled(port: u16, before: &Level) -> Level {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {

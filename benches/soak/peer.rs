@@ -1,4 +1,4 @@
-//! A client that follows the protocol to the letter, and loses its connection all the time.
+//! A client that follows the protocol exactly, and loses its connection all the time.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -20,7 +20,7 @@ use crate::ledger::{Count, Ledger};
 
 pub(crate) type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// Where the server is, and what is known of it.
+/// How to reach the server, and the ledger.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) port: u16,
@@ -61,7 +61,7 @@ impl Site {
     }
 }
 
-/// A message that has not been processed for certain.
+/// A message of which it is not known yet that the server has processed it.
 struct Sent {
     number: u64,
     frame: String,
@@ -77,12 +77,12 @@ pub(crate) struct Peer {
     acknowledged: u64,
     sent: u64,
     unprocessed: VecDeque<Sent>,
-    /// What was asked and is not answered: the `ref`, and to whom it was said.
+    /// Requests without an answer so far: the `ref`, and the addressee.
     asked: HashMap<u64, Option<String>>,
     last_ref: u64,
     /// The last number that came from each peer of a room.
     rooms: HashMap<(String, String), u64>,
-    /// Peers whose sessions ended before they acknowledged what we sent.
+    /// Peers whose sessions ended before they acknowledged what this peer sent.
     pub(crate) undelivered: Vec<String>,
 }
 
@@ -143,7 +143,7 @@ impl Peer {
         let _ = timeout(Duration::from_secs(1), self.socket.send(Message::text(frame))).await;
     }
 
-    /// Takes in what comes until there is a pause of this length. Whatever cuts the connection, the session goes on.
+    /// Receives frames until there is a pause of this length. When the connection is cut, the session is resumed.
     pub(crate) async fn listen(&mut self, pause: Duration) {
         loop {
             match timeout(pause, self.socket.next()).await {
@@ -156,7 +156,7 @@ impl Peer {
         self.acknowledge().await;
     }
 
-    /// Listens until all that was asked is answered, for as long as anybody would wait.
+    /// Receives frames until all requests are answered, or the deadline has passed.
     pub(crate) async fn settle(&mut self) {
         let settled = async {
             while !self.asked.is_empty() {
@@ -166,7 +166,7 @@ impl Peer {
         let _ = timeout(Duration::from_mins(1), settled).await;
     }
 
-    /// Asks for a sign of life.
+    /// Sends a ping.
     pub(crate) async fn ping(&mut self) {
         self.ask(json!({ "type": "ping" }), None).await;
     }
@@ -194,7 +194,7 @@ impl Peer {
     }
 
     fn answer(&mut self, answered: u64, answer: &Value) {
-        // Answers come in the order of the questions: whatever was sent before this one has been processed too.
+        // Answers come in the order of the requests: all that was sent before this one has been processed too.
         let place = self.unprocessed.iter().position(|sent| sent.frame.contains(&format!("\"ref\":{answered},")));
         self.unprocessed.drain(..place.map_or(0, |place| place + 1));
         match self.asked.remove(&answered) {
@@ -221,7 +221,7 @@ impl Peer {
         self.resume().await;
     }
 
-    /// Cut by a network that says nothing: the old connection half-lives.
+    /// Cut by a network that drops packets without a reset: the server still has the old connection.
     pub(crate) async fn silence(&mut self) {
         self.site.ledger.count(Count::Silences);
         self.resume().await;
@@ -239,7 +239,7 @@ impl Peer {
         format!("entremise.v1, entremise.resume.{}.{}", self.token, self.received)
     }
 
-    /// Takes the session up again, however often it takes.
+    /// Resumes the session, with as many tries as it takes.
     pub(crate) async fn resume(&mut self) {
         loop {
             let opened = async {
@@ -269,7 +269,7 @@ impl Peer {
         }
     }
 
-    /// Says goodbye.
+    /// Closes the session.
     pub(crate) async fn close(mut self) {
         let _ = timeout(Duration::from_secs(2), self.socket.close(None)).await;
     }

@@ -31,7 +31,7 @@ impl Dice {
     }
 }
 
-/// Two who talk to each other, and to rooms, and lose their connections.
+/// Two peers that talk to each other, and to rooms, and lose their connections.
 pub(crate) async fn talk(site: Site, number: usize, stop: CancellationToken) {
     let (Ok(mut one), Ok(mut other)) = (Peer::connect(&site).await, Peer::connect(&site).await) else {
         return site.ledger.count(Count::SessionsLost);
@@ -40,7 +40,7 @@ pub(crate) async fn talk(site: Site, number: usize, stop: CancellationToken) {
     let ours = talk_to(&mut one, &other_id, 2 * number as u64, &stop);
     let theirs = talk_to(&mut other, &one_id, 2 * number as u64 + 1, &stop);
     tokio::join!(ours, theirs);
-    // Once all that was said is answered it is in the other's queue, and comes out before the answer to a ping.
+    // Once all messages are answered they are in the other's queue, and come out before the answer to a ping.
     tokio::join!(one.settle(), other.settle());
     tokio::join!(one.ping(), other.ping());
     tokio::join!(one.settle(), other.settle());
@@ -100,7 +100,7 @@ async fn carry(from: &mut Socket, to: &mut Socket, id: &str, kind: &str, number:
     (text(to).await.ok()?[kind] == number).then_some(())
 }
 
-/// One who does not read what somebody never tires of sending it, and is dropped for it.
+/// A peer that does not read what another one keeps sending to it, until the server ends its session.
 pub(crate) async fn stall(site: Site, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let stalled = timeout(PATIENCE, stall_once(&site)).await;
@@ -117,14 +117,14 @@ async fn stall_once(site: &Site) -> Option<()> {
         flooder.send(Message::text(message.clone())).await.ok()?;
         match text(&mut flooder).await.ok()?["code"].as_str() {
             Some("peer-unavailable") => return Some(()),
-            // It is full, or the flooder is too fast: too often, and it would be the one who is dropped.
+            // The queue is full, or the flooder is too fast: without the pause, its own session could be ended.
             Some(_) => sleep(Duration::from_millis(300)).await,
             None => {}
         }
     }
 }
 
-/// One who goes without having acknowledged what it was told; who told it is told that.
+/// A peer that leaves without an acknowledgement of what it received; the sender gets `undelivered`.
 pub(crate) async fn leave(site: Site, stop: CancellationToken) {
     let Ok(mut sender) = Peer::connect(&site).await else { return };
     while !stop.is_cancelled() {
@@ -148,11 +148,11 @@ async fn leave_once(site: &Site, sender: &mut Peer) -> Option<()> {
     (sender.undelivered == [id]).then_some(())
 }
 
-/// One who sends what no client of good will sends.
+/// A client that sends garbage.
 pub(crate) async fn vandalize(site: Site, number: usize, stop: CancellationToken) {
     let mut dice = Dice(1_000_000 + number as u64);
     while !stop.is_cancelled() {
-        // Whatever comes of it.
+        // The server may refuse, close or ignore it.
         let _ = timeout(PATIENCE, vandalize_once(&site, &mut dice)).await;
         site.ledger.count(Count::Vandals);
         sleep(Duration::from_millis(20)).await;
@@ -172,7 +172,7 @@ async fn vandalize_once(site: &Site, dice: &mut Dice) -> Option<()> {
             let mut tcp = socket.connect(([127, 0, 0, 1], site.port).into()).await.ok()?;
             tcp.write_all(&[22, 3, 1]).await.ok()?;
         }
-        // Text that is no message, until the server has had enough.
+        // Text that is no message, until the server closes the connection.
         3 => {
             let mut socket = site.open("entremise.v1").await.ok()?;
             loop {
@@ -180,13 +180,13 @@ async fn vandalize_once(site: &Site, dice: &mut Dice) -> Option<()> {
                 text(&mut socket).await.ok()?;
             }
         }
-        // A binary frame, and a token that nobody has.
+        // A binary frame, and a token of no session.
         4 => {
             let offer = format!("entremise.v1, entremise.resume.{}.0", "A".repeat(43));
             let mut socket = site.open(&offer).await.ok()?;
             socket.send(Message::binary(garbage)).await.ok()?;
         }
-        // Frames that are none.
+        // Bytes that are not valid frames.
         _ => {
             let mut socket = site.open("").await.ok()?;
             socket.get_mut().write_all(&garbage).await.ok()?;

@@ -1,4 +1,4 @@
-//! Any text as a client's frame: what is decoded is what it says, by a second reading.
+//! Any text as a client's frame: a second decoder, serde_json's, reads the same message.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| entremise::fuzzing::play_frame(data));

@@ -1,4 +1,4 @@
-//! Host, Origin and offers of subprotocols: nothing is let in that does not say plainly what it has to.
+//! Host, Origin and offers of subprotocols: only a request with exactly the required values is accepted.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| entremise::fuzzing::play_headers(data));

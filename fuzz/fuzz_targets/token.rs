@@ -1,4 +1,4 @@
-//! Tokens that strangers make up, and claims that an application signs: none allows what it does not say.
+//! Forged tokens, and claims that an application has signed: no token allows what its claims do not say.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| entremise::fuzzing::play_token(data));

@@ -1,4 +1,4 @@
-//! Any bytes as a client's frames, whole and in pieces: both read as a second, slower reading has it.
+//! Any bytes as a client's frames, whole and in pieces: a second, slower decoder reads the same.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| entremise::fuzzing::play_websocket(data));

@@ -5,30 +5,28 @@
 //! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the first request: hyper's own
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
+mod linger;
 mod opening;
 mod preface;
 mod proxy;
 mod spelling;
+mod stream;
 mod tls;
 mod unread;
 
-use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use rustls::ServerConfig;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncBufReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{Sleep, timeout};
+use tokio::time::timeout;
 use tower_layer::Layer as _;
 use tracing::debug;
 
@@ -36,24 +34,20 @@ pub use opening::{OpeningCount, OpeningLimits, Openings};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use proxy::play_proxy_header;
 pub(crate) use spelling::HttpStream;
+pub(crate) use stream::Stream;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use tls::fuzzing::play_tls_records;
 
+use linger::Lingering;
 use preface::Front;
 use proxy::Ends;
-use tls::{Pending, TlsStream};
-use unread::Unread;
+use stream::Io;
+use tls::TlsStream;
 
 use crate::admission::Slot;
 use crate::net::Cidr;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
-
-/// How long a connection that we closed may take to read what we said last.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// Connections that linger at once; what is closed beyond that is cut.
-const LINGERING: usize = 1024;
 
 /// RFC 7983: what begins with these is STUN.
 const STUN_FIRST: u8 = 0;
@@ -109,8 +103,7 @@ impl Acceptor {
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
-        let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(LINGERING)) };
-        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering }
+        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering: Lingering::new(tasks) }
     }
 
     /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
@@ -203,15 +196,14 @@ impl Acceptor {
     }
 
     fn stream(&self, io: Io, place: Slot) -> Stream {
-        let (lingering, write_timeout) = (self.lingering.clone(), self.deadlines.write);
-        Stream { io, unread: Unread::default(), opening: Some(place), lingering, write_timeout, stalled: None }
+        Stream::new(io, place, self.lingering.clone(), self.deadlines.write)
     }
 }
 
 /// Reads until it is sure that this is not HTTP/2.
 async fn only_http_1(mut stream: Stream, arrival: Arrival) -> io::Result<Opened> {
     loop {
-        match preface::look(stream.unread.bytes()) {
+        match preface::look(stream.unread()) {
             Front::Other => return Ok(Opened::Http(stream, arrival)),
             Front::Undecided => stream.bring().await?,
             Front::Http2 => return Err(invalid("HTTP/2, which is not spoken")),
@@ -244,199 +236,5 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
                 Opened::HandedOver => Err(io::ErrorKind::ConnectionAborted.into()),
             }
         })
-    }
-}
-
-/// An accepted connection.
-pub(crate) struct Stream {
-    io: Io,
-    /// What has come of it and nobody has taken yet.
-    unread: Unread,
-    /// Its place among those that have not been answered yet: given back with the first byte of an answer. Not before,
-    /// or who sends one byte of a request would have the time of two deadlines and no place.
-    opening: Option<Slot>,
-    lingering: Lingering,
-    write_timeout: Duration,
-    /// Runs while a write waits for the other side.
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl Stream {
-    /// Over this connection as it is.
-    #[cfg(test)]
-    pub(crate) fn plain(tcp: TcpStream, tasks: Tasks) -> Self {
-        let lingering = Lingering { tasks, places: Arc::new(Semaphore::new(1)) };
-        let (io, unread) = (Io::Plain(tcp), Unread::default());
-        Self { io, unread, opening: None, lingering, write_timeout: LINGER, stalled: None }
-    }
-
-    fn is_for_stun(&self) -> bool {
-        matches!(&self.io, Io::Tls(tls) if tls.is_for_stun())
-    }
-
-    async fn shake_hands(&mut self) -> io::Result<()> {
-        match &mut self.io {
-            Io::Tls(tls) => tls.shake_hands(&mut self.unread).await,
-            Io::Plain(_) | Io::Gone => Ok(()),
-        }
-    }
-
-    /// Brings more than there is already; the end is an error.
-    async fn bring(&mut self) -> io::Result<()> {
-        let before = self.unread.bytes().len();
-        poll_fn(|cx| self.io.poll_bring(cx, &mut self.unread)).await?;
-        if self.unread.bytes().len() == before { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
-    }
-
-    /// Gives back what was read ahead of need.
-    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
-        self.unread.put_back(bytes);
-    }
-
-    /// Every write has a deadline, those of HTTP too: hyper has none for its answers.
-    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let timeout = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").finish_non_exhaustive()
-    }
-}
-
-enum Io {
-    Tls(Box<TlsStream>),
-    Plain(TcpStream),
-    Gone,
-}
-
-impl Io {
-    /// Brings some bytes to what there is, or none at the end.
-    fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tls(tls) => tls.poll_bring(cx, unread),
-            Self::Plain(tcp) => unread.poll_bring(cx, Pin::new(tcp)),
-            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        match std::mem::replace(&mut self.io, Io::Gone) {
-            Io::Tls(tls) => {
-                let (tcp, last) = tls.part();
-                self.lingering.part(tcp, last);
-            }
-            Io::Plain(tcp) => self.lingering.part(tcp, Pending::default()),
-            Io::Gone => {}
-        }
-    }
-}
-
-impl AsyncBufRead for Stream {
-    /// Empty only at the end.
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let Self { io, unread, .. } = self.get_mut();
-        if unread.bytes().is_empty() {
-            ready!(io.poll_bring(cx, unread))?;
-        }
-        Poll::Ready(Ok(unread.bytes()))
-    }
-
-    fn consume(mut self: Pin<&mut Self>, count: usize) {
-        self.unread.consume(count);
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.unread.bytes().is_empty()
-            && let Io::Plain(tcp) = &mut self.io
-        {
-            // Straight to where it is wanted: a relay's packets cost no memory.
-            return Pin::new(tcp).poll_read(cx, buf);
-        }
-        let unread = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let count = unread.len().min(buf.remaining());
-        buf.put_slice(&unread[..count]);
-        self.consume(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.opening = None;
-        let written = match &mut self.io {
-            Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-            Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        };
-        self.in_time(cx, written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = match &mut self.io {
-            Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
-            Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Io::Gone => Poll::Ready(Ok(())),
-        };
-        self.in_time(cx, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut_down = match &mut self.io {
-            Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-            Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Io::Gone => Poll::Ready(Ok(())),
-        };
-        // TLS has a last word, for which there may be no room.
-        self.in_time(cx, shut_down)
-    }
-}
-
-/// Parts with connections in the way that lets the other side read our last words: TCP resets a connection that is
-/// closed with unread bytes, and a reset overtakes what was sent before it (RFC 1122, 4.2.2.13).
-#[derive(Clone)]
-struct Lingering {
-    tasks: Tasks,
-    places: Arc<Semaphore>,
-}
-
-impl Lingering {
-    /// `last`: what is still to be sent.
-    fn part(&self, tcp: TcpStream, last: Pending) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            let _ = tcp.try_write(last.rest());
-            return;
-        };
-        self.tasks.spawn(async move {
-            let _ = timeout(LINGER, linger(tcp, last)).await;
-            drop(place);
-        });
-    }
-}
-
-/// Says its last and that nothing more comes, then reads until the other side says so too.
-async fn linger(mut tcp: TcpStream, mut last: Pending) -> io::Result<()> {
-    poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await?;
-    socket2::SockRef::from(&tcp).shutdown(std::net::Shutdown::Write)?;
-    loop {
-        tcp.readable().await?;
-        // Not held while it waits.
-        let mut discarded = [0; 1024];
-        match tcp.try_read(&mut discarded) {
-            Ok(0) => return Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            _ => {}
-        }
     }
 }

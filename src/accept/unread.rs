@@ -1,4 +1,4 @@
-//! What has come over a connection and nobody has taken yet. Holds no memory while there is nothing.
+//! What has come over a connection and nothing has taken yet. Holds no memory while there is nothing.
 
 use std::cell::RefCell;
 use std::io;

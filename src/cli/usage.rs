@@ -43,6 +43,16 @@ pub enum Usage {
         /// What to give instead.
         advice: String,
     },
+    /// A switch has a value.
+    Switch {
+        /// Its flag.
+        flag: String,
+    },
+    /// A word is no command.
+    Command {
+        /// The word.
+        word: String,
+    },
     /// A command's flags are mixed with those of the server.
     Mixed,
 }
@@ -170,7 +180,11 @@ impl Usage {
             (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(arg), Some(value)) => {
                 Self::Value { what: named(&arg, &value, typed), advice: advice(&error, &value) }
             }
+            (ErrorKind::TooManyValues, Some(arg), _) => Self::Switch { flag: flag(&arg).to_owned() },
             (ErrorKind::ArgumentConflict, None, _) => Self::Mixed,
+            (ErrorKind::InvalidSubcommand, ..) => {
+                Self::Command { word: context(ContextKind::InvalidSubcommand).unwrap_or_default() }
+            }
             _ => Self::Clap { variables: variables_in(&error.to_string(), typed), error: Box::new(error) },
         }
     }
@@ -196,14 +210,23 @@ impl fmt::Display for Usage {
         match self {
             Self::Clap { error, .. } => error.fmt(f),
             Self::Value { what, advice } => write!(f, "{what}: {advice}"),
+            Self::Switch { flag } => write!(f, "{flag} is a switch: give it without a value, or leave it out"),
+            Self::Command { word } => {
+                write!(f, "{word}: no such command; entremise alone serves, entremise token prints a token")
+            }
             Self::Mixed => f.write_str("a command has flags of its own alone: leave out those before it"),
         }
     }
 }
 
-/// The flag or the variable that this value came from, with the value. `arg` is as clap writes it: `--flag <VALUE>`.
+/// The flag of an argument as clap writes it: `--flag <VALUE>`.
+fn flag(arg: &str) -> &str {
+    arg.split_whitespace().next().unwrap_or(arg)
+}
+
+/// The flag or the variable that this value came from, with the value.
 fn named(arg: &str, value: &str, typed: &[OsString]) -> String {
-    let flag = arg.split_whitespace().next().unwrap_or(arg);
+    let flag = flag(arg);
     match variable_of(flag).filter(|_| !is_typed(flag, typed)) {
         Some(variable) => format!("{variable}={value}"),
         None if value.is_empty() => flag.to_owned(),
@@ -310,6 +333,13 @@ mod tests {
     fn a_commands_flags_are_its_own() {
         let mixed = error(&["--listen=[::]:1", "token", "--secret-file=a", "--subject=b"]);
         assert_eq!(mixed, "a command has flags of its own alone: leave out those before it");
+    }
+
+    #[test]
+    fn a_switch_with_a_value_and_an_unknown_command_are_answered_by_a_sentence() {
+        assert_eq!(error(&["--turn=yes"]), "--turn is a switch: give it without a value, or leave it out");
+        let unknown = error(&["serve"]);
+        assert_eq!(unknown, "serve: no such command; entremise alone serves, entremise token prints a token");
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
 }
 
 pub(super) fn host(text: &str) -> Result<Authority, String> {
+    if !text.is_ascii() {
+        return Err("give the host's name in its ASCII form (xn--…, punycode), as browsers do".into());
+    }
     let authority: Option<Authority> = text.parse().ok().filter(|_| !text.contains('@') && !text.ends_with(':'));
     authority.ok_or_else(|| "give a host, or host:port, such as example.org".into())
 }
@@ -109,6 +112,15 @@ mod tests {
         ] {
             let error = listen(text).unwrap_err();
             assert!(error.contains(told) && error.contains("such as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_given_as_browsers_send_it() {
+        assert!(host("example.org").is_ok() && host("xn--bcher-kva.example:8443").is_ok());
+        assert!(host("bücher.example").unwrap_err().contains("xn--"));
+        for text in ["https://example.org", "a@b", "example.org:", ""] {
+            assert!(host(text).unwrap_err().contains("such as example.org"), "{text}");
         }
     }
 

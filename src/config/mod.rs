@@ -231,7 +231,9 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::hub::{Hub, Lifetime, Session};
+    use std::time::Instant;
+
+    use crate::hub::{Ask, Hub, Lifetime, Session};
     use crate::protocol::{ClientMessage, Request, RoomName};
 
     fn config(flags: &[&str]) -> Result<Config, String> {
@@ -267,7 +269,8 @@ mod tests {
             for number in 0..rooms {
                 let room = RoomName::new(&format!("room {number}")).unwrap();
                 let join = Request { reference: None, message: ClientMessage::Join(room) };
-                session.obey(join, session.place().unwrap(), Vec::new).unwrap();
+                let ask = Ask::Frame(Ok(join), session.place().unwrap());
+                assert_eq!(session.hear(ask, 0, Instant::now(), Vec::new).refused, None);
             }
             session
         };

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
-use crate::hub::{AllowanceLimits, Frame, Heard, Place, Session, Unseated};
+use crate::hub::{AllowanceLimits, Ask, Frame, Place, Session, Unseated, Verdict};
 use crate::ice::IceOffer;
 use crate::metrics::Metrics;
-use crate::protocol::{End, ErrorCode, ErrorNotice, Refusal, Request, Resume, Secret, Welcome, decode};
+use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
 pub(crate) use socket::Socket;
 use socket::{Received, What};
@@ -213,47 +213,31 @@ impl Connection {
     fn hear(&mut self, received: Result<Received, End>, place: &mut Option<Place>) -> Result<(), End> {
         let now = Instant::now();
         let Received { what, bytes } = received?;
-        let refused = match what {
-            What::Control => {
-                self.heartbeat.heard(now);
-                self.session.confirm();
-                !self.session.afford(Heard::Frame, bytes, now)
-            }
+        if !matches!(what, What::Part) {
+            self.heartbeat.heard(now);
+        }
+        let verdict = match what {
+            What::Control => self.ask(Ask::Control, bytes, now),
+            What::Part => self.ask(Ask::Part, bytes, now),
             What::Text(text) => {
-                self.heartbeat.heard(now);
                 let place = place.take().expect("a frame is read only while its answer has a place");
-                self.obey(&text, bytes, place, now).is_err_and(ErrorCode::is_abuse)
+                self.obey(&text, bytes, place, now)
             }
-            What::Part => !self.session.afford(Heard::Part, bytes, now),
         };
-        if refused && self.session.is_lost(now) { Err(End::Abuse) } else { Ok(()) }
+        if verdict.is_over { Err(End::Abuse) } else { Ok(()) }
     }
 
-    fn obey(&mut self, text: &str, bytes: usize, place: Place, now: Instant) -> Result<(), ErrorCode> {
+    fn obey(&self, text: &str, bytes: usize, place: Place, now: Instant) -> Verdict {
         let decoded = decode(text);
         let kind = decoded.as_ref().map_or("unreadable", |request| request.message.kind());
-        let done = self.try_obey(decoded, bytes, place, now);
-        self.terms.metrics.message(kind, done.err().map_or("ok", ErrorCode::as_str));
-        done
+        let verdict = self.ask(Ask::Frame(decoded, place), bytes, now);
+        self.terms.metrics.message(kind, verdict.refused.map_or("ok", ErrorCode::as_str));
+        verdict
     }
 
-    fn try_obey(
-        &mut self,
-        decoded: Result<Request<'_>, Refusal>,
-        bytes: usize,
-        place: Place,
-        now: Instant,
-    ) -> Result<(), ErrorCode> {
-        let heard = decoded.as_ref().map_or(Heard::Frame, |request| Heard::Message(&request.message));
-        let affordable = self.session.afford(heard, bytes, now);
-        match decoded {
-            Ok(request) if affordable => {
-                let id = self.session.id();
-                self.session.obey(request, place, || self.ice.list(id))
-            }
-            Ok(request) => Err(self.session.refuse(place, ErrorNotice::about(ErrorCode::RateLimited, request))),
-            Err(refusal) => Err(self.session.refuse(place, ErrorNotice::new(ErrorCode::BadMessage, refusal.reference))),
-        }
+    fn ask(&self, ask: Ask<'_>, bytes: usize, now: Instant) -> Verdict {
+        let id = self.session.id();
+        self.session.hear(ask, bytes, now, || self.ice.list(id))
     }
 
     /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
@@ -325,7 +309,7 @@ mod tests {
     use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
     use crate::ice::{Access, IceConfig};
     use crate::net::TlsEnd;
-    use crate::protocol::{ClientMessage, Kind};
+    use crate::protocol::{ClientMessage, Kind, Request};
     use crate::tasks::Tasks;
 
     type Client = WebSocketStream<TcpStream>;
@@ -416,7 +400,8 @@ mod tests {
         for _ in 0..FRAMES {
             let to = connection.session().id().to_string().into();
             let message = ClientMessage::Relay { kind: Kind::Message, to, payload: Some(&payload) };
-            sender.obey(Request { reference: None, message }, sender.place().unwrap(), Vec::new).unwrap();
+            let ask = Ask::Frame(Ok(Request { reference: None, message }), sender.place().unwrap());
+            assert_eq!(sender.hear(ask, 0, Instant::now(), Vec::new).refused, None);
         }
         let turns = turns(connection, client, FRAMES, &tasks).await;
         assert!(turns >= FRAMES / AT_ONCE, "{FRAMES} frames in {turns} turns");

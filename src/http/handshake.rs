@@ -80,7 +80,7 @@ fn lists(headers: &HeaderMap, name: &HeaderName, expected: &str) -> bool {
     items.map(<[u8]>::trim_ascii).any(|item| item.eq_ignore_ascii_case(expected.as_bytes()))
 }
 
-/// A body would be read as frames: whoever sent it on has another idea of where the request ends.
+/// A body would be read as frames: the proxy that passed it on has another idea of where the request ends.
 fn has_body(headers: &HeaderMap) -> bool {
     let lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     headers.contains_key(header::TRANSFER_ENCODING) || lengths.into_iter().any(|length| length != "0")

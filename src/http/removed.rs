@@ -28,9 +28,13 @@ impl Removals {
         Self { seen: Mutex::new(Meters::new(MEMORY, now)), is_told: AtomicBool::new(false) }
     }
 
-    /// A handshake of this client's had lost something.
+    /// A handshake of this client's has lost something, or seems to.
     pub(super) fn note(&self, client: IpAddr, now: Instant) {
         self.seen.lock().spend(client, now);
+    }
+
+    /// It is sure: something was lost.
+    pub(super) fn tell(&self) {
         if !self.is_told.swap(true, Ordering::Relaxed) {
             warn!(
                 "a proxy before this server takes away what a WebSocket needs, so pages behind it can't connect: have it pass \

@@ -96,20 +96,25 @@ impl Shared {
         let accept = handshake::accept_key(request).inspect_err(|bad| {
             if *bad == BadHandshake::Removed {
                 self.0.removals.note(caller.address, Instant::now());
+                self.0.removals.tell();
             }
         })?;
         let upgrade = request.extensions.remove().ok_or(Refusal::UpgradeRequired)?;
         let headers = &request.headers;
         let offer = Offer::read(headers)?;
-        let grant = self.admit(caller, headers, token(headers, offer.bearer())?)?;
+        // Our own pages offer something. A browser has no other way to hand over credentials either.
+        let is_bare = matches!(offer, Offer::Plain) && headers.contains_key(header::ORIGIN);
+        let grant = self.admit(caller, headers, token(headers, offer.bearer())?).inspect_err(|refusal| {
+            if is_bare && *refusal == Refusal::NoCredentials {
+                self.0.removals.note(caller.address, Instant::now());
+            }
+        })?;
         let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
         let lifetime = match offer {
             Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
         let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
-        // Our own pages offer something.
-        let is_bare = matches!(offer, Offer::Plain) && headers.contains_key(header::ORIGIN);
         self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice, is_bare });
         Ok(handshake::switching(accept, offer.selected()))
     }
@@ -126,7 +131,10 @@ impl Shared {
     fn explain(&self, caller: &Caller, headers: &HeaderMap) -> Refusal {
         match self.check(caller, headers) {
             Err(refusal) => refusal,
-            Ok(()) if self.0.removals.are_recent(caller.address, Instant::now()) => Refusal::UpgradeRemoved,
+            Ok(()) if self.0.removals.are_recent(caller.address, Instant::now()) => {
+                self.0.removals.tell();
+                Refusal::UpgradeRemoved
+            }
             Ok(()) => Refusal::UpgradeRequired,
         }
     }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{AllowanceLimits, Heard, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
+use super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
 use crate::auth::Grant;
-use crate::protocol::{ErrorCode, ErrorNotice, IceServer, PeerId, RoomName, decode};
+use crate::protocol::{ErrorCode, PeerId, Refusal, RoomName, decode};
 
 const SEATS: usize = 3;
 
@@ -115,16 +115,11 @@ impl World {
     fn say(&self, by: usize, frame: &[u8]) {
         let (Some(Seat { session, .. }), Ok(frame)) = (&self.seats[by], std::str::from_utf8(frame)) else { return };
         let Some(place) = session.place() else { return };
-        match decode(frame) {
-            Ok(request) => {
-                assert!(session.afford(Heard::Message(&request.message), 0, Instant::now()), "there is no limit");
-                let _ = session.obey(request, place, Vec::<IceServer>::new);
-            }
-            Err(refusal) => {
-                let code = session.refuse(place, ErrorNotice::new(ErrorCode::BadMessage, refusal.reference));
-                assert_eq!(code, ErrorCode::BadMessage);
-            }
-        }
+        let decoded = decode(frame);
+        let is_message = decoded.is_ok();
+        let verdict = session.hear(Ask::Frame(decoded, place), 0, Instant::now(), Vec::new);
+        assert_ne!(verdict.refused, Some(ErrorCode::RateLimited), "there is no limit");
+        assert!(is_message || verdict.refused == Some(ErrorCode::BadMessage));
     }
 
     /// A message of the protocol: its kind, whom or which room it is for, and the rest is what is said.
@@ -161,9 +156,10 @@ impl World {
     fn refuse(&self, by: usize, frame: &[u8]) {
         let (Some(Seat { session, .. }), Ok(frame)) = (&self.seats[by], std::str::from_utf8(frame)) else { return };
         if let (Some(place), Ok(request)) = (session.place(), decode(frame)) {
-            let _ = session.refuse(place, ErrorNotice::about(ErrorCode::RateLimited, request));
+            let refusal = Refusal { reference: request.reference };
+            let _ = session.hear(Ask::Frame(Err(refusal), place), 0, Instant::now(), Vec::new);
         }
-        session.confirm();
+        let _ = session.hear(Ask::Control, 0, Instant::now(), Vec::new);
     }
 
     fn park(&mut self, by: usize) {

@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    AllowanceLimits, Heard, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated,
+    AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated,
 };
-use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, ServerMessage, decode};
+use crate::protocol::{ErrorCode, Notice, PeerId, Refusal, ServerMessage, decode};
 
 const CLIENTS: usize = 3;
 
@@ -483,7 +483,7 @@ impl World {
         let text = match up.front() {
             Some(Up::Text(text)) => text.clone(),
             Some(Up::Pong) => {
-                session.confirm();
+                let _ = session.hear(Ask::Control, 0, Instant::now(), Vec::new);
                 up.pop_front();
                 if is_held(session) {
                     self.records[record].confirm(token);
@@ -502,12 +502,9 @@ impl World {
             // Before it is done: whom it reaches.
             Self::note(&self.hub, &mut self.records, record, &frame, refuse, (&mut self.unsaid, &mut self.said));
         }
-        let result = if refuse {
-            Err(session.refuse(place, ErrorNotice::about(ErrorCode::RateLimited, request)))
-        } else {
-            session.obey(request, place, Vec::new)
-        };
-        if processed && result.is_ok() {
+        let decoded = if refuse { Err(Refusal { reference: request.reference }) } else { Ok(request) };
+        let verdict = session.hear(Ask::Frame(decoded, place), 0, Instant::now(), Vec::new);
+        if processed && verdict.refused.is_none() {
             match frame["type"].as_str() {
                 Some("join") => self.records[record].is_member = true,
                 Some("leave") => self.records[record].is_member = false,
@@ -828,13 +825,12 @@ impl Stress {
             };
             if let Some(place) = session.place() {
                 let text = frame.to_string();
-                let _ = session.obey(decode(&text).expect("a frame"), place, Vec::new);
+                let verdict = session.hear(Ask::Frame(decode(&text), place), 0, Instant::now(), Vec::new);
+                assert_ne!(verdict.refused, Some(ErrorCode::RateLimited), "there is no limit");
             }
             if let Some(frame) = session.try_next() {
                 received = frame.number;
             }
-            let (text, now) = (frame.to_string(), Instant::now());
-            assert!(session.afford(Heard::Message(&decode(&text).expect("a frame").message), 0, now));
         }
         self.offers.lock()[which] = Some(ResumeOffer { token, received });
         match self.random(4) {

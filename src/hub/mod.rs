@@ -9,12 +9,15 @@
 mod allowance;
 mod announcement;
 mod budget;
+mod delivery;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod hearing;
 #[cfg(test)]
 mod interleaving;
 mod letter;
 mod mailbox;
+mod membership;
 mod peer;
 mod reply;
 mod room;
@@ -30,10 +33,11 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 
 pub use allowance::AllowanceLimits;
+pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{MailboxLimits, Place};
 pub use peer::Unseated;
-pub use session::{Heard, Session};
+pub use session::Session;
 pub use token::ResumeToken;
 
 use crate::auth::Grant;

@@ -175,6 +175,19 @@ impl State {
         mailbox.take_now().map(|waiting| self.window.take(waiting).into())
     }
 
+    /// One more of the client's frames is processed, whatever comes of it. It is also a sign of life.
+    pub(super) fn process(&mut self) {
+        self.accepted += 1;
+        self.confirm();
+    }
+
+    /// A sign of life: the `welcome` has arrived, and its token's predecessor is spent.
+    pub(super) fn confirm(&mut self) {
+        if let Some(tokens) = &mut self.tokens {
+            tokens.confirm();
+        }
+    }
+
     /// The client's `received`. False: it was never sent that many.
     pub(super) fn acknowledge(&mut self, mailbox: &Mailbox, count: u64) -> bool {
         self.tokens.is_some() && self.window.acknowledge(count, mailbox.release()).is_ok()

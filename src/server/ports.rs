@@ -17,12 +17,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::listen;
 use crate::accept::Acceptor;
 use crate::config::IceSettings;
 use crate::error::listen_advice;
 use crate::ice::{Embedded, Reach};
-use crate::net::{Host, Interfaces, is_link_local};
+use crate::net::{Host, Interfaces, is_link_local, listen};
 use crate::tasks::Tasks;
 use crate::turn::{self, Stun, Turn, UdpClients};
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::ServerName;
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::sync::Notify;
 use x509_parser::prelude::Validity;
@@ -34,6 +36,15 @@ impl ServedPair {
     #[must_use]
     pub fn not_after(&self) -> i64 {
         self.validity().not_after.timestamp()
+    }
+
+    /// Whether the certificate is for this host, as browsers see it.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        let pair = self.current.load();
+        let Some(Ok(leaf)) = pair.certified.cert.first().map(ParsedCertificate::try_from) else { return false };
+        // An IPv6 address stands in brackets in a URL, and without them in a certificate.
+        let name = ServerName::try_from(host.trim_matches(['[', ']']));
+        name.is_ok_and(|name| verify_server_name(&leaf, &name).is_ok())
     }
 
     pub(super) fn validity(&self) -> Validity {

@@ -4,11 +4,14 @@
  */
 
 /** @import { MediaSent } from './chat-channel.js' */
+/** @import { EndReason, NoPath } from './end-reason.js' */
 /** @import { LegEvent } from './leg.js' */
 /** @import { Words } from './negotiation.js' */
 /** @import { Clock, Timer, World } from './world.js' */
-import { callIn, descriptionOf, sessionOf } from './description.js';
+import { descriptionOf } from './description.js';
 import { Emitter } from './emitter.js';
+import { codeOf, reasonOfBye, reasonOfError } from './end-reason.js';
+import { Identity, nameIn } from './identity.js';
 import { Leg } from './leg.js';
 import { MOST_KEPT } from './negotiation.js';
 import { isRecord } from './protocol.js';
@@ -43,20 +46,6 @@ import { offersRelay } from './relay.js';
 /** @typedef {'caller' | 'callee'} Role */
 /** @typedef {MediaStream | null | Promise<MediaStream | null>} Media stays its owner's: the end of the call does not stop it */
 /** @typedef {'calling' | 'ringing' | 'connecting' | 'connected' | 'ended'} CallState */
-/**
- * @typedef {'no-relay' | 'needs-relay' | 'relay-silent' | 'no-path' | 'path-lost'} NoPath
- *   why there is no path between the two. `no-relay`: none was found, and no TURN server was among the ICE servers; `needs-relay`: nor
- *   was one sought, as the policy is `relay`; `relay-silent`: a TURN server was among them, and did not answer; `no-path`: it did, to no
- *   avail; `path-lost`: there was a path, and no other was found.
- */
-/**
- * @typedef {'hung-up' | 'remote-hung-up' | 'gone' | 'canceled' | 'declined' | 'busy' | 'no-answer' | 'failed' | 'session-lost' | NoPath
- *   | (string & {})} EndReason
- *   `gone`: the other side was there, and its id is nobody's any more; `canceled`: the caller gave up while it rang here;
- *   `failed`: one of the two browsers can't call, or refused a description, or the ICE servers; `session-lost`: before the two were
- *   connected, one of them lost its session, and with it its id. Any other is the code of a signaling error.
- */
-
 /** @typedef {{ type: 'state', state: CallState, reason: EndReason | null }} CallStateChange */
 /** @typedef {{ type: 'parked', parked: boolean }} ParkedChange the other side's connection to the server is lost at the moment, or is back */
 /** @typedef {{ type: 'silent', silent: boolean }} Silence nothing has come from the other side for some seconds; or something does again */
@@ -64,7 +53,7 @@ import { offersRelay } from './relay.js';
 /** @typedef {CallStateChange | ParkedChange | Silence | PeerChange | LegEvent} CallEvent */
 /** @typedef {Words | { type: 'bye', bye?: unknown }} CallWords */
 
-/** In milliseconds, as all clients agree: a call that nobody answers ends. */
+/** In milliseconds, as all clients agree: an unanswered call ends. */
 const RINGING_DEADLINE = 60_000;
 /** In milliseconds: browsers find a path, or give up on it, within 30 s; then there is time for one ICE restart. */
 const CONNECTING_DEADLINE = 45_000;
@@ -88,15 +77,12 @@ export class Call {
   #leg = null;
   /** What the peer said before there was a leg: its last offer, and what followed. Invariant: at most MOST_KEPT. @type {Words[]} */
   #kept = [];
-  /** Name the two RTCPeerConnections, and so the call, whatever becomes of the ids. @type {string | null} */
-  #ownSession = null;
-  /** @type {string | null} */
-  #remoteSession = null;
+  #identity = new Identity();
   /** @type {MediaSent | undefined} */
   #media;
   #wasConnected = false;
   #isParked = false;
-  /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
+  /** Of the state: until it is answered, until there is a path. @type {Timer | undefined} */
   #timer;
 
   /**
@@ -136,7 +122,7 @@ export class Call {
 
   /** Names the other side's RTCPeerConnection, once it has described itself. */
   get remoteSession() {
-    return this.#remoteSession;
+    return this.#identity.remote;
   }
 
   /**
@@ -253,17 +239,17 @@ export class Call {
    * @param {CallWords & { from: string }} words
    */
   isMeantBy(words) {
-    const { description, name } = contentsOf(words);
-    const isOfAnother = this.#wasConnected && description !== null && sessionOf(description.sdp) !== this.#remoteSession;
-    if (name !== null && this.#wasConnected) return this.#isNamed(name) && !isOfAnother;
-    return (words.from === this.#peer || (name !== null && this.#isNamed(name))) && !isOfAnother;
+    const name = nameIn(words);
+    const isNamed = name !== null && this.#identity.isNamed(name);
+    if (!this.#wasConnected) return isNamed || words.from === this.#peer;
+    return (isNamed || (name === null && words.from === this.#peer)) && !this.#identity.isOfAnother(words);
   }
 
   /** Takes what the peer says. @param {CallWords & { from?: string }} words */
   take(words) {
     if (this.#state === 'ended') return;
     this.#notePresence(false);
-    if (words.type === 'bye') return this.#finish(this.#reasonOf(words.bye));
+    if (words.type === 'bye') return this.#finish(reasonOfBye(words.bye, this.#standing()));
     if (words.type === 'offer' && this.#wasConnected) this.#moveTo(words.from ?? this.#peer);
     this.#noteDescription(words);
     if (words.type === 'offer') this.#recovery.yield();
@@ -284,11 +270,6 @@ export class Call {
     this.#begin();
   }
 
-  /** @param {string} name */
-  #isNamed(name) {
-    return name === this.#ownSession || name === this.#remoteSession;
-  }
-
   /** @param {string} peer */
   #moveTo(peer) {
     if (peer === this.#peer) return;
@@ -301,7 +282,7 @@ export class Call {
     if (words.type === 'candidate') return;
     const description = descriptionOf(words.type, words.type === 'offer' ? words.offer : words.answer);
     if (!description) return;
-    this.#remoteSession = sessionOf(description.sdp);
+    this.#identity.noteRemote(description);
     if (this.#state === 'calling') this.#become('connecting');
   }
 
@@ -396,7 +377,7 @@ export class Call {
       const ack = await this.#send(words);
       this.#notePresence(isRecord(ack) && ack['parked'] === true);
     } catch (error) {
-      if (this.#isOverBy(words, codeOf(error))) this.#finish(this.#reasonOfError(codeOf(error)));
+      if (this.#isOverBy(words, codeOf(error))) this.#finish(reasonOfError(codeOf(error), this.#wasConnected));
     }
   }
 
@@ -407,35 +388,18 @@ export class Call {
     this.#events.emit({ type: 'parked', parked });
   }
 
-  /** An id that we have spoken with is not unknown. @param {string} code @returns {EndReason} */
-  #reasonOfError(code) {
-    return code === 'peer-unavailable' && this.#wasConnected ? 'gone' : code;
-  }
-
   /** @param {Words} words */
   #send(words) {
     switch (words.type) {
       case 'offer':
-        this.#noteOwn(words.offer);
-        return this.#signaling.offer(this.#peer, this.#named(words.offer));
+        this.#identity.noteOwn(words.offer);
+        return this.#signaling.offer(this.#peer, this.#wasConnected ? this.#identity.nameOffer(words.offer) : words.offer);
       case 'answer':
-        this.#noteOwn(words.answer);
+        this.#identity.noteOwn(words.answer);
         return this.#signaling.answer(this.#peer, words.answer);
       case 'candidate':
         return this.#signaling.candidate(this.#peer, words.candidate);
     }
-  }
-
-  /** @param {unknown} description */
-  #noteOwn(description) {
-    this.#ownSession = sessionOf(String(isRecord(description) && description['sdp']));
-  }
-
-  /** An offer within the call says so: where the call is over, or its side has another id, it rings at nobody's. @param {unknown} offer */
-  #named(offer) {
-    if (!this.#wasConnected || this.#remoteSession === null) return offer;
-    const { type, sdp } = /** @type {RTCSessionDescriptionInit} */ (offer);
-    return { type, sdp, call: this.#remoteSession };
   }
 
   /**
@@ -450,14 +414,8 @@ export class Call {
     return code === 'peer-unavailable' || (code === 'peer-busy' && words.type !== 'candidate');
   }
 
-  /** @param {unknown} bye @returns {EndReason} */
-  #reasonOf(bye) {
-    const reason = isRecord(bye) ? bye['reason'] : null;
-    if (reason === 'unable') return 'failed';
-    if (reason === 'session-lost' && !this.#wasConnected) return reason;
-    if (this.#state === 'ringing') return 'canceled';
-    if (reason === 'failed') return this.#whyNoPath();
-    return reason === 'declined' || reason === 'busy' || reason === 'no-answer' ? reason : 'remote-hung-up';
+  #standing() {
+    return { state: this.#state, wasConnected: this.#wasConnected, whyNoPath: () => this.#whyNoPath() };
   }
 
   /** @param {CallState} state @param {EndReason | null} [reason] */
@@ -496,14 +454,8 @@ export class Call {
   #end(reason, bye) {
     if (this.#state === 'ended') return;
     this.#signaling.check?.();
-    if (this.#hasSpoken()) this.#signaling.bye(this.#peer, this.#namedBye(bye)).catch(() => {});
+    if (this.#hasSpoken()) this.#signaling.bye(this.#peer, this.#identity.nameBye(bye)).catch(() => {});
     this.#finish(reason);
-  }
-
-  /** @param {{ reason?: string } | undefined} bye */
-  #namedBye(bye) {
-    const call = this.#remoteSession ?? this.#ownSession;
-    return call === null ? bye : { ...bye, call };
   }
 
   /** A caller who gives up before the offer has left has nothing to take back. */
@@ -518,23 +470,4 @@ export class Call {
     this.#leg?.close();
     this.#become('ended', reason);
   }
-}
-
-/** @param {CallWords} words */
-function contentsOf(words) {
-  switch (words.type) {
-    case 'offer':
-      return { description: descriptionOf('offer', words.offer), name: callIn(words.offer) };
-    case 'answer':
-      return { description: descriptionOf('answer', words.answer), name: null };
-    case 'bye':
-      return { description: null, name: callIn(words.bye) };
-    case 'candidate':
-      return { description: null, name: null };
-  }
-}
-
-/** @param {unknown} error */
-function codeOf(error) {
-  return isRecord(error) && typeof error['code'] === 'string' ? error['code'] : 'failed';
 }

@@ -29,16 +29,6 @@ export function sessionOf(sdp) {
   return /^o=\S+ (\S+)/m.exec(sdp)?.[1] ?? null;
 }
 
-/**
- * Which call an offer or a bye is about: the session id of either side's RTCPeerConnection, which only the two know.
- *
- * @param {unknown} value
- * @returns {string | null} null: of none yet, or its sender names none
- */
-export function callIn(value) {
-  return isRecord(value) && typeof value['call'] === 'string' ? value['call'] : null;
-}
-
 /** @typedef {'active' | 'passive'} Setup who begins in DTLS (RFC 8842, section 5) */
 
 /** @param {string} sdp @returns {Setup | null} null in an offer that leaves the choice to the other side */

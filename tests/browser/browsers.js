@@ -4,7 +4,10 @@
 import { existsSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 
+import { tunnel } from './tunnel.js';
+
 /** @typedef {'chromium' | 'firefox' | 'chromium-cautious' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
+/** @typedef {'chromium' | 'firefox'} Vehicle one that can be run elsewhere */
 
 const CHROMIUM = '/usr/bin/chromium';
 const FIREFOX = '/usr/bin/firefox-esr';
@@ -39,7 +42,7 @@ const common = {
 /** @type {Record<Kind, LaunchOptions>} */
 const options = {
   chromium: { executablePath: CHROMIUM, args: [...quiet, camera, allow] },
-  // As a person has it: what is signed by nobody known is not opened before she says so.
+  // As a person has it: what no known authority has signed is not opened before she says so.
   'chromium-cautious': {
     executablePath: CHROMIUM, acceptInsecureCerts: false, args: [...quiet.filter((flag) => flag !== '--ignore-certificate-errors'), camera, allow],
   },
@@ -50,7 +53,7 @@ const options = {
   'firefox-in-french': { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { 'intl.accept_languages': 'fr' } },
 };
 
-/** By kind, or by namespace. @type {Map<string, Promise<Browser>>} */
+/** By kind, and by where it runs. @type {Map<string, Promise<Browser>>} */
 const launched = new Map();
 
 /** @param {Kind} kind @returns {Promise<Browser>} one process per kind, shared by the tests of a file */
@@ -58,12 +61,32 @@ export function launch(kind) {
   return once(kind, () => start(options[kind]));
 }
 
-/** @param {string} namespace @returns {Promise<Browser>} Chromium in a network namespace; steered through a pipe, which crosses it */
-export function launchIn(namespace) {
-  const words = puppeteer.defaultArgs({ ...common, args: [...quiet, camera, allow] });
-  const args = ['netns', 'exec', namespace, CHROMIUM, ...words];
-  return once(namespace, () => start({ executablePath: '/usr/sbin/ip', args, ignoreDefaultArgs: true, pipe: true }));
+/**
+ * A browser that runs elsewhere, as in a network namespace.
+ *
+ * @param {string[]} through the command that runs it there
+ * @param {Vehicle} vehicle
+ * @returns {Promise<Browser>}
+ */
+export function launchIn(through, vehicle) {
+  return once(`${vehicle} ${through.join(' ')}`, () => elsewhere[vehicle](through));
 }
+
+/** @type {Record<Vehicle, (through: string[]) => Promise<Browser>>} */
+const elsewhere = {
+  /** Steered through a pipe, which leads out of there. */
+  chromium: ([executablePath = '', ...words]) => {
+    const args = [...words, CHROMIUM, ...puppeteer.defaultArgs({ ...common, args: [...quiet, camera, allow] })];
+    return start({ executablePath, args, ignoreDefaultArgs: true, pipe: true });
+  },
+  /** Steered through a port alone. */
+  firefox: async (through) => {
+    const [executablePath = '', ...words] = through;
+    const args = [...words, FIREFOX, ...puppeteer.defaultArgs({ ...common, browser: 'firefox' })];
+    const debuggingPort = await tunnel(through);
+    return start({ browser: 'firefox', executablePath, args, ignoreDefaultArgs: true, debuggingPort, extraPrefsFirefox: { ...loopback, ...pretended } });
+  },
+};
 
 /** @param {string} name @param {() => Promise<Browser>} start */
 function once(name, start) {

@@ -1,18 +1,15 @@
 /** A TURN server that isn't ours: Debian's coturn, unpacked but not installed, on the loopback. */
 
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { until, within } from './deadline.js';
 import { freePort } from './port.js';
-
-const UNPACK = fileURLToPath(new URL('../unpack', import.meta.url));
-const ROOT = fileURLToPath(new URL('../../target/coturn/', import.meta.url));
+import { unpacked } from './unpacked.js';
 
 /** What still runs when the tests are interrupted. @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
@@ -36,7 +33,7 @@ export class Coturn {
   }
 
   static async start() {
-    const { path, env } = await program('turnserver');
+    const { path, env } = program('turnserver');
     const folder = await mkdtemp(join(tmpdir(), 'entremise-coturn-'));
     const secret = 'the north and the south';
     await writeFile(join(folder, 'secret'), secret);
@@ -73,17 +70,9 @@ export class Coturn {
 }
 
 /** One of coturn's programs, and the environment in which it finds its libraries. @param {string} name */
-export async function program(name) {
-  unpack();
-  return { path: join(ROOT, 'usr/bin', name), env: { ...process.env, LD_LIBRARY_PATH: await libraries() } };
-}
-
-function unpack() {
-  try {
-    execFileSync(UNPACK, [ROOT, 'coturn'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  } catch {
-    throw new Error('NOT RUN: there is no coturn here, and none to unpack from Debian’s packages');
-  }
+export function program(name) {
+  const { path, env } = unpacked('coturn', `usr/bin/${name}`);
+  return { path, env: { ...process.env, ...env } };
 }
 
 /** @param {number} port */
@@ -97,10 +86,4 @@ async function answers(port) {
   } finally {
     socket.destroy();
   }
-}
-
-async function libraries() {
-  const folder = join(ROOT, 'usr/lib');
-  const names = await readdir(folder);
-  return names.filter((name) => name.endsWith('-linux-gnu')).map((name) => join(folder, name)).join(':');
 }

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that the system gives away by itself, so that nobody else is given it meanwhile. */
+/** Below the ports that the system gives away by itself, so that no other program is given it meanwhile. */
 const PORTS = { first: 20_000, count: 12_000 };
 
 /** @returns {Promise<number>} */

@@ -18,11 +18,15 @@ import { within } from './deadline.js';
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
-const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
+export const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new URL('../../target/debug/entremise', import.meta.url)));
+
+/** Without settings of the one who runs the tests. */
+const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREMISE_')));
 
 /**
- * @typedef {{ name?: string, port?: number, through?: string[] }} Place
- *   `name`: of its host, for browsers, if not its address; `port`: any, if not told; `through`: a command that runs it elsewhere
+ * @typedef {{ name?: string, port?: number, through?: string[], url?: string }} Place
+ *   `name`: of its host, for browsers, if not its address; `port`: any, if not told; `through`: a command that runs it elsewhere;
+ *   `url`: where browsers reach it, if not where it listens
  */
 
 export class Server {
@@ -38,18 +42,20 @@ export class Server {
   #name;
   #port;
   #through;
+  #url;
 
-  /** @param {string} folder @param {string} host @param {string[]} flags @param {Place} place */
-  constructor(folder, host, flags, { name = host, port = 0, through = [] }) {
+  /** @param {string} folder @param {string | null} host @param {string[]} flags @param {Place} place */
+  constructor(folder, host, flags, { name = host ?? '', port = 0, through = [], url = '' }) {
     this.#folder = folder;
     this.#host = host;
     this.#flags = flags;
     this.#name = name;
     this.#port = port;
     this.#through = through;
+    this.#url = url;
   }
 
-  /** @param {string[]} [flags] besides the address @param {string} [host] as in a URL @param {Place} [place] */
+  /** @param {string[]} [flags] besides the address @param {string | null} [host] as in a URL; null: the flags say it @param {Place} [place] */
   static async start(flags = [], host = '127.0.0.1', place = {}) {
     if (!existsSync(program)) throw new Error(`there is no ${program}: run cargo build, or set ENTREMISE_BIN`);
     const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')), host, flags, place);
@@ -62,13 +68,24 @@ export class Server {
     return join(this.#folder, 'certs', 'cert.pem');
   }
 
+  /** What it has said. */
+  get log() {
+    return this.#log;
+  }
+
+  /** The file with that one's private key. */
+  get key() {
+    return join(this.#folder, 'certs', 'key.pem');
+  }
+
   get pid() {
     return this.#child?.pid;
   }
 
   async start() {
-    const [command = program, ...words] = [...this.#through, program, '--listen', `${this.#host}:${this.#port}`, ...this.#flags];
-    const child = spawn(command, words, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const listen = this.#host === null ? [] : ['--listen', `${this.#host}:${this.#port}`];
+    const [command = program, ...words] = [...this.#through, program, ...listen, ...this.#flags];
+    const child = spawn(command, words, { cwd: this.#folder, env: ENV, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));
@@ -84,10 +101,10 @@ export class Server {
   /** @param {Child} child */
   async #learnUrl({ stdout }) {
     const [line] = await within(10, 'the server to say where it is', () => this.#log, once(createInterface(stdout), 'line'));
-    const url = /^entremise \S+: open (https:\S+\/)$/.exec(line)?.[1];
+    const url = /^entremise \S+: open (https?:\S+\/)$/.exec(line)?.[1];
     assert(url, `the server's first line names its page: ${line}`);
     this.#port = Number(new URL(url).port || 443);
-    this.url = new URL(`https://${this.#name}:${this.#port}/`).href;
+    this.url = this.#url || new URL(this.#name ? `https://${this.#name}:${this.#port}/` : url).href;
   }
 
   /** As an operator does, with peers connected or not. */

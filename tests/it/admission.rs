@@ -1,4 +1,4 @@
-//! Who gets a WebSocket: the checks before the 101, in their order, and the plain GET that runs the same.
+//! The checks before a WebSocket's 101, in their order, and the plain GET that runs the same checks.
 
 use tokio_tungstenite::tungstenite::Error;
 
@@ -9,7 +9,7 @@ use crate::within;
 
 const EVIL: &str = "Origin: https://evil.example";
 
-/// A handshake with these headers besides what it has to have.
+/// A handshake with these headers besides the required ones.
 async fn handshake(site: &Site, headers: &[&str]) -> Answer {
     site.request("GET", "/ws", &[&HANDSHAKE, headers].concat()).await
 }
@@ -22,7 +22,7 @@ fn assert_refused(answer: &Answer, status: u16, code: &str) {
 }
 
 #[tokio::test]
-async fn a_plain_get_says_that_all_would_be_well() {
+async fn a_plain_get_that_passes_all_checks_is_answered_426() {
     let server = Server::start(&[]);
     let answer = server.get("/ws").await;
     assert_refused(&answer, 426, "upgrade-required");
@@ -33,7 +33,7 @@ async fn a_plain_get_says_that_all_would_be_well() {
 }
 
 #[tokio::test]
-async fn a_plain_get_takes_no_slot() {
+async fn a_plain_get_takes_no_permit() {
     let server = Server::start(&["--max-connections=1"]);
     for _ in 0..10 {
         assert_eq!(server.get("/ws").await.status, 426);
@@ -137,7 +137,7 @@ async fn a_star_lets_every_page_in() {
 }
 
 #[tokio::test]
-async fn a_full_server_refuses_with_503_until_somebody_leaves() {
+async fn a_full_server_refuses_with_503_until_a_peer_leaves() {
     let server = Server::start(&["--max-connections=2", "--max-connections-per-address=0"]);
     let [first, _second] = server.connect_many().await;
     let answer = handshake(&server, &[]).await;
@@ -148,7 +148,7 @@ async fn a_full_server_refuses_with_503_until_somebody_leaves() {
     assert_has_room(&server).await;
 }
 
-/// A slot is given back a moment after its connection's last byte.
+/// Waits, because a permit is released a moment after its connection's last byte.
 async fn assert_has_room(site: &Site) {
     let freed = async {
         loop {
@@ -160,7 +160,7 @@ async fn assert_has_room(site: &Site) {
             }
         }
     };
-    within("a slot to be free", freed).await;
+    within("a permit to be free", freed).await;
 }
 
 #[tokio::test]
@@ -179,12 +179,12 @@ async fn an_address_has_a_limit_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_slot_is_freed_however_a_connection_ends() {
+async fn a_permit_is_released_however_a_connection_ends() {
     let server = Server::start(&["--max-connections=1", "--refused-messages=1"]);
     let client = server.connect().await;
     client.leave(None).await;
     assert_has_room(&server).await;
-    let mut raw = within("a slot to be free", async {
+    let mut raw = within("a permit to be free", async {
         while server.get("/ws").await.status != 426 {}
         server.raw().await
     })
@@ -204,7 +204,7 @@ async fn zero_is_no_limit_of_connections() {
 
 #[tokio::test]
 async fn refusals_come_in_their_order() {
-    // Everything is wrong at once, and is put right step by step.
+    // The first request breaks every rule, and each later one breaks one rule less.
     let server = Server::start(&["--max-connections=1", "--max-connections-per-address=1"]);
     let [connection, upgrade, version, key] = HANDSHAKE;
     let mut client = server.connect().await;
@@ -250,7 +250,7 @@ async fn pages_that_may_connect_may_read_ice_and_others_may_not() {
     assert_eq!((answer.status, &*answer.code()), (403, "origin-not-allowed"));
     assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), ("", "origin"));
     let answer = server.get("/ice").await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""), "no page asks");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""), "not asked by a page");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn a_browser_may_ask_beforehand_whether_a_page_may_send_credentials() {
 async fn newcomers_from_one_address_are_limited_in_their_rate() {
     let server = Server::start(&["--connections-per-second=0.001", "--connection-burst=2"]);
     for _ in 0..5 {
-        assert_eq!(server.get("/ws").await.status, 426, "who only asks is no newcomer");
+        assert_eq!(server.get("/ws").await.status, 426, "a plain GET does not count as a newcomer");
         assert_refused(&handshake(&server, &[EVIL]).await, 403, "origin-not-allowed");
     }
     for _ in 0..2 {
@@ -315,7 +315,7 @@ async fn the_rate_of_newcomers_refills_and_zero_is_none() {
 }
 
 #[tokio::test]
-async fn who_takes_a_session_up_again_meets_no_limit() {
+async fn a_resumed_session_meets_no_limit() {
     let server = Server::start(&["--max-connections=1", "--connections-per-second=0.001", "--connection-burst=1"]);
     let (client, _) = server.connect_with(&[("sec-websocket-protocol", "entremise.v1")]).await;
     assert_refused(&handshake(&server, &[]).await, 429, "too-many-connections");

@@ -371,3 +371,16 @@ async fn a_key_that_hangs_does_not_delay_the_end() {
     program.signal(Signal::TERM);
     assert_eq!(program.ended().await.status.code(), Some(0));
 }
+
+/// A browser has no other way to hand it over with a WebSocket.
+#[tokio::test]
+async fn a_page_whose_token_was_taken_away_with_its_subprotocols_is_told_so() {
+    let (server, _folder) = start(&[]);
+    let own = format!("Origin: https://{}", server.address);
+    let asks = async |token: &str| server.request("GET", "/ws", &[&own, &authorization(token)]).await.code();
+    assert_eq!(asks(&token("alice")).await, "upgrade-required");
+    let refused = server.request("GET", "/ws", &[&HANDSHAKE[..], &[&own]].concat()).await;
+    assert_eq!((refused.status, &*refused.code()), (401, "unauthorized"));
+    assert_eq!(asks("none").await, "unauthorized");
+    assert_eq!(asks(&token("alice")).await, "upgrade-removed", "the token is good, and did not come through");
+}

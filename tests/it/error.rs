@@ -1,13 +1,14 @@
-//! What is refused, with which words, and that the connection stays.
+//! Each error that a peer can get: its code, its text, and that the connection stays open.
 
 use serde_json::Value;
 
 use crate::client::{Client, join, message_from, message_to};
 use crate::server::Server;
 
-const NOBODY: &str = "7c2f9d54-83f1-4b6e-a2d8-51e0b7c3f602";
+/// The form of an id, and no peer has it.
+const ABSENT: &str = "7c2f9d54-83f1-4b6e-a2d8-51e0b7c3f602";
 
-/// The error's code, after a look at what every error has.
+/// The error's code, after a check of the fields that every error has.
 async fn refused(client: &mut Client, frame: &str) -> String {
     let answer = client.ask(frame).await;
     let error: Value = serde_json::from_str(&answer).expect("JSON");
@@ -75,16 +76,16 @@ async fn bad_message_is_what_the_protocol_does_not_know() {
 }
 
 #[tokio::test]
-async fn peer_unavailable_comes_at_once_and_says_who() {
+async fn peer_unavailable_comes_at_once_and_names_the_peer() {
     let server = Server::start(&[]);
     let mut client = server.connect().await;
-    for to in [NOBODY, "", "bob", "café"] {
+    for to in [ABSENT, "", "bob", "café"] {
         let answer = client.ask(message_to(to, "1", "7")).await;
         let expected = r#"{"type":"error","code":"peer-unavailable","message":"no peer with this id is here""#;
         assert_eq!(answer, format!(r#"{expected},"to":"{to}","ref":7}}"#));
     }
-    let answer = client.ask(format!(r#"{{"type":"bye","to":"{NOBODY}"}}"#)).await;
-    assert!(answer.ends_with(&format!(r#""to":"{NOBODY}"}}"#)), "{answer}");
+    let answer = client.ask(format!(r#"{{"type":"bye","to":"{ABSENT}"}}"#)).await;
+    assert!(answer.ends_with(&format!(r#""to":"{ABSENT}"}}"#)), "{answer}");
 }
 
 #[tokio::test]
@@ -100,7 +101,7 @@ async fn the_address_in_an_error_is_cut_at_64_bytes_between_characters() {
 }
 
 #[tokio::test]
-async fn not_in_room_answers_who_speaks_or_leaves_where_it_is_not() {
+async fn not_in_room_answers_a_message_or_a_leave_from_outside_the_room() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = server.connect_many().await;
     bob.join("hall").await;
@@ -115,7 +116,7 @@ async fn not_in_room_answers_who_speaks_or_leaves_where_it_is_not() {
 }
 
 #[tokio::test]
-async fn peer_busy_says_who_and_nothing_was_delivered() {
+async fn peer_busy_names_the_peer_and_nothing_was_delivered() {
     let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=0", "--write-timeout=60"]);
     let mut stalled = server.stalled().await;
     let mut alice = server.connect().await;
@@ -124,7 +125,7 @@ async fn peer_busy_says_who_and_nothing_was_delivered() {
     let expected =
         r#"{"type":"error","code":"peer-busy","message":"the peer's queue is full; nothing was delivered to it""#;
     assert_eq!(answer, format!(r#"{expected},"to":"{}","ref":4}}"#, stalled.id));
-    // What was accepted arrives once it is read, and what was refused does not.
+    // The accepted messages arrive once the peer reads, and the refused one does not.
     let last = r#"{"type":"bye","to":"ID"}"#.replace("ID", &stalled.id);
     let end = format!(r#"{{"type":"bye","from":"{}"}}"#, alice.id);
     loop {
@@ -138,7 +139,7 @@ async fn peer_busy_says_who_and_nothing_was_delivered() {
 }
 
 #[tokio::test]
-async fn a_full_room_refuses_a_join_and_says_which() {
+async fn a_full_room_refuses_a_join_and_names_the_room() {
     let server = Server::start(&["--peers-per-room=1"]);
     let [mut alice, mut bob] = server.connect_many().await;
     alice.join("hall").await;

@@ -1,4 +1,4 @@
-//! Behind a proxy: whom of what it says is believed, HTTP without TLS, and a folder of the host.
+//! Behind a proxy: which of its headers are believed, HTTP without TLS, and a folder of the host.
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
@@ -10,7 +10,7 @@ use crate::server::{Server, Site};
 use crate::turn_client::LOOPBACK;
 use crate::within;
 
-/// Everybody on this machine is a proxy of ours.
+/// Every address of this machine is a trusted proxy.
 const TRUSTING: &str = "--trusted-proxy=127.0.0.0/8";
 
 const PING: &str = r#"{"type":"ping","ref":1}"#;
@@ -60,7 +60,7 @@ async fn a_trusted_proxy_may_have_many_connections_that_are_not_answered_yet() {
             tokio::task::yield_now().await;
         }
     };
-    within("two connections that say nothing", opened).await;
+    within("two connections that send nothing", opened).await;
     assert_eq!(server.get("/").await.status, 200);
 }
 
@@ -94,7 +94,7 @@ async fn over_plain_http_everything_is_served_and_nothing_redirected() {
     let mut tcp = server.tcp().await;
     assert_eq!(exchange(&mut tcp, &server.head("GET", "/", &[])).await.status, 200);
     assert_eq!(exchange(&mut tcp, &server.head("GET", "/ws", &[])).await.status, 426);
-    // The page of a developer without TLS, and one behind a proxy that says nothing of it.
+    // The page of a developer without TLS, and one behind a proxy that does not forward the scheme.
     for (scheme, status) in [("http", 426), ("https", 426), ("ftp", 403)] {
         let origin = format!("Origin: {scheme}://{}", server.address);
         assert_eq!(exchange(&mut tcp, &server.head("GET", "/ws", &[&origin])).await.status, status, "{scheme}");

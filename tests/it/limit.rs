@@ -5,10 +5,10 @@ use crate::raw::{self, FIN, masked};
 use crate::server::Server;
 use crate::within;
 
-/// A refill that no test lives to see.
+/// A rate whose refill takes longer than any test.
 const NO_REFILL: &str = "--messages-per-second=0.0001";
 
-/// An answer, at most. It counts until the server knows that it is written, a moment after it is heard.
+/// Bytes of an answer, at most. It counts until the server knows that it is written, a moment after the client has it.
 const ANSWER: usize = 400;
 
 const PING: &str = r#"{"type":"ping","ref":"p"}"#;
@@ -47,7 +47,7 @@ async fn bytes_have_a_rate_of_their_own() {
     alice.say(message_to(&bob.id, &message, "1")).await;
     alice.hears(r#"{"type":"ack","ref":1}"#).await;
     let answer = alice.ask(message_to(&bob.id, &message, "2")).await;
-    assert!(is_limited(&answer), "eight seconds' worth is all there is at once: {answer}");
+    assert!(is_limited(&answer), "the burst is eight seconds' worth: {answer}");
     bob.hears(message_from(&alice.id, &message)).await;
     bob.fence().await;
     assert_eq!(alice.ask(PING).await, ACK, "what is refused costs nothing");
@@ -81,7 +81,8 @@ async fn a_room_message_costs_1_and_a_sixteenth_for_each_member() {
         member.say(join("hall")).await;
         within("the roster", roster(member)).await;
     }
-    // The last one's join was heard by 15, so it was nearly 2 of its 6; two messages to 16 members are the other 4.
+    // The last one's join was announced to 15 members and cost nearly 2 of its 6; two messages to 16 members cost the other
+    // 4.
     let last = &mut members[15];
     for number in [1, 2] {
         last.say(format!(r#"{{"type":"message","room":"hall","message":1,"ref":{number}}}"#)).await;
@@ -98,7 +99,7 @@ async fn join_and_leave_cost_1_and_a_sixteenth_for_each_member() {
         member.say(join("hall")).await;
         within("the roster", roster(member)).await;
     }
-    // Nearly 2 for each of: to have joined, to leave, and to join again.
+    // The join, the leave and the second join cost nearly 2 each.
     let last = &mut members[15];
     last.ask(r#"{"type":"leave","room":"hall","ref":1}"#).await;
     last.say(join("hall")).await;
@@ -170,7 +171,7 @@ async fn zero_is_no_limit_of_rooms_and_members() {
     assert_eq!(server.hub.rooms(), 150);
 }
 
-/// How many are in the next roster, whatever is announced before it.
+/// The number of peers in the next roster; announcements before it are skipped.
 async fn roster(client: &mut Client) -> usize {
     loop {
         let heard: serde_json::Value = serde_json::from_str(&client.hear().await).expect("JSON");
@@ -208,7 +209,7 @@ async fn a_queue_is_bounded_in_messages() {
         let answer = alice.ask(message_to(&stalled.id, &message, "1")).await;
         refusals = if answer.contains(r#""code":"peer-busy""#) { refusals + 1 } else { 0 };
     }
-    // Far below the bound in bytes: it is the number that was the limit.
+    // Far below the bound in bytes: the bound in messages was reached.
     assert!(server.hub.queued_bytes() < 5 * 61_000, "{}", server.hub.queued_bytes());
 }
 
@@ -222,7 +223,7 @@ async fn a_queue_is_bounded_in_bytes() {
     ]);
     let stalled = server.stalled().await;
     let mut alice = server.connect().await;
-    // As below, the system's buffers may still take a little.
+    // As in the next test, the system's buffers may still take a little.
     let filled = async {
         while server.hub.queued_bytes() < 50_000 {
             alice.fill(&stalled.id).await;
@@ -244,7 +245,7 @@ async fn all_queues_together_are_bounded() {
     let server = Server::start(&flags);
     let stalled = server.stalled().await;
     let [mut alice, mut bob] = server.connect_many().await;
-    // Larger than what whoever holds next to nothing may be told over the budget.
+    // Larger than what a peer with an almost empty queue may get beyond the budget.
     let large = format!("\"{}\"", "x".repeat(20_000));
     // The system's buffers may still take a little from the stalled peer's queue: then it is filled up again.
     let refused = async {
@@ -280,7 +281,7 @@ async fn refused_messages_end_a_connection_with_1008() {
         client.say("not json").await;
     }
     for _ in 0..5 {
-        assert!(client.hear().await.contains(r#""code":"bad-message""#), "every one of them is answered");
+        assert!(client.hear().await.contains(r#""code":"bad-message""#), "each of them is answered");
     }
     let (code, reason) = client.closed().await;
     assert_eq!((code, &*reason), (1008, "too many refused frames"));
@@ -297,11 +298,11 @@ async fn messages_over_the_rate_count_as_refused() {
 }
 
 #[tokio::test]
-async fn refusals_that_a_peer_of_good_will_meets_end_nothing() {
+async fn refusals_that_are_no_abuse_end_no_connection() {
     let server = Server::start(&["--refused-messages=3"]);
     let mut client = server.connect().await;
     for _ in 0..10 {
-        client.ask(message_to("nobody", "1", "1")).await;
+        client.ask(message_to("absent", "1", "1")).await;
         client.ask(r#"{"type":"leave","room":"hall"}"#).await;
     }
     client.fence().await;

@@ -7,6 +7,7 @@
 //! is the tests of one subject.
 
 mod client;
+mod house;
 mod http;
 mod pair;
 mod program;

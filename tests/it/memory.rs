@@ -15,21 +15,21 @@ use crate::program::Program;
 use crate::raw::{FIN, Raw, TEXT, header, masked};
 use crate::within;
 
-/// Of each kind.
+/// Stalled peers of each kind.
 const STALLED: usize = 7;
 
-/// Peers that take as much as they can.
+/// Peers that make the server hold as much as they can.
 struct Burden {
     ids: Vec<String>,
     ways_in: Vec<WriteHalf<TlsStream<TcpStream>>>,
-    /// Those that never read …
+    /// Streams that are never read.
     unread: Vec<ReadHalf<TlsStream<TcpStream>>>,
-    /// … and those that read, and never acknowledge.
+    /// Tasks that read, and never acknowledge.
     readers: JoinSet<()>,
 }
 
 impl Burden {
-    /// In one room: peers that never read, with and without resume, and such that never acknowledge.
+    /// In one room: peers that never read, with and without resume, and peers that never acknowledge.
     async fn new(program: &Program) -> Self {
         let mut burden = Self { ids: Vec::new(), ways_in: Vec::new(), unread: Vec::new(), readers: JoinSet::new() };
         for _ in 0..STALLED {
@@ -51,7 +51,7 @@ impl Burden {
         read
     }
 
-    /// Asks for long answers, as many as a queue holds and more, and then says half of a message of the largest size.
+    /// Asks for long answers, more than a queue holds, and then sends half of a message of the largest size.
     async fn ask_much(&mut self) {
         let frames =
             [masked(FIN | TEXT, join("hall").as_bytes()).repeat(600), header(FIN | TEXT, 65_536), vec![0; 32_768]];
@@ -68,7 +68,7 @@ async fn say(from: &mut Client, to: &mut Client) {
     to.hears(message_from(&from.id, "1")).await;
 }
 
-/// The median of so many ways there and back, until `done`.
+/// The median of the round trips, which go on until there are enough.
 async fn median(alice: &mut Client, bob: &mut Client, mut is_enough: impl FnMut(usize) -> bool) -> Duration {
     let mut times = Vec::new();
     while !is_enough(times.len()) {
@@ -82,7 +82,7 @@ async fn median(alice: &mut Client, bob: &mut Client, mut is_enough: impl FnMut(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn peers_that_stall_take_no_more_than_the_bound_and_nobody_waits_for_them() {
+async fn peers_that_stall_take_no_more_than_the_bound_and_no_other_waits_for_them() {
     let program = Program::start(&[&WIDE[..], &["--write-timeout=60", "--resume-window=1"]].concat()).await;
     let [mut alice, mut bob] = program.connect_many().await;
     let calm = median(&mut alice, &mut bob, |rounds| rounds == 200).await;
@@ -123,9 +123,9 @@ async fn peers_that_stall_take_no_more_than_the_bound_and_nobody_waits_for_them(
     program.signal(Signal::TERM);
     let printed = program.ended().await.stdout;
     let words = printed.split_once("memory: at most ").and_then(|(_, rest)| rest.split_once(" KiB for one peer"));
-    let bound = 1024 * words.and_then(|(kilobytes, _)| kilobytes.parse::<u64>().ok()).expect("it says so");
+    let bound = 1024 * words.and_then(|(kilobytes, _)| kilobytes.parse::<u64>().ok()).expect("the start prints it");
     let peers = 3 * STALLED as u64;
-    assert!(floods[0] > peers * 512 * 1024, "they are full: {floods:?}");
-    // The second flood takes what the first has left: freed memory stays with the process, and none is lost.
+    assert!(floods[0] > peers * 512 * 1024, "their queues are full: {floods:?}");
+    // The second flood reuses the memory that the first has freed, and none is lost.
     assert!(floods.iter().all(|grown| *grown <= peers * bound), "at most {bound} for each of {peers}: {floods:?}");
 }

@@ -18,13 +18,13 @@ use crate::within;
 
 const OPERATING: &str = include_str!("../../docs/operating.md");
 
-/// Where `tests/unpack` puts it.
+/// The folder into which `tests/unpack` puts nginx.
 const UNPACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/nginx");
 
 /// The program behind nginx. Both are killed when it is dropped.
 struct Behind {
     program: Program,
-    /// By nginx.
+    /// The site as nginx serves it.
     site: Site,
     _nginx: Child,
     _folder: TempDir,
@@ -32,15 +32,22 @@ struct Behind {
 }
 
 impl Behind {
-    /// Both as the document says, the program with more flags.
+    /// Starts both as the document says, the program with these flags besides.
     async fn start(flags: &[&str]) -> Self {
+        Self::start_changed(flags, &[]).await
+    }
+
+    /// The same with these changes to nginx's side.
+    async fn start_changed(flags: &[&str], changes: &[(&str, &str)]) -> Self {
         let (folder, pair) = (tempfile::tempdir().expect("a folder"), Pair::new());
-        let documented = replaced(&the_box("sh", "entremise --plain-http"), &[("127.0.0.1:8080", "127.0.0.1:0")]);
+        // TURN does not pass nginx: `make test-network` calls through it.
+        let local = [("127.0.0.1:8080", "127.0.0.1:0"), (" --turn", "")];
+        let documented = replaced(&the_box("sh", "entremise --plain-http"), &local);
         let documented = documented.trim().split(' ').skip(1);
         let command = command(folder.path(), &documented.chain(flags.iter().copied()).collect::<Vec<_>>());
         let program = Program::serve(command, || pair.root.clone()).await;
         let address = free_address();
-        let nginx = nginx(folder.path(), &configuration(&program, address, &pair));
+        let nginx = nginx(folder.path(), &replaced(&configuration(&program, address, &pair), changes));
         let site = Site::new(address, &pair.root);
         let listens = async { while TcpStream::connect(address).await.is_err() {} };
         within("nginx to listen", listens).await;
@@ -54,7 +61,7 @@ impl Behind {
         Raw::welcomed(tls).await
     }
 
-    /// What a plain GET from this address is answered.
+    /// The status of the answer to a plain GET from this address.
     async fn status_from(&self, address: [u8; 4], headers: &[&str]) -> u16 {
         let mut tls = self.site.tls_from(address).await;
         exchange(&mut tls, &self.site.head("GET", "/signal/ws", headers)).await.status
@@ -91,7 +98,7 @@ fn configuration(program: &Program, address: SocketAddr, pair: &Pair) -> String 
     );
     let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let folders: String = folders.map(|name| format!("{name}_temp_path {name};")).concat();
-    // One process, which is gone when it is killed.
+    // One process, so that killing it ends all of nginx.
     format!(
         "daemon off; master_process off; pid pid; error_log stderr;\n\
          events {{ worker_connections 64; }}\nhttp {{ access_log off; {folders}\n{server}\n}}\n"
@@ -107,14 +114,14 @@ fn nginx(folder: &Path, configuration: &str) -> Child {
     command.stdin(Stdio::null()).kill_on_drop(true).spawn().expect("nginx starts")
 }
 
-/// Where those libraries are that this system lacks: the folder has the machine's kind in its name.
+/// The folder of the libraries that this system lacks: the machine's kind is in its name.
 fn libraries() -> PathBuf {
     let folders = std::fs::read_dir(Path::new(UNPACKED).join("usr/lib")).into_iter().flatten();
     let mut folders = folders.map(|folder| folder.expect("an entry").path());
     folders.find(|folder| folder.to_string_lossy().ends_with("-linux-gnu")).unwrap_or_default()
 }
 
-/// A port of an address of this process's own, so that nobody takes it before nginx does.
+/// A free port of an address that only this process uses, so that it is still free when nginx binds it.
 fn free_address() -> SocketAddr {
     let [.., high, low] = std::process::id().to_be_bytes();
     let ip = IpAddr::from([127, 77, high, low.max(1)]);
@@ -138,7 +145,7 @@ async fn page_and_signaling_pass_nginx_in_a_folder_of_its_host() {
     let mut alice = behind.peer_from([127, 0, 0, 1], &[&own, "Sec-WebSocket-Protocol: entremise.v1"]).await;
     let mut bob = behind.peer_from([127, 0, 0, 1], &[]).await;
     let message = format!(r#"{{"type":"message","to":"{}","message":"hello","ref":1}}"#, bob.id);
-    assert_eq!(alice.frame().await.0, FIN | PING, "it asks whether the welcome has come");
+    assert_eq!(alice.frame().await.0, FIN | PING, "the ping whose pong confirms the welcome");
     assert_eq!(alice.ask(&message).await, r#"{"type":"ack","ref":1}"#);
     assert_eq!(bob.text().await, format!(r#"{{"type":"message","from":"{}","message":"hello"}}"#, alice.id));
     assert_eq!(behind.status_from([127, 0, 0, 1], &["Origin: https://evil.example"]).await, 403);
@@ -158,4 +165,22 @@ async fn a_client_has_its_own_address_behind_nginx_and_cannot_forge_another() {
     let head = behind.program.head("GET", "/signal/ws", &[forged]);
     assert_eq!(exchange(&mut direct, &head).await.status, 429, "past nginx");
     assert_eq!(first.ask(r#"{"type":"ping","ref":1}"#).await, r#"{"type":"ack","ref":1}"#);
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: make test-nginx"]
+async fn an_nginx_that_takes_the_upgrade_away_is_named_to_the_page_and_once_to_the_operator() {
+    const TOLD: &str = "have it pass on Upgrade, Connection and Sec-WebSocket-Protocol";
+    for forgotten in [
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection $connection_upgrade;",
+        "proxy_http_version 1.1;",
+    ] {
+        let behind = Behind::start_changed(&[], &[(forgotten, "")]).await;
+        for lines in [&HANDSHAKE[..], &HANDSHAKE, &[]] {
+            let answer = behind.site.request("GET", "/signal/ws", lines).await;
+            assert_eq!((answer.status, &*answer.code()), (426, "upgrade-removed"), "without {forgotten}");
+        }
+        assert_eq!(behind.program.log().matches(TOLD).count(), 1, "without {forgotten}");
+    }
 }

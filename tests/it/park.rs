@@ -1,4 +1,4 @@
-//! Sessions whose connection is lost: which are kept, what they hold, and what others are told of them.
+//! Sessions whose connection is lost: which are parked, what they hold, and what other peers are told of them.
 
 use entremise::tasks::Drained;
 
@@ -7,10 +7,10 @@ use crate::raw::{BINARY, CLOSE, FIN, Raw, TEXT, header, masked};
 use crate::server::Server;
 use crate::within;
 
-/// A rate that no flood meets.
+/// No rates, so that no flood is refused.
 pub(crate) const WIDE: [&str; 3] = ["--messages-per-second=0", "--bytes-per-second=0", "--connections-per-second=0"];
 
-/// Waits until this peer's connection is known to be lost, by asking. Gives back how many messages that took.
+/// Sends messages until the server knows that this peer's connection is lost. Returns their number.
 pub(crate) async fn assert_parked(client: &mut Client, id: &str) -> usize {
     let asked = async {
         let mut messages = 1;
@@ -25,7 +25,7 @@ pub(crate) async fn assert_parked(client: &mut Client, id: &str) -> usize {
     within("its connection to be lost", asked).await
 }
 
-/// Waits until nobody has this id any more, by asking: what was asked before may be reported as undelivered.
+/// Sends messages until no peer has this id any more: the earlier ones may be reported as undelivered.
 pub(crate) async fn assert_peer_is_gone(client: &mut Client, id: &str) {
     let asked = async {
         loop {
@@ -44,7 +44,7 @@ fn peer_left(room: &str, id: &str) -> String {
     format!(r#"{{"type":"peer-left","room":"{room}","peer":"{id}"}}"#)
 }
 
-/// A v1 client in the hall, and one who watches it there.
+/// A v1 client in the hall, and another member that watches it.
 async fn watched(server: &Server) -> (Client, Raw) {
     let mut watcher = server.connect().await;
     let mut raw = server.raw_offering(V1).await;
@@ -93,7 +93,7 @@ async fn a_page_that_goes_away_and_a_lost_connection_park_the_session() {
         for _ in 0..asked {
             again.hears(message_from(&watcher.id, r#""there?""#)).await;
         }
-        // It has never left.
+        // The session has never left the room.
         watcher.fence().await;
         assert_eq!(again.join("hall").await, [&*watcher.id]);
         watcher.fence().await;
@@ -129,7 +129,7 @@ async fn a_client_that_does_not_read_is_closed_with_4001_and_parked() {
     );
     let mut alice = server.connect().await;
     let stalled = server.stalled_v1().await;
-    // More than the system keeps between two sockets.
+    // More bytes than the system keeps between two sockets.
     let large = format!("\"{}\"", "x".repeat(60_000));
     for _ in 0..120 {
         assert!(alice.ask(message_to(&stalled.id, &large, "1")).await.contains("ack"));
@@ -167,7 +167,7 @@ async fn a_full_window_holds_back_what_follows_until_it_is_acknowledged() {
     for _ in 0..4 {
         bob.fence().await;
     }
-    // Their answers wait, and the window says nothing of what it holds back.
+    // Their answers wait, because the window is full.
     for number in 0..2 {
         bob.say(format!(r#"{{"type":"ping","ref":{number}}}"#)).await;
     }
@@ -209,10 +209,9 @@ async fn a_parked_member_stays_in_its_rooms_and_its_expiry_is_a_leave() {
     let server = Server::start(&["--resume-window=1"]);
     let (mut watcher, raw) = watched(&server).await;
     drop(raw.stream);
-    let late = server.connect().await.join("hall").await;
-    assert!(late.contains(&raw.id), "{late:?}");
-    // The late one, who has left at once.
-    watcher.hear().await;
+    let mut late = server.connect().await;
+    assert!(late.join("hall").await.contains(&raw.id));
+    // The late peer's join.
     watcher.hear().await;
     watcher.say(r#"{"type":"message","room":"hall","message":1,"ref":1}"#).await;
     watcher.hears(r#"{"type":"ack","ref":1}"#).await;
@@ -224,7 +223,7 @@ async fn a_parked_member_stays_in_its_rooms_and_its_expiry_is_a_leave() {
 }
 
 #[tokio::test]
-async fn each_sender_of_something_unacknowledged_is_told_once_and_nobody_else() {
+async fn each_sender_of_something_unacknowledged_is_told_once_and_no_other_peer() {
     let server = Server::start(&[]);
     for is_clean in [true, false] {
         let [mut alice, mut carol, mut dave] = server.connect_many().await;
@@ -280,9 +279,9 @@ async fn sessions_over_the_limit_of_parked_ones_end_and_their_senders_are_told()
         alice.hears(undelivered(&second_id)).await;
         let refused = server.try_resume(&lost).await;
         assert!(!refused.is_resumed());
-        // Whoever is done says so: else it would be the next to be parked.
+        // A clean close, because without it this session would be parked next.
         refused.leave(None).await;
-        // The place is free again once the first has come back.
+        // The permit is free again once the first session is resumed.
         let mut first = server.resume(&kept).await;
         first.fence_after(asked).await;
         first.leave(None).await;
@@ -297,12 +296,12 @@ async fn sessions_over_the_limit_of_parked_ones_end_and_their_senders_are_told()
                 }
             }
         };
-        within("its place to be free", parked).await;
+        within("its permit to be free", parked).await;
     }
 }
 
 #[tokio::test]
-async fn a_drain_with_parked_sessions_is_quick_and_tells_nobody_about_them() {
+async fn a_drain_with_parked_sessions_is_quick_and_announces_none_of_them() {
     let mut server = Server::start(&["--resume-window=600", "--drain-timeout=15"]);
     let mut alice = server.connect().await;
     alice.join("hall").await;
@@ -315,7 +314,7 @@ async fn a_drain_with_parked_sessions_is_quick_and_tells_nobody_about_them() {
         assert_parked(&mut alice, &id).await;
     }
     server.stop();
-    // No leave, no undelivered.
+    // Neither `peer-left` nor `undelivered` comes before the close.
     assert_eq!(alice.next_close().await.0, 1012);
     drop(alice);
     assert_eq!(server.drained().await, Drained::Clean);

@@ -386,6 +386,16 @@ async fn a_proxy_that_is_not_named_is_warned_of() {
 }
 
 #[tokio::test]
+async fn a_certificate_for_another_host_than_the_public_one_is_warned_of() {
+    let told = async |host: &str| {
+        let program = Program::start(&[&format!("--public-host={host}")]).await;
+        program.log().matches("is not for this host").count()
+    };
+    assert_eq!((told("localhost:8443").await, told("127.0.0.1").await), (0, 0));
+    assert_eq!((told("calls.example").await, told("[::1]").await), (1, 1));
+}
+
+#[tokio::test]
 async fn a_pair_that_browsers_do_not_take_is_warned_of_at_start_and_at_a_change() {
     let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("randomness");
     let pair = || Pair::signed(&params(), &key, &key.serialize_pem());

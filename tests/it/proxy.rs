@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::server::Site;
 use crate::{DEADLINE, within};
 
-/// Forwards what both sides say, until it is told otherwise. Connections end with it.
+/// Forwards the bytes of both sides until `fail` is called. Its connections end when it is dropped.
 pub(crate) struct Proxy {
     site: Site,
     state: watch::Sender<State>,
@@ -28,14 +28,14 @@ enum State {
 /// How a connection fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {
-    /// Both sides are told, by an RST.
+    /// Both sides get an RST.
     Reset,
-    /// Nothing gets through any more, and nobody is told.
+    /// No byte gets through any more, and neither side gets an error.
     Silence,
 }
 
 impl Proxy {
-    /// In front of this server.
+    /// Starts one in front of this server.
     pub(crate) async fn before(site: &Site) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -52,7 +52,7 @@ impl Proxy {
         Self { site: Site { address, ..site.clone() }, state, tasks }
     }
 
-    /// From now on it fails.
+    /// Makes all connections fail, the later ones too.
     pub(crate) fn fail(&self, failure: Failure) {
         let state = match failure {
             Failure::Reset => State::Reset,
@@ -84,7 +84,7 @@ async fn link(mut client: TcpStream, mut server: TcpStream, mut states: watch::R
         _ = states.wait_for(|state| *state != State::Works) => {}
         _ = copy_bidirectional(&mut client, &mut server) => return,
     }
-    // Silence lasts until the test ends, or the reset.
+    // Silence lasts until the test ends, or until a reset.
     let reset = states.wait_for(|state| *state == State::Reset);
     if matches!(tokio::time::timeout(2 * DEADLINE, reset).await, Ok(Ok(_))) {
         for stream in [client, server] {

@@ -18,7 +18,7 @@ use crate::server::{Server, Site};
 use crate::turn_client::LOOPBACK;
 use crate::within;
 
-/// Each address of this machine is a trusted proxy's.
+/// All of this machine's addresses are proxies of ours.
 const BEHIND: [&str; 2] = ["--trusted-proxy=127.0.0.0/8", "--proxy-protocol"];
 const SOON: &str = "--handshake-timeout=1.5";
 
@@ -152,7 +152,7 @@ async fn without_the_switch_no_header_is_read() {
 #[tokio::test]
 async fn the_switch_needs_to_know_whom_to_believe() {
     let alone = Cli::try_parse_from(["entremise", "--proxy-protocol"]);
-    assert!(alone.expect_err("no address to believe").to_string().contains("--trusted-proxy"));
+    assert!(alone.expect_err("no proxy to believe").to_string().contains("--trusted-proxy"));
 }
 
 #[tokio::test]

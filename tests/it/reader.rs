@@ -1,4 +1,4 @@
-//! Clients that do not read: who waits, who does not, and when it ends.
+//! Clients that do not read: no other client waits for them, and their connections are ended.
 
 use tokio::io::AsyncWriteExt as _;
 
@@ -16,7 +16,7 @@ async fn slow_reader_is_dropped_and_others_do_not_wait() {
     let [mut alice, mut bob] = server.connect_many().await;
     alice.join("hall").await;
     alice.fill(&stalled.id).await;
-    // While its write is stuck, everybody else is served: all of this comes before its leave.
+    // While its write is stuck, all others are served: all of this comes before its leave.
     for number in 0..50 {
         let number = number.to_string();
         alice.say(message_to(&bob.id, &number, "1")).await;
@@ -33,7 +33,7 @@ async fn slow_reader_is_dropped_and_others_do_not_wait() {
             alice.fence().await;
         }
     };
-    within("the memory that it held", freed).await;
+    within("the memory that it held to be freed", freed).await;
 }
 
 #[tokio::test]
@@ -52,8 +52,8 @@ async fn a_client_that_does_not_read_is_not_read() {
     watcher.hear().await;
     // The answers are three times what the system keeps between two sockets, so they can't all be written.
     let reference = "r".repeat(64);
-    let nobody = "n".repeat(64);
-    let frame = masked(FIN | TEXT, format!(r#"{{"type":"bye","to":"{nobody}","ref":"{reference}"}}"#).as_bytes());
+    let absent = "n".repeat(64);
+    let frame = masked(FIN | TEXT, format!(r#"{{"type":"bye","to":"{absent}","ref":"{reference}"}}"#).as_bytes());
     for _ in 0..40 {
         stalled.write(&frame.repeat(FRAMES / 40)).await;
     }

@@ -1,9 +1,9 @@
-//! What one peer says to another.
+//! Messages from one peer to another.
 
 use crate::client::{Client, message_from, message_to};
 use crate::server::Server;
 
-/// A rate and queues that no test of order or amount meets.
+/// No rates, and queues larger than what a test of order or amount sends.
 const WIDE: [&str; 4] =
     ["--messages-per-second=0", "--bytes-per-second=0", "--mailbox-messages=10000", "--mailbox-bytes=16777216"];
 
@@ -170,7 +170,7 @@ async fn an_address_has_one_spelling() {
     bob.fence().await;
 }
 
-/// What others learn when a peer goes: its room is told, and whoever addresses it is told at once.
+/// A peer's end: its room is told, and a message to it is answered with `peer-unavailable` at once.
 async fn assert_gone(watcher: &mut Client, gone: &str) {
     watcher.hears(format!(r#"{{"type":"peer-left","room":"hall","peer":"{gone}"}}"#)).await;
     let answer = watcher.ask(message_to(gone, "1", "1")).await;

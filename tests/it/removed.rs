@@ -65,7 +65,7 @@ async fn clients_that_need_no_subprotocol_are_not_taken_for_it() {
     let (mut page, _) = server.connect_with(&[("origin", &own)]).await;
     page.fence().await;
     page.leave(Some(1000)).await;
-    // No page, and so nothing that would have offered any.
+    // No page, and so no browser that would have offered any.
     drop(server.raw().await);
     let gone = async {
         while server.hub.peers() > 0 {

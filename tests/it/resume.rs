@@ -1,4 +1,4 @@
-//! A session that goes on over another connection: what was lost on the way comes again, and nothing comes twice.
+//! A session that goes on over another connection: lost frames are sent again, and none arrives twice.
 
 use tokio::io::AsyncWriteExt as _;
 
@@ -9,12 +9,12 @@ use crate::raw::{CLOSE, FIN, HANDSHAKE, PING, PONG, Raw, TEXT, masked, offering}
 use crate::server::{Server, Site};
 use crate::within;
 
-/// The token that a raw client has got, for a session of which it has got nothing else.
+/// The token of a raw client that has received nothing but its welcome.
 fn ticket_of(raw: &Raw) -> Ticket {
     Ticket { token: token_of(&raw.welcome), received: 0 }
 }
 
-/// Says so many numbers, without a ref.
+/// Sends these numbers, without a ref.
 async fn count(client: &mut Client, to: &str, numbers: impl IntoIterator<Item = usize>) {
     for number in numbers {
         client.say(format!(r#"{{"type":"message","to":"{to}","message":{number}}}"#)).await;
@@ -115,7 +115,7 @@ async fn two_cuts_in_a_burst_both_ways_lose_and_double_nothing() {
         let mut bob = proxy.connect_v1().await;
         let bob_id = bob.id.clone();
         for (part, failure) in failures.into_iter().enumerate() {
-            // Some of it may be lost, wherever it is.
+            // Some of it may be lost, in either direction.
             count(&mut bob, &alice.id, part * FRAMES..(part + 1) * FRAMES).await;
             count(&mut alice, &bob_id, part * FRAMES..(part + 1) * FRAMES).await;
             hear_count(&mut bob, &alice.id, part * FRAMES..part * FRAMES + FRAMES / 3).await;
@@ -140,7 +140,7 @@ async fn every_frame_counts_as_accepted_whatever_came_of_it() {
     let server = Server::start(&[]);
     let mut bob = server.connect_v1().await;
     bob.ask("not json").await;
-    bob.ask(message_to("nobody", "1", "1")).await;
+    bob.ask(message_to("absent", "1", "1")).await;
     bob.join("hall").await;
     bob.acknowledge().await;
     bob.say(r#"{"type":"received","count":4}"#).await;
@@ -178,7 +178,7 @@ async fn what_an_old_connection_closes_with_means_nothing_to_its_session() {
 }
 
 #[tokio::test]
-async fn a_welcome_that_is_lost_costs_nothing() {
+async fn a_lost_welcome_does_not_use_up_the_token() {
     let server = Server::start(&[]);
     let mut alice = server.connect().await;
     let mut bob = server.connect_v1().await;
@@ -186,7 +186,7 @@ async fn a_welcome_that_is_lost_costs_nothing() {
     let ticket = bob.ticket();
     for number in ["0", "1", "2"] {
         alice.ask(message_to(&bob.id, number, number)).await;
-        // It gets its welcome, and neither knows it nor answers the ping.
+        // The client ignores its welcome, and does not answer the ping.
         let lost = server.raw_offering(&ticket.offer()).await;
         assert_eq!(field(&lost.welcome, "resumed"), true, "{}", lost.welcome);
         drop(lost);
@@ -194,7 +194,7 @@ async fn a_welcome_that_is_lost_costs_nothing() {
     let mut bob = server.resume(&ticket).await;
     hear_count(&mut bob, &alice.id, 0..3).await;
     bob.fence().await;
-    assert!(!server.try_resume(&ticket).await.is_resumed(), "now it is spent");
+    assert!(!server.try_resume(&ticket).await.is_resumed(), "now the token is spent");
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn a_resume_token_is_spent_once_its_successor_is_confirmed() {
     second.fence().await;
     let fresh = server.try_resume(&first).await;
     assert!(!fresh.is_resumed() && fresh.id != bob.id, "a first frame has confirmed the second");
-    // It disturbed nobody.
+    // The attempt did not disturb the session.
     second.fence().await;
     let mut third = server.raw_offering(&second.ticket().offer()).await;
     assert_eq!(third.frame().await, (FIN | PING, Vec::new()));
@@ -220,7 +220,7 @@ async fn a_resume_token_is_spent_once_its_successor_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_late_attempt_does_not_make_its_clients_token_worthless() {
+async fn a_late_attempt_does_not_invalidate_its_clients_token() {
     let server = Server::start(&[]);
     let mut bob = server.connect_v1().await;
     bob.fence().await;
@@ -232,7 +232,7 @@ async fn a_late_attempt_does_not_make_its_clients_token_worthless() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_resumed_is_an_ordinary_new_session_and_disturbs_nobody() {
+async fn what_cannot_be_resumed_is_an_ordinary_new_session_and_disturbs_no_other() {
     let server = Server::start(&[]);
     let mut alice = server.connect().await;
     let mut bob = server.connect_v1().await;
@@ -293,23 +293,23 @@ async fn a_resume_is_never_refused_by_a_limit_and_others_are() {
             assert_eq!(server.get("/ws").await.status, status);
         }
         bob.leave(Some(1000)).await;
-        within("the only place", async { while server.get("/ws").await.status != 426 {} }).await;
+        within("the only permit", async { while server.get("/ws").await.status != 426 {} }).await;
     }
 }
 
 #[tokio::test]
-async fn a_stuck_connection_that_was_taken_over_soon_gives_its_place_back() {
+async fn a_stuck_connection_that_was_taken_over_soon_releases_its_permit() {
     let flags = ["--max-connections=2", "--write-timeout=60", "--mailbox-bytes=10000000"];
     let server = Server::start(&[&WIDE[..], &flags].concat());
     let mut alice = server.connect().await;
     let stalled = server.stalled_v1().await;
-    // More than the system keeps between two sockets.
+    // More bytes than the system keeps between two sockets.
     let large = format!("\"{}\"", "x".repeat(60_000));
     for _ in 0..120 {
         assert!(alice.ask(message_to(&stalled.id, &large, "1")).await.contains("ack"));
     }
     server.resume(&ticket_of(&stalled)).await.leave(Some(1000)).await;
-    within("its place", async { while server.get("/ws").await.status != 426 {} }).await;
+    within("its permit", async { while server.get("/ws").await.status != 426 {} }).await;
     drop(stalled);
 }
 
@@ -330,13 +330,13 @@ async fn a_resume_that_is_refused_or_abandoned_changes_nothing() {
     }
     drop(abandon(&server, &offer, 100).await);
     bob.fence().await;
-    // Of this one the server has heard all, and the client nothing.
+    // The server has read all of this handshake, and the client nothing of its answer.
     drop(abandon(&server, &offer, usize::MAX).await);
     let mut again = server.resume(&bob.ticket()).await;
     again.fence().await;
 }
 
-/// A handshake of which the server hears so many bytes, and whose answer nobody reads.
+/// Sends so many bytes of a handshake, and does not read the answer.
 async fn abandon(site: &Site, offer: &str, bytes: usize) -> impl Sized {
     let mut tls = site.tls().await;
     let head = site.head("GET", "/ws", &[&HANDSHAKE[..], &[offer]].concat());
@@ -346,7 +346,7 @@ async fn abandon(site: &Site, offer: &str, bytes: usize) -> impl Sized {
 }
 
 #[tokio::test]
-async fn what_was_never_sent_cannot_be_acknowledged_and_who_cannot_resume_acknowledges_nothing() {
+async fn what_was_never_sent_cannot_be_acknowledged_and_nothing_is_without_resume() {
     let server = Server::start(&[]);
     let bad = r#""code":"bad-message""#;
     let mut bob = server.connect_v1().await;
@@ -369,7 +369,7 @@ async fn a_resumed_session_that_is_idle_holds_nothing() {
     }
     let mut bob = server.resume(&bob.ticket()).await;
     hear_count(&mut bob, &alice.id, 0..20).await;
-    assert_ne!(server.hub.queued_bytes(), 0, "it may come back and ask for them");
+    assert_ne!(server.hub.queued_bytes(), 0, "a resume may ask for them");
     bob.say(r#"{"type":"received","count":20}"#).await;
     let freed = async {
         while server.hub.queued_bytes() > 0 {

@@ -6,7 +6,7 @@ use crate::client::{Client, join, message_to};
 use crate::server::Server;
 use crate::within;
 
-/// As many rooms and messages as a test likes.
+/// No limit of rooms and messages.
 const UNLIMITED: [&str; 3] = ["--messages-per-second=0", "--bytes-per-second=0", "--rooms-per-peer=0"];
 
 pub(crate) fn leave(room: &str) -> String {
@@ -73,7 +73,7 @@ async fn joining_twice_is_a_harmless_repeat() {
 }
 
 #[tokio::test]
-async fn who_leaves_is_announced_and_hears_no_more() {
+async fn a_peer_that_leaves_is_announced_and_hears_no_more() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = server.connect_many().await;
     alice.join("hall").await;
@@ -88,7 +88,7 @@ async fn who_leaves_is_announced_and_hears_no_more() {
 }
 
 #[tokio::test]
-async fn a_room_message_goes_to_every_other_member_and_to_nobody_else() {
+async fn a_room_message_goes_to_every_other_member_and_to_no_other_peer() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, mut carol, mut outsider] = server.connect_many().await;
     for client in [&mut alice, &mut bob, &mut carol] {
@@ -138,7 +138,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-/// What one joiner knows of the others: from its roster, and from announcements.
+/// What one joiner has learnt of the others: from its roster, and from announcements.
 struct Knowledge {
     id: String,
     roster: Vec<String>,
@@ -194,7 +194,7 @@ async fn simultaneous_joiners_always_see_each_other() {
                 let other_first = one.roster.contains(&other.id) && other.announced.contains(&one.id);
                 assert!(one_first != other_first, "round {round}: exactly one of two learns by an announcement");
             }
-            assert_eq!(one.roster.len() + one.announced.len(), 3, "round {round}: and nobody learns twice");
+            assert_eq!(one.roster.len() + one.announced.len(), 3, "round {round}: and no peer is learnt twice");
         }
     }
 }
@@ -276,8 +276,8 @@ async fn a_member_with_a_full_queue_is_told_who_comes_and_goes_all_the_same() {
     bob.join("hall").await;
     alice.hears(joined("hall", &bob)).await;
     let answer = alice.ask(message_to(&stalled.id, &format!("\"{}\"", "x".repeat(60_000)), "1")).await;
-    assert!(answer.contains(r#""code":"peer-busy""#), "it is here, and its queue is full: {answer}");
-    // It reads again. What cancelled out while it waited is not said.
+    assert!(answer.contains(r#""code":"peer-busy""#), "the peer is connected, and its queue is full: {answer}");
+    // The stalled peer reads again. Announcements that cancelled out while they waited are not sent.
     let mut told = Vec::new();
     while told.len() < 2 {
         let frame = stalled.text().await;
@@ -304,5 +304,5 @@ async fn a_room_message_names_the_members_that_could_not_take_it() {
     assert_eq!(answer["peers"], serde_json::json!([stalled.id]));
     bob.hears(format!(r#"{{"type":"message","room":"hall","from":"{}","message":"hello"}}"#, alice.id)).await;
     drop(stalled);
-    within("the stalled one's leave", alice.hear()).await;
+    within("the stalled peer's leave", alice.hear()).await;
 }

@@ -1,6 +1,6 @@
-//! RFC 6455 to the byte: frames that a browser never sends, whole, in pieces and cut, and how each is answered.
+//! RFC 6455 byte by byte: frames that a browser never sends, whole, in pieces and cut, and how each is answered.
 //!
-//! Where the server differs from the letter of it, the test's name says so.
+//! Where the server differs from the RFC, the test's name says so.
 
 use tokio::io::AsyncWriteExt as _;
 
@@ -15,7 +15,7 @@ const RESERVED_BITS: [u8; 3] = [0x40, 0x20, 0x10];
 const ASK: &[u8] = br#"{"type":"ping","ref":1}"#;
 const ANSWER: &str = r#"{"type":"ack","ref":1}"#;
 
-/// Each of these ends the connection of who sends it with the code, and disturbs nobody else.
+/// Each of these ends the connection that sends it, with this code, and disturbs no other connection.
 async fn assert_all_closed(server: &Server, expected: u16, broken: Vec<(String, Vec<u8>)>) {
     let mut other = server.connect().await;
     for (what, bytes) in broken {
@@ -148,7 +148,7 @@ async fn a_message_may_come_in_many_pieces_and_pings_between_them_are_answered_a
     for byte in ASK {
         raw.send(CONTINUATION, &[*byte]).await;
         raw.send(CONTINUATION, b"").await;
-        raw.send(FIN | PONG, b"nobody asked").await;
+        raw.send(FIN | PONG, b"without a ping").await;
         raw.send(FIN | PING, &[*byte]).await;
         assert_eq!(raw.frame().await, (FIN | PONG, vec![*byte]), "before the message is whole");
     }
@@ -188,9 +188,9 @@ async fn a_close_is_answered_with_its_code() {
     assert_eq!(raw.frame().await.0, FIN | CLOSE);
 }
 
-/// Reserved, or not registered (IANA: WebSocket Close Code Number Registry).
+/// The codes are reserved, or not registered (IANA: WebSocket Close Code Number Registry).
 #[tokio::test]
-async fn a_close_that_nobody_may_send_is_answered_with_1002() {
+async fn a_close_with_a_code_that_may_not_be_sent_is_answered_with_1002() {
     let server = Server::start(&[]);
     let codes = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535];
     let mut broken: Vec<_> = codes.map(|code| (code.to_string(), close(code, b""))).into();
@@ -220,7 +220,7 @@ async fn what_is_announced_and_too_large_is_closed_with_1009_before_it_comes() {
     assert_all_closed(&server, 1009, broken).await;
 }
 
-/// RFC 6455, 5.2, has the top bit clear, and asks for no code of its own; more than there is, it is too large first.
+/// RFC 6455, 5.2, requires a clear top bit, and names no close code for it: such a length is above the limit anyway.
 #[tokio::test]
 async fn a_length_with_its_top_bit_set_is_closed_with_1009() {
     let server = Server::start(&[]);
@@ -229,7 +229,8 @@ async fn a_length_with_its_top_bit_set_is_closed_with_1009() {
     assert_all_closed(&server, 1009, broken.into()).await;
 }
 
-/// RFC 6455, 5.2, has lengths in the fewest bytes. tungstenite takes them in more: nothing comes of it but a few bytes.
+/// RFC 6455, 5.2, requires lengths in the fewest bytes. Like tungstenite, the server accepts longer forms: they only cost
+/// a few bytes.
 #[tokio::test]
 async fn a_length_in_more_bytes_than_it_needs_is_read_all_the_same() {
     let server = Server::start(&[]);
@@ -268,7 +269,7 @@ fn conversation(to: &str) -> Vec<u8> {
     [masked(FIN | TEXT, ASK), masked(TEXT, first), masked(FIN | PING, b"!"), masked(FIN | CONTINUATION, last)].concat()
 }
 
-/// The answers to so many of them. Where a pong stands among the acks is nobody's concern.
+/// The answers to so many conversations. A pong may stand anywhere among the acks.
 async fn assert_answered(raw: &mut Raw, times: usize) {
     let (mut acks, mut pongs) = (0, 0);
     while (acks, pongs) != (2 * times, times) {
@@ -310,9 +311,9 @@ async fn many_frames_may_come_in_one_record() {
 /// How a connection is cut.
 #[derive(Clone, Copy)]
 enum Cut {
-    /// The end of TLS, and of TCP.
+    /// TLS is ended, and then TCP.
     Clean,
-    /// TCP alone: what a crash leaves, or somebody on the way.
+    /// TCP alone is ended, as by a crash or by an attacker on the path.
     Torn,
 }
 
@@ -351,7 +352,7 @@ async fn fragments_without_end_are_no_sign_of_life() {
     watcher.hear().await;
     raw.send(TEXT, b"").await;
     let fragments = masked(CONTINUATION, b"").repeat(100);
-    // They count against no rate, since they make no message: so they have to come to an end.
+    // The rate of messages does not count them, since they make no message: so the heartbeat has to end them.
     let flood = async {
         while raw.stream.write_all(&fragments).await.is_ok() {
             tokio::task::yield_now().await;
@@ -371,7 +372,7 @@ async fn the_answer_s_header_names_are_spelled_as_in_the_rfc() {
     let server = Server::start(&[]);
     let offer = offering("entremise.v1");
     let mut plain = server.tls().await;
-    // On a connection that has been used before too.
+    // The second connection has been used for another request before.
     assert_eq!(exchange(&mut plain, &server.head("GET", "/healthz", &[])).await.status, 200);
     for mut tls in [server.tls().await, plain] {
         let head = server.head("GET", "/ws", &[&HANDSHAKE[..], &[&offer]].concat());

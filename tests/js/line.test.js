@@ -1,4 +1,4 @@
-/** What a line makes of peers that come, go, come back and are somebody else's by then. */
+/** What a line makes of peers that come, go, and come back under another id. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -73,7 +73,7 @@ describe('a browser without WebRTC', () => {
     assert.deepEqual([a.story, b.story], [['ended failed'], []]);
   });
 
-  it('calls nobody', async () => {
+  it('makes no call', async () => {
     const { signaling, a } = twoPeers();
     a.world.able = false;
     a.line.call('b', null);
@@ -158,7 +158,7 @@ describe('a server that restarts', () => {
     assert.equal(signaling.count('bye'), 0);
   });
 
-  it('while it rings: both are told at once, and nobody accepts in vain', async () => {
+  it('while it rings: both are told at once, and none accepts in vain', async () => {
     const { signaling, a, b } = twoPeers();
     a.line.call('b', null);
     await signaling.deliver();
@@ -404,7 +404,7 @@ describe('calling one of several', () => {
     assert.deepEqual([current(a).state, current(b).state], ['connecting', 'connecting']);
   });
 
-  it('asks for the camera once, and not at all where nobody is', async () => {
+  it('asks for the camera once, and not at all where no peer is', async () => {
     const { signaling, a } = twoPeers();
     let asked = 0;
     const counted = () => (asked++, fakeStream('audio'));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { lost } from '../../static/js/cause.js';
+import { missingIn } from '../../static/js/page/abilities.js';
 import { chooseLanguage, sayIn } from '../../static/js/page/language.js';
 import { problemOf } from '../../static/js/page/media.js';
 import { linkTo, peerInHash, peerInText, transportPolicyIn } from '../../static/js/page/share.js';
@@ -21,6 +22,50 @@ function situation(fields) {
 const offline = situation({ link: { state: 'waiting', cause: lost, retryIn: 2.1 }, hasFailed: true });
 
 describe('the languages', () => {
+  it('have words of their own for all that may keep a page from the server: no reason is English in French', async () => {
+    const protocol = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+    const refusals = [...protocol.matchAll(/^\| [45]\d\d \| `([\w-]+)` \|/gm)].map(([, code]) => code);
+    const cause = await readFile(new URL('../../static/js/cause.js', import.meta.url), 'utf8');
+    const own = [...cause.matchAll(/\bcode: '([\w-]+)'/g)].map(([, code]) => code);
+    // Told by causes of the client's own.
+    const translated = [...cause.matchAll(/\['code'\] === '([\w-]+)'/g)].map(([, code]) => code);
+    assert.ok(refusals.length > 6 && own.length > 15);
+    for (const code of [...refusals, ...own].filter((code) => !translated.includes(code))) assert.ok(Object.hasOwn(fr, `cause-${code}`), code);
+  });
+
+  it('have words of their own for each way in which a call may end', async () => {
+    /** @param {string} file @param {string} type */
+    async function valuesOf(file, type) {
+      const text = await readFile(new URL(`../../static/js/${file}`, import.meta.url), 'utf8');
+      const [definition = ''] = new RegExp(`@typedef \\{[^}]*\\} ${type}\\b`).exec(text.replaceAll('(string & {})', '')) ?? [];
+      return [...definition.matchAll(/'([\w-]+)'/g)].map(([, value]) => value);
+    }
+    const ofRooms = ['not-in-room', 'room-full', 'too-many-rooms', 'room-not-allowed'];
+    const reasons = [
+      ...(await valuesOf('end-reason.js', 'EndReason')), ...(await valuesOf('end-reason.js', 'NoPath')),
+      ...(await valuesOf('protocol.js', 'ErrorCode')), ...(await valuesOf('signaling-error.js', 'ClientErrorCode')),
+    ].filter((reason) => !ofRooms.includes(reason ?? ''));
+    assert.ok(reasons.length > 25, String(reasons));
+    for (const reason of reasons) assert.ok(Object.hasOwn(fr, `end-${reason}`), reason);
+  });
+
+  it('end their sentences alike, and name the same programs, switches and headers', () => {
+    /** @param {string} text */
+    const form = (text) => [
+      /[.…]$/.exec(text)?.[0] ?? '',
+      ...[...text.matchAll(/TURN|STUN|WebRTC|WebSockets?|RTCPeerConnection|https|connect-src|\?relay|Upgrade|Sec-WebSocket-Protocol|ws:/g)].map(String).sort(),
+    ];
+    for (const [phrase, text] of Object.entries(en)) assert.deepEqual(form(fr[/** @type {keyof typeof en} */ (phrase)]), form(text), phrase);
+  });
+
+  it('do not call a connection “live”: in French a picture that is “en direct” is one', () => {
+    for (const [phrase, text] of Object.entries(fr)) assert.doesNotMatch(text, /\ben direct\b/i, phrase);
+  });
+
+  it('do not say that all goes directly: it may be relayed', () => {
+    assert.doesNotMatch(`${en.tagline} ${fr.tagline}`, /direct/i);
+  });
+
   it('say the same things', () => {
     assert.deepEqual(Object.keys(fr), Object.keys(en));
   });
@@ -82,11 +127,11 @@ describe('the state of the page', () => {
 });
 
 describe('the sentence of the page', () => {
-  /** @param {import('../../static/js/call.js').EndReason} reason @param {'caller' | 'callee'} [role] */
+  /** @param {import('../../static/js/end-reason.js').EndReason} reason @param {'caller' | 'callee'} [role] */
   const after = (reason, role = 'caller') => sentenceOf(situation({ ended: { peer: 'b', role, reason } }), say);
 
   it('says why a call ended', () => {
-    assert.equal(after('peer-unavailable'), 'Nobody has this id.');
+    assert.equal(after('peer-unavailable'), 'No one has this id.');
     assert.equal(after('declined'), 'The other side declined.');
     assert.equal(after('declined', 'callee'), 'You declined.');
     assert.equal(after('no-answer', 'callee'), 'You missed a call from b.');
@@ -107,7 +152,8 @@ describe('the sentence of the page', () => {
   });
 
   it('says why there is no connection, and when the next try is', () => {
-    assert.equal(sentenceOf(offline, say), 'No connection to the server: the connection was lost. Trying again in 3 s.');
+    assert.equal(sentenceOf(offline, say), 'No connection to the server: the connection was lost.');
+    assert.equal(say('retry-in', { seconds: 3 }), 'Trying again in 3 s.');
   });
 
   it('uses the server’s own words for a cause that it does not know', () => {
@@ -154,7 +200,7 @@ describe('the sentence of a call', () => {
 });
 
 describe('the tone of the sentence', () => {
-  /** @param {import('../../static/js/call.js').EndReason} reason */
+  /** @param {import('../../static/js/end-reason.js').EndReason} reason */
   const after = (reason) => toneOf(situation({ ended: { peer: 'b', role: 'caller', reason } }));
   /** @param {import('../../static/js/call.js').CallState} state */
   const during = (state) => situation({ call: { peer: 'b', state, parked: false } });
@@ -228,6 +274,80 @@ describe('a share link', () => {
   it('of any length is cut', () => {
     assert.equal(peerInText('x'.repeat(1000)).length, 128);
     assert.equal(peerInHash(`#call=${'x'.repeat(1000)}`).length, 128);
+  });
+});
+
+describe('a pasted text', () => {
+  const id = '0e8b1b6a-4a7c-4d0e-9c1f-2f6f0c9d7a11';
+  const link = `https://host:8443/#call=${id}`;
+
+  it('is understood as people paste', () => {
+    const pasted = [
+      id, ` ${id}\n`, `"${id}"`, `“${id}”`, `« ${id} »`, `'${id}'`, `<${id}>`, `(${id})`, `${id}.`, `${id},`, `**${id}**`, `\`${id}\``, id.toUpperCase(),
+      link, `<${link}>`, `"${link}"`, `${link}.`, `${link.toUpperCase()}`, `[call me](${link})`,
+      `My id is ${id}, call me!`, `Call me: ${link}, thanks.`, `Rappelle-moi : ${link} !`, `id: ${id};`,
+      `\u200b${id}\ufeff`, id.replaceAll('-', '\u2011'), `${id.slice(0, 20)}\n${id.slice(20)}`, `${link}&utm_source=mail`,
+    ];
+    for (const text of pasted) assert.equal(peerInText(text), id, text);
+  });
+
+  it('may be an id of another form: what stands around it is left out', () => {
+    for (const text of ['my-id', ' "my-id" ', '<my-id>', 'my-id.', '`my-id`', 'https://host/#call=my-id.']) assert.equal(peerInText(text), 'my-id');
+    assert.equal(peerInText('My-Id'), 'My-Id');
+  });
+
+  it('takes the id of the link, and not of its host', () => {
+    assert.equal(peerInText(`https://11111111-2222-4333-8444-555555555555.example.org/#call=${id}`), id);
+  });
+
+  it('of any length is read in no time', () => {
+    const begin = performance.now();
+    for (const text of [' '.repeat(1e6), '<'.repeat(1e6), '0'.repeat(1e6), '.'.repeat(1e6)]) peerInText(text);
+    assert.ok(performance.now() - begin < 500);
+  });
+});
+
+describe('what the browser lacks', () => {
+  class Connection {
+    createDataChannel() {}
+  }
+  /** @type {any} */
+  const whole = { WebSocket: class {}, RTCPeerConnection: Connection, isSecureContext: true, navigator: { mediaDevices: { getUserMedia() {} } } };
+
+  it('is named at load, each ability by itself', () => {
+    assert.deepEqual(missingIn(whole), []);
+    assert.deepEqual(missingIn({ ...whole, RTCPeerConnection: undefined }), ['no-webrtc']);
+    assert.deepEqual(missingIn({ ...whole, RTCPeerConnection: class {} }), ['no-data-channel']);
+    assert.deepEqual(missingIn({ ...whole, WebSocket: undefined }), ['no-websocket']);
+    assert.deepEqual(missingIn({ ...whole, navigator: {} }), ['no-media-devices']);
+    assert.deepEqual(missingIn({ ...whole, isSecureContext: false, navigator: {} }), ['insecure-page']);
+  });
+
+  it('is said instead of “ready”, if there can be no call', () => {
+    const unable = situation({ missing: ['no-webrtc'] });
+    assert.equal(sentenceOf(unable, say), en['no-webrtc']);
+    assert.equal(toneOf(unable), 'problem');
+  });
+
+  it('is said beside it, if there can', () => {
+    const limited = situation({ missing: ['insecure-page'] });
+    assert.equal(sentenceOf(limited, say), `${en['insecure-page']} ${en['state-ready']}`);
+    assert.equal(toneOf(limited), 'notice');
+  });
+});
+
+describe('a dead other side', () => {
+  it('is said in the place of “in a call”, gravely', () => {
+    const silent = situation({ call: { peer: 'b', state: 'connected', parked: false, silent: true } });
+    assert.equal(sentenceOf(silent, say), 'Nothing comes from b any more: what you see is the last picture.');
+    assert.equal(toneOf(silent), 'problem');
+    assert.equal(pageState(silent), 'in-call');
+  });
+});
+
+describe('an invitation', () => {
+  it('is said in the place of “send your link”', () => {
+    assert.equal(sentenceOf(situation({ invitation: 'b' }), say), 'Ready to call b.');
   });
 });
 

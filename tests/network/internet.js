@@ -1,112 +1,184 @@
 /**
- * An internet with a server and two homes, each a browser's host behind a router whose kind can be changed. All of it is namespaces:
- * the routers and the server hang on one bridge, with addresses that are public ones elsewhere. Needs root, iproute2 and nftables.
+ * An internet with two homes, each a browser's host behind a router whose kind can be changed. All of it is namespaces: what hangs on
+ * the one bridge has addresses that are public ones elsewhere. Where the server stands in it is a placement's business.
+ * Needs root, iproute2 and nftables.
  */
 
 import { Namespaces, need } from './namespaces.js';
 
-export const SERVER = '11.0.0.1';
-
-/** @typedef {'left' | 'right'} Side */
-/** @typedef {{ router: string, host: string, lan: string, hostAddress: string, routerAddress: string, gateway: string }} Home */
-
-/** @type {Record<Side, Home>} */
-const homes = {
-  left: { router: 'left-router', host: 'left', routerAddress: '11.0.0.2', lan: '11.0.2.0/24', gateway: '11.0.2.1', hostAddress: '11.0.2.2' },
-  right: { router: 'right-router', host: 'right', routerAddress: '11.0.0.3', lan: '11.0.3.0/24', gateway: '11.0.3.1', hostAddress: '11.0.3.2' },
-};
+/** The server's name, as all browsers know it. */
+export const NAME = 'calls.example';
 
 /**
- * Whatever comes from outside to the host's own address is dropped, and so is UDP that nobody asked for: Linux would else remember
- * it as a conversation, and lend the host another port than the one by which it is known.
+ * @typedef {{ nft: 'ip' | 'ip6', length: number, of: (network: number, host: number) => string }} Family
+ *   `nft`: its name in nftables; `length`: of a network's prefix; `of`: the address of a host in a network
  */
-const NAT = `
-  add rule ip home from-outside iifname "wan" ip daddr $lan drop
-  add rule ip home input iifname "wan" meta l4proto udp drop
-  add rule ip home postrouting oifname "wan" masquerade`;
+
+/** @type {Family} */
+export const IPV4 = { nft: 'ip', length: 24, of: (network, host) => `11.0.${network}.${host}` };
+/** @type {Family} */
+export const IPV6 = { nft: 'ip6', length: 64, of: (network, host) => `2600:11:0:${network}::${host}` };
+
+/** The network that is the internet; those of the homes have their own numbers. */
+const WORLD = 0;
+
+/** @typedef {'left' | 'right'} Side */
+
+/** @type {Record<Side, number>} A home's network, and its router's number in the world. */
+const numbers = { left: 2, right: 3 };
+const sides = /** @type {Side[]} */ (Object.keys(numbers));
+
+/**
+ * @typedef {{ ip: Family['nft'], host: string, lan: string, server: string }} Wires what a router's rules speak of
+ */
+
+/**
+ * Whatever comes from outside to the host's own address is dropped, and so is UDP that was not asked for: Linux would else remember
+ * it as a conversation, and lend the host another port than the one by which it is known.
+ *
+ * @param {Wires} wires
+ */
+const nat = ({ ip, lan }) => `
+  add rule ${ip} home from-outside iifname "wan" ${ip} daddr ${lan} drop
+  add rule ${ip} home input iifname "wan" meta l4proto udp drop
+  add rule ${ip} home postrouting oifname "wan" masquerade`;
 
 /** What each kind of router does, in nftables' language. */
 const rules = {
   /** The host has a public address. */
-  'an open network': '',
-  /** Whoever knows the host's public port reaches it. */
-  'a full-cone NAT': `${NAT}
-    add rule ip home prerouting iifname "wan" meta l4proto udp dnat to $host`,
+  'an open network': () => '',
+  /** Whatever is sent to the host's public port reaches it. */
+  'a full-cone NAT': (/** @type {Wires} */ wires) => `${nat(wires)}
+    add rule ${wires.ip} home prerouting iifname "wan" meta l4proto udp dnat to ${wires.host}`,
   /** Only from addresses to which the host has sent something from that port. */
-  'an address-restricted NAT': `${NAT}
-    add set ip home asked { type inet_service . ipv4_addr; flags dynamic; }
-    add rule ip home forward iifname "lan" meta l4proto udp add @asked { udp sport . ip daddr }
-    add rule ip home prerouting iifname "wan" udp dport . ip saddr @asked dnat to $host`,
+  'an address-restricted NAT': (/** @type {Wires} */ wires) => `${nat(wires)}
+    add set ${wires.ip} home asked { type inet_service . ${wires.ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}; flags dynamic; }
+    add rule ${wires.ip} home forward iifname "lan" meta l4proto udp add @asked { udp sport . ${wires.ip} daddr }
+    add rule ${wires.ip} home prerouting iifname "wan" udp dport . ${wires.ip} saddr @asked dnat to ${wires.host}`,
   /** Only from addresses and ports to which the host has sent something from that port: Linux's own way. */
-  'a port-restricted NAT': NAT,
+  'a port-restricted NAT': nat,
   /** As that, and each conversation has a public port of its own. */
-  'a symmetric NAT': `${NAT} random,fully-random`,
-  'a network without UDP': `${NAT}
-    add rule ip home forward meta l4proto udp drop`,
-  'a network that lets out TCP 443 alone': `${NAT}
-    add rule ip home forward iifname "lan" tcp dport != 443 drop
-    add rule ip home forward meta l4proto != tcp drop`,
+  'a symmetric NAT': (/** @type {Wires} */ wires) => `${nat(wires)} random,fully-random`,
+  'a network without UDP': (/** @type {Wires} */ wires) => `${nat(wires)}
+    add rule ${wires.ip} home forward meta l4proto udp drop`,
+  'a network that lets out TCP 443 alone': (/** @type {Wires} */ wires) => `${nat(wires)}
+    add rule ${wires.ip} home forward iifname "lan" tcp dport != 443 drop
+    add rule ${wires.ip} home forward meta l4proto != tcp drop`,
   /** No NAT: but the two can't reach each other. */
-  'a network that reaches the server alone': `
-    add rule ip home forward iifname "lan" ip daddr != ${SERVER} drop
-    add rule ip home forward iifname "wan" ip saddr != ${SERVER} drop`,
+  'a network that reaches the server alone': (/** @type {Wires} */ { ip, server }) => `
+    add rule ${ip} home forward iifname "lan" ${ip} daddr != ${server} drop
+    add rule ${ip} home forward iifname "wan" ${ip} saddr != ${server} drop`,
 };
 
 /** @typedef {keyof typeof rules} Kind */
 
 export class Internet {
-  #namespaces;
+  /** @readonly For placements: the hosts of the server's side are added here. */
+  namespaces;
+  #family;
 
-  constructor() {
+  constructor(family = IPV4) {
     need('nft', 'nftables');
-    const hosts = ['server', ...Object.values(homes).flatMap(({ router, host }) => [router, host])];
-    const namespaces = new Namespaces(...hosts);
-    this.#namespaces = namespaces;
-    // An IPv6 address takes a second until it is good, and then Chromium breaks off its requests, as the network has changed.
-    for (const host of hosts) namespaces.run(host, ['sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']);
-    namespaces.ip('server', 'link', 'add', 'wan', 'type', 'bridge');
-    namespaces.ip('server', 'address', 'add', `${SERVER}/24`, 'dev', 'wan');
-    namespaces.ip('server', 'link', 'set', 'wan', 'up');
-    for (const home of Object.values(homes)) this.#build(home);
+    this.#family = family;
+    this.namespaces = new Namespaces('exchange');
+    this.namespaces.ip('exchange', 'link', 'add', 'world', 'type', 'bridge');
+    this.namespaces.ip('exchange', 'link', 'set', 'world', 'up');
+    for (const side of sides) this.#build(side);
   }
 
-  /** @param {Home} home */
-  #build({ router, host, lan, hostAddress, routerAddress, gateway }) {
-    const namespaces = this.#namespaces;
-    namespaces.cable({ host: 'server', device: router }, { host: router, device: 'wan', address: `${routerAddress}/24` });
-    namespaces.ip('server', 'link', 'set', router, 'master', 'wan');
-    namespaces.cable({ host: router, device: 'lan', address: `${gateway}/24` }, { host, device: 'lan', address: `${hostAddress}/24` });
-    namespaces.ip(host, 'route', 'add', 'default', 'via', gateway);
-    namespaces.run(router, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
-    namespaces.ip('server', 'route', 'add', lan, 'via', routerAddress);
-    for (const other of Object.values(homes)) {
-      if (other.router !== router) namespaces.ip(router, 'route', 'add', other.lan, 'via', other.routerAddress);
+  /** The server's public address, wherever it stands. */
+  get server() {
+    return this.#family.of(WORLD, 1);
+  }
+
+  /** @param {Side} side */
+  #build(side) {
+    const [router, network] = [`${side}-router`, numbers[side]];
+    this.add(side);
+    this.attach(router, this.#family.of(WORLD, network));
+    this.join(router, 'lan', this.#family.of(network, 1), side, 'lan', this.#family.of(network, 2));
+    this.namespaces.know(side, { [NAME]: this.server });
+  }
+
+  /** A host with addresses of this family alone. @param {string} host */
+  add(host) {
+    this.namespaces.add(host);
+    this.#set(host, this.#family === IPV6
+      // An IPv6 address takes a second until it is good, and then Chromium breaks off its requests, as the network has changed.
+      ? ['net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0']
+      : ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']);
+  }
+
+  /** Adds a host with a public address, by which it forwards too. @param {string} host @param {string} [address] none: it comes later */
+  attach(host, address) {
+    const { namespaces } = this;
+    this.add(host);
+    this.#set(host, ['net.ipv4.ip_forward=1', ...(this.#family === IPV6 ? ['net.ipv6.conf.all.forwarding=1'] : [])]);
+    namespaces.cable({ host: 'exchange', device: host }, { host, device: 'wan' });
+    namespaces.ip('exchange', 'link', 'set', host, 'master', 'world');
+    if (address) this.address(host, address);
+  }
+
+  /** Gives an attached host its address, and the way to all homes and to the rest of the world. @param {string} host */
+  address(host, address = this.server) {
+    this.namespaces.ip(host, 'address', 'add', `${address}/${this.#family.length}`, 'dev', 'wan');
+    this.namespaces.ip(host, 'route', 'add', 'default', 'dev', 'wan');
+    for (const side of sides.filter((side) => host !== `${side}-router`)) {
+      const number = numbers[side];
+      this.namespaces.ip(host, 'route', 'add', this.#lan(number), 'via', this.#family.of(WORLD, number));
     }
+  }
+
+  /**
+   * Joins a host to a router, which becomes its way to everywhere.
+   *
+   * @param {string} router @param {string} port of the router @param {string} gateway
+   * @param {string} host @param {string} device @param {string} address
+   */
+  join(router, port, gateway, host, device, address) {
+    const { length } = this.#family;
+    this.namespaces.cable(
+      { host: router, device: port, address: `${gateway}/${length}` },
+      { host, device, address: `${address}/${length}` },
+    );
+    this.namespaces.ip(host, 'route', 'add', 'default', 'via', gateway);
   }
 
   /** Changes a home's router, between calls. @param {Side} side @param {Kind} kind */
   become(side, kind) {
-    const { router, hostAddress, lan } = homes[side];
-    this.#namespaces.run(router, ['nft', '-f', '-'], `
-      flush ruleset
-      define host = ${hostAddress}
-      define lan = ${lan}
-      add table ip home
-      add chain ip home from-outside { type filter hook prerouting priority raw; }
-      add chain ip home prerouting { type nat hook prerouting priority dstnat; }
-      add chain ip home input { type filter hook input priority filter; }
-      add chain ip home forward { type filter hook forward priority filter; }
-      add chain ip home postrouting { type nat hook postrouting priority srcnat; }
-      ${rules[kind]}
+    const [{ nft: ip, of }, network] = [this.#family, numbers[side]];
+    this.filter(`${side}-router`, `
+      add table ${ip} home
+      add chain ${ip} home from-outside { type filter hook prerouting priority raw; }
+      add chain ${ip} home prerouting { type nat hook prerouting priority dstnat; }
+      add chain ${ip} home input { type filter hook input priority filter; }
+      add chain ${ip} home forward { type filter hook forward priority filter; }
+      add chain ${ip} home postrouting { type nat hook postrouting priority srcnat; }
+      ${rules[kind]({ ip, host: of(network, 2), lan: this.#lan(network), server: this.server })}
     `);
   }
 
-  /** The namespace that holds a side's browser, or the server. @param {Side | 'server'} host */
-  namespace(host) {
-    return this.#namespaces.name(host);
+  /** What a host lets through, and changes, from now on. @param {string} host @param {string} ruleset of nftables */
+  filter(host, ruleset) {
+    this.namespaces.run(host, ['nft', '-f', '-'], `flush ruleset\n${ruleset}`);
+  }
+
+  /** The command by which a program runs on a host. @param {string} host */
+  on(host) {
+    return ['/usr/sbin/ip', 'netns', 'exec', this.namespaces.name(host)];
   }
 
   remove() {
-    this.#namespaces.remove();
+    this.namespaces.remove();
+  }
+
+  /** @param {number} network */
+  #lan(network) {
+    return `${this.#family.of(network, 0)}/${this.#family.length}`;
+  }
+
+  /** @param {string} host @param {string[]} settings */
+  #set(host, settings) {
+    this.namespaces.run(host, ['sysctl', '-qw', ...settings]);
   }
 }

@@ -1,6 +1,7 @@
 /** Hosts that are only in this machine: network namespaces, joined by cables (veth pairs). Needs root and iproute2. */
 
 import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
 /** What is there when the tests are interrupted. @type {Set<Namespaces>} */
 const present = new Set();
@@ -8,6 +9,9 @@ process.on('exit', () => present.forEach((namespaces) => namespaces.remove()));
 for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) process.once(signal, () => process.exit(1));
 
 /** @typedef {{ host: string, device: string, address?: string }} End of a cable; the address with the length of its network's prefix */
+
+/** What stands in a folder of a namespace's name here is what the programs in it find in /etc (ip-netns(8)). */
+const ETC = '/etc/netns';
 
 let count = 0;
 
@@ -23,11 +27,14 @@ export class Namespaces {
     if (process.getuid?.() !== 0) throw new Error('NOT RUN: network namespaces need root');
     need('ip', 'iproute2');
     present.add(this);
-    for (const host of hosts) {
-      ip('netns', 'add', this.name(host));
-      this.#hosts.push(host);
-      this.ip(host, 'link', 'set', 'lo', 'up');
-    }
+    for (const host of hosts) this.add(host);
+  }
+
+  /** @param {string} host */
+  add(host) {
+    ip('netns', 'add', this.name(host));
+    this.#hosts.push(host);
+    this.ip(host, 'link', 'set', 'lo', 'up');
   }
 
   /** @param {string} host */
@@ -49,6 +56,17 @@ export class Namespaces {
     ip('-n', this.name(host), ...words);
   }
 
+  /** Lets the programs of a host know others by name. @param {string} host @param {Record<string, string>} addresses by name */
+  know(host, addresses) {
+    const folder = `${ETC}/${this.name(host)}`;
+    mkdirSync(folder, { recursive: true });
+    // Chromium's WebRTC asks for the name with a dot at its end.
+    const lines = Object.entries({ localhost: '127.0.0.1', ...addresses }).map(([name, address]) => `${address} ${name} ${name}.\n`);
+    writeFileSync(`${folder}/hosts`, lines.join(''));
+    // Refuses at once: browsers ask for addresses of the other family too, and would wait for an answer.
+    writeFileSync(`${folder}/resolv.conf`, 'nameserver 127.0.0.1\n');
+  }
+
   /** @param {string} host @param {string[]} command @param {string} [input] */
   run(host, command, input = '') {
     execFileSync('ip', ['netns', 'exec', this.name(host), ...command], { input, stdio: ['pipe', 'ignore', 'inherit'] });
@@ -66,7 +84,10 @@ export class Namespaces {
   remove() {
     present.delete(this);
     for (const child of this.#processes) child.kill('SIGKILL');
-    for (const host of this.#hosts.splice(0)) ip('netns', 'delete', this.name(host));
+    for (const host of this.#hosts.splice(0)) {
+      ip('netns', 'delete', this.name(host));
+      rmSync(`${ETC}/${this.name(host)}`, { recursive: true, force: true });
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 import { describe, test } from 'node:test';
 
 import { all, connect } from '../browser/scene.js';
-import { between, serve } from './homes.js';
+import { between, inPublic, stand } from './homes.js';
 import { settledPath } from './path.js';
 
 const alone = /** @type {const} */ ('a network that reaches the server alone');
@@ -12,7 +12,7 @@ const alone = /** @type {const} */ ('a network that reaches the server alone');
 const GIVES_UP = 90;
 
 describe('a server without TURN', () => {
-  serve([]);
+  stand(inPublic(['--listen', '0.0.0.0:443']));
 
   test('leaves two who reach it alone without a call, and the page says in words why', between(alone, alone, async (alice, bob) => {
     await alice.call(await bob.id());
@@ -23,7 +23,7 @@ describe('a server without TURN', () => {
 });
 
 describe('a server with TURN', () => {
-  serve(['--turn']);
+  stand(inPublic(['--listen', '0.0.0.0:443', '--turn']));
 
   test('connects two who reach it alone', between(alone, alone, async (alice, bob) => {
     await connect(alice, bob);

@@ -1,4 +1,4 @@
-/** TURN clients: turnutils_uclient, which sends through relays to an echo and counts what comes back. */
+/** TURN clients: turnutils_uclient, which sends through relays to an echo and counts the packets that come back. */
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -18,7 +18,7 @@ import { Tool } from './tool.js';
 export function startClients(server, peer, credentials, { clients = 1, messages = 20, bytes = 200, flags = [] } = {}) {
   const { secret, username, password } = { secret: '', username: 'alice', password: '', ...credentials };
   return Tool.start('turnutils_uclient', [
-    // -c: without a port for RTCP, as browsers are.
+    // -c: without a port for RTCP, as in browsers.
     '-c', ...flags, '-u', username, ...(secret ? ['-W', secret] : ['-w', password]),
     '-m', String(clients), '-n', String(messages), '-l', String(bytes),
     '-e', peer.ip, '-r', String(peer.port), '-p', String(server.port), server.ip,
@@ -26,7 +26,7 @@ export function startClients(server, peer, credentials, { clients = 1, messages 
 }
 
 /**
- * That every message went through a relay to the peer and came back.
+ * Asserts that every message went through a relay to the peer and came back.
  *
  * @param {Address} server
  * @param {Address} peer
@@ -43,7 +43,7 @@ export async function assertRelays(server, peer, credentials, load = {}) {
 }
 
 /**
- * That the server refuses these.
+ * Asserts that the server refuses these credentials.
  *
  * @param {Address} server
  * @param {Address} peer
@@ -56,8 +56,8 @@ export async function assertRefuses(server, peer, credentials) {
 }
 
 /**
- * One user for any number of clients. With -W each makes a user of the second in which it starts; and where two of its
- * sockets happen to have one port, which its SO_REUSEADDR allows, the second one may not be another user.
+ * Credentials of one user for any number of clients. With -W each client makes a user name of the second in which it
+ * starts; two of its sockets can have one port, which its SO_REUSEADDR allows, and then the second may not be another user.
  *
  * @param {string} secret
  */

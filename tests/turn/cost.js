@@ -1,10 +1,11 @@
 /**
- * What a relay costs, ours beside coturn: `make bench-turn`.
+ * What a relay of entremise costs, and one of coturn: `make bench-turn`.
  *
  * CPU: 200 clients (turnutils_uclient) send packets on channels over UDP through the server to an echo and get them
- * back, 50 a second each. Counted is what the server's process uses (user and system) from when all clients have their
- * channels until the last has left, by packets in and out at the relay. Runs alternate, each with a server of its own.
- * Memory: what a server's resident memory grows by with 1,000 relays that have a channel and next to no traffic.
+ * back, 50 a second each. The figure is the CPU time of the server's process (user and system) from when all clients have
+ * their channels until the last has left, divided by the packets in and out at the relay. Runs alternate, each with a
+ * server of its own. Memory: the growth of a server's resident memory with 1,000 relays that have a channel and almost no
+ * traffic.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -55,11 +56,11 @@ async function cpu({ pid, turn, peer, secret }) {
 /** @param {Relay} relay */
 async function memory({ pid, turn, peer, secret }) {
   const user = mint(secret);
-  // The first relay pays for what all share.
+  // The first relay allocates what all share.
   const first = await startClients(turn, peer, user, { messages: 1 });
   await first.end();
   const before = residentKib(pid);
-  // Each group from an address of its own, lest two of them come from one port: they share ports if they can.
+  // Each group has an address of its own, because clients of one address may share a port.
   const groups = await Promise.all(Array.from({ length: ALLOCATIONS / CLIENTS }, (_, group) =>
     startClients(turn, peer, user, { clients: CLIENTS, messages: 100_000, flags: ['-z', '1000', '-L', `127.0.1.${group + 1}`] })));
   try {
@@ -71,7 +72,7 @@ async function memory({ pid, turn, peer, secret }) {
   }
 }
 
-/** User and system, of the process with all its threads. @param {number} pid */
+/** User and system time, of the process with all its threads. @param {number} pid */
 function ticks(pid) {
   // The second field, the name, may have spaces in it.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
@@ -105,7 +106,7 @@ async function measured(name, measure) {
   }
 }
 
-// So that whatever still runs is ended.
+// Ends the processes that still run.
 process.once('SIGINT', () => process.exit(130));
 
 /**
@@ -131,13 +132,13 @@ async function compare(what, runs, measure, number, describe) {
   console.log(`${what}, medians of ${runs}: ${ours.toFixed(1)}, coturn ${theirs.toFixed(1)}, ratio ${(ours / theirs).toFixed(2)}\n`);
 }
 
-// An argument names the one that is wanted.
+// An argument names the only measurement to run.
 const wanted = process.argv[2];
 if (!wanted || wanted === 'cpu') {
   await compare('µs a packet', 3, cpu, ({ microseconds }) => microseconds, ({ microseconds, packets, lost }) =>
     `${microseconds.toFixed(1)} µs a packet, ${packets} packets, ${(lost * 100).toFixed(2)} % lost`);
 }
 if (!wanted || wanted === 'memory') {
-  // Once: the tool leaves sockets behind, and its next thousand clients would want their ports.
+  // A single run: the tool leaves sockets open, and the clients of a second run would need their ports.
   await compare('KiB a relay', 1, memory, (kib) => kib, (kib) => `${kib.toFixed(1)} KiB a relay`);
 }

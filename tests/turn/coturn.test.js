@@ -1,4 +1,4 @@
-/** Our credentials at a server that isn't ours: a real coturn with the same secret. */
+/** entremise's credentials at a real coturn with the same secret. */
 
 import { after, before, describe, test } from 'node:test';
 

@@ -1,4 +1,4 @@
-/** A server that relays, and a peer who echoes, on one address of this host. */
+/** A server that relays, and a peer that echoes, on one address of this host. */
 
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -21,9 +21,9 @@ export class Site {
   #server;
   #echo;
   secret = SECRET;
-  /** Where it listens over UDP and TCP for nothing but STUN and TURN. @type {Address} */
+  /** Its port for STUN and TURN alone, over UDP and TCP. @type {Address} */
   turn;
-  /** Where the page is, and TURN on the same port. @type {Address} */
+  /** The page's port, which serves TURN too. @type {Address} */
   page;
   /** @type {Address} */
   peer;
@@ -83,7 +83,7 @@ export class Site {
 }
 
 /**
- * What `GET /ice` gives for the first TURN server in its list.
+ * The credentials of the first TURN server in the answer to `GET /ice`.
  *
  * @param {Server} server
  */

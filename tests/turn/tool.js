@@ -1,4 +1,4 @@
-/** coturn's tools, run as they are: others wrote them, so they don't share our misunderstandings. */
+/** coturn's tools, unchanged: they are written independently, so they don't share entremise's mistakes. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,7 +9,7 @@ import { program } from '../browser/coturn.js';
 import { until, within } from '../browser/deadline.js';
 import { freePort } from '../browser/port.js';
 
-/** What still runs when the tests are interrupted. @type {Set<import('node:child_process').ChildProcess>} */
+/** Processes to end when the tests are interrupted. @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
@@ -18,9 +18,9 @@ const PATIENCE = 45;
 
 export class Tool {
   #child;
-  /** With all that it had to say. */
+  /** Resolves once the process has ended and its output is complete. */
   #end;
-  /** What it has said. */
+  /** Its output so far. */
   log = '';
 
   /** @param {import('node:child_process').ChildProcess} child */
@@ -32,10 +32,11 @@ export class Tool {
     for (const output of [child.stdout, child.stderr]) output?.setEncoding('utf8').on('data', (text) => void (this.log += text));
   }
 
-  /** @param {string} name @param {string[]} args */
-  static async start(name, args) {
-    const { path, env } = await program(name);
-    return new Tool(spawn(path, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  /** @param {string} name @param {string[]} args @param {string[]} [through] a command that runs it elsewhere */
+  static async start(name, args, through = []) {
+    const { path, env } = program(name);
+    const [command = path, ...words] = [...through, path, ...args];
+    return new Tool(spawn(command, words, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
   }
 
   get hasEnded() {
@@ -58,7 +59,7 @@ export class Tool {
   }
 }
 
-/** A peer on the other side of a relay, who sends back whatever comes. */
+/** A peer on the other side of a relay, which sends back each datagram. */
 export class Echo {
   #tool;
   port;
@@ -76,7 +77,7 @@ export class Echo {
     const socket = createSocket(ip.includes(':') ? 'udp6' : 'udp4');
     let isHeard = false;
     socket.on('message', () => void (isHeard = true));
-    // Until it listens, the kernel says so.
+    // Until it listens, the kernel answers with an error.
     socket.on('error', () => {});
     try {
       await until(10, 'the peer to echo', () => tool.log, async () => {

@@ -1,4 +1,4 @@
-/** The embedded server, as coturn's tools see it. */
+/** The embedded TURN server, tested with coturn's tools. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -94,11 +94,11 @@ describe('clients of all kinds', { concurrency: true }, () => {
 const BINDING_SUCCESS = 0x0101;
 
 /**
- * The first bytes of the answer to a Binding request. turnutils_uclient trusts any certificate, whatever its -E says, so this
- * is ours.
+ * The first bytes of the answer to a Binding request. turnutils_uclient accepts any certificate, whatever its -E says, so
+ * this is a client of the test's own.
  *
  * @param {import('./client.js').Address} server
- * @param {Buffer} ca the only one to trust
+ * @param {Buffer} ca the only authority to trust
  * @returns {Promise<Buffer>}
  */
 async function askOverTls({ ip, port }, ca) {

@@ -5,29 +5,29 @@ use super::member::{Member, join};
 use super::table::{Row, Table};
 use super::{cpu, median, micros_each};
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::server::Server;
-use crate::site::Pair;
 
-/// Rooms that each asks for.
+/// Rooms that each peer asks for.
 const ROOMS: usize = 1000;
 
-/// As many at once.
+/// Rooms that are asked for in one write.
 const BATCH: usize = 100;
 
-/// Rooms that the server gives to a peer, where it is told nothing else.
+/// Rooms that the server gives to a peer by default.
 const USUAL: usize = 16;
 
-/// How many ask, one after the other: alone, one would tell little.
+/// How many peers ask, one after the other: the figures of one peer would be noise.
 const ASKERS: u32 = 20;
 
 static GENEROUS: Flagged = Flagged(&["--heartbeat=3600", "--rooms-per-peer=1000"]);
 static USUALLY: Flagged = Flagged(&["--heartbeat=3600"]);
 
-/// All of them.
+/// The table of all these costs.
 pub(super) async fn table(pair: &Pair, core: Core) -> Table {
     eprintln!("a peer that asks for {ROOMS} rooms …");
     let (generous, usual) = (Server::start(&GENEROUS, pair, core), Server::start(&USUALLY, pair, core));
-    // The first pay for what all share.
+    // The first peers allocate what all share.
     ask_all(&generous, ROOMS, ROOMS).await;
     let none = ask_all(&generous, ROOMS, 0).await;
     let half = ask_all(&generous, ROOMS, ROOMS / 2).await;
@@ -41,7 +41,12 @@ pub(super) async fn table(pair: &Pair, core: Core) -> Table {
         title: "A peer that asks for 1,000 rooms".to_owned(),
         head: vec!["at first".to_owned(), "at last".to_owned()],
         rows: vec![
-            row("A join, with `--rooms-per-peer=1000`", all.answers[0], last(&all), "a set and a map take one more"),
+            row(
+                "A join, with `--rooms-per-peer=1000`",
+                all.answers[0],
+                last(&all),
+                "a set and a map have one entry more",
+            ),
             row("A refusal, with the limit of 16", refused.answers[1], last(&refused), "a count is compared"),
             row(
                 "A room left by a goodbye",
@@ -53,19 +58,19 @@ pub(super) async fn table(pair: &Pair, core: Core) -> Table {
         note: format!(
             "{ASKERS} ask one after the other, each for rooms of its own, {BATCH} in one write, and leave. Of the joins the \
              first and the last hundred are compared, of the refusals, which begin in the first, the second and the last. A goodbye without rooms takes {:.0} µs, and one \
-             with 1,000 {:.0} µs, in which its core serves nobody else.",
+             with 1,000 {:.0} µs, in which its core does nothing else.",
             none.goodbye, all.goodbye
         ),
     }
 }
 
-/// What an answer costs, in each batch, and what a goodbye.
+/// What an answer costs, in each batch, and what a goodbye costs.
 struct Figures {
     answers: Vec<f64>,
     goodbye: f64,
 }
 
-/// All ask for so many rooms, and are given as many as the limit says.
+/// Each peer asks for so many rooms, and gets as many as the limit says.
 async fn ask_all(server: &Server, limit: usize, rooms: usize) -> Figures {
     let (mut answers, mut goodbyes) = (vec![Vec::new(); rooms / BATCH], Vec::new());
     for (number, mut asker) in Member::connect(&server.site, ASKERS).await.into_iter().enumerate() {
@@ -82,7 +87,7 @@ async fn ask_all(server: &Server, limit: usize, rooms: usize) -> Figures {
     Figures { answers: answers.into_iter().map(median).collect(), goodbye: median(goodbyes) }
 }
 
-/// Of these rooms it is let into the first ones, which are empty.
+/// The peer is let into the first ones of these rooms, which are empty, and refused the others.
 async fn ask(asker: &mut Member, names: &[String], granted: usize) {
     asker.say(names.iter().map(|name| join(name))).await;
     for (place, name) in names.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! What it costs that others are here: the same few do the same among few and among many. And what it costs when all of
-//! many say something in turn.
+//! What other connected peers cost: the same few peers do the same among few and among many. And what a message costs
+//! when all peers send in turn.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use super::table::{Row, Table};
 use super::{Plan, cpu, least, micros_each};
 use crate::affinity::Core;
 use crate::message::{Kind, now};
+use crate::pair::Pair;
 use crate::peer::Peer;
 use crate::phase::{busy, idle, paced};
 use crate::server::Server;
-use crate::site::Pair;
 use crate::table::grouped;
 
-/// Nobody reads for those who do nothing, so nobody would answer a ping: there is none before it is over. What pings cost
-/// is [`presence`](super::presence).
+/// No task reads the sockets of idle peers, so a ping would stay unanswered: the interval is longer than the run.
+/// [`presence`](super::presence) measures what pings cost.
 static SERVER: Flagged = Flagged(&["--heartbeat=3600"]);
 
-/// In pairs.
+/// Busy peers, in pairs.
 const BUSY: usize = 10;
 
-/// Who come and go while the others are here.
+/// Peers that connect and leave while the others are connected.
 pub(super) const PASSERS_BY: u32 = 500;
 
-/// So few that the memory which they leave behind is soon used up.
+/// So few that the memory which they free is soon used again.
 const WARM_UP: u32 = 16;
 
-/// With fewer, memory shows the allocator's steps.
+/// With fewer peers, resident memory shows the steps in which the allocator grows.
 const ENOUGH_FOR_MEMORY: u32 = 100;
 
-/// Of whom peers before and after have other numbers.
+/// The number of the first of them: no other peer has a number from here on.
 const FIRST_PASSER_BY: u32 = 1_000_000;
 
-/// At one size.
+/// The costs at one size.
 struct Figures {
     kib: Option<f64>,
     connect: f64,
@@ -44,7 +44,7 @@ struct Figures {
     waited: f64,
 }
 
-/// At all sizes.
+/// The costs at all sizes.
 pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan, cores: &str) -> Table {
     let mut all = Vec::new();
     for size in plan.crowds {
@@ -62,21 +62,21 @@ pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan, cores: &str) -> 
         title: format!("Connected peers, with {cores} for the server"),
         head: plan.crowds.iter().map(|size| format!("{} peers", grouped(&size.to_string()))).collect(),
         rows: vec![
-            row("Memory for each", "KiB", |it| it.kib, "nothing is kept that grows with others"),
+            row("Memory for each", "KiB", |it| it.kib, "a peer holds nothing that grows with the number of peers"),
             row(
                 "A connect: TCP, TLS, WebSocket",
                 "µs",
                 |it| Some(it.connect),
                 "the handshake's public keys are most of it",
             ),
-            row("A goodbye", "µs", |it| Some(it.goodbye), "its rooms and others are not searched"),
+            row("A goodbye", "µs", |it| Some(it.goodbye), "neither rooms nor other peers are searched"),
             row("A message, 5 busy pairs flat out", "µs", |it| Some(it.flat_out), "the others are not touched"),
             row("A message, 5 pairs at 2,000 messages/s", "µs", |it| Some(it.paced), "the others are not touched"),
             row(
                 "A message, all peers in turn",
                 "µs",
                 |it| Some(it.in_turn),
-                "what the server and the kernel know of a peer has left the caches meanwhile",
+                "the state of a peer, in the server and in the kernel, has left the caches meanwhile",
             ),
         ],
         note: format!(
@@ -90,7 +90,7 @@ pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan, cores: &str) -> 
 
 async fn measure(pair: &Pair, core: Core, size: u32, plan: &Plan) -> Figures {
     let server = Server::start(&SERVER, pair, core);
-    // The first pay for what all share.
+    // The first peers allocate what all share.
     pass_by(&server, WARM_UP).await;
     let kib = server.resident_kib();
     let mut peers = idle::connect(&server, 0..size).await;
@@ -116,7 +116,7 @@ async fn measure(pair: &Pair, core: Core, size: u32, plan: &Plan) -> Figures {
     Figures { kib, connect, goodbye, flat_out, paced, in_turn, waited }
 }
 
-/// So many come and go: what a connect costs, and what a goodbye.
+/// So many peers connect and leave: what a connect costs, and what a goodbye costs.
 async fn pass_by(server: &Server, count: u32) -> [f64; 2] {
     let before = cpu(server).await;
     let passers_by = idle::connect(server, FIRST_PASSER_BY..FIRST_PASSER_BY + count).await;
@@ -128,7 +128,7 @@ async fn pass_by(server: &Server, count: u32) -> [f64; 2] {
     [connect, micros_each(server, before, count).await]
 }
 
-/// Ten at a time, each says something to its partner, as often as it takes for so many messages: what one of them costs.
+/// Ten peers at a time, each sends a message to its partner, until there were so many: what a message costs.
 async fn in_turn(server: &Server, peers: &mut [Peer], messages: u32) -> f64 {
     let turns = (messages as usize).div_ceil(peers.len());
     let before = cpu(server).await;

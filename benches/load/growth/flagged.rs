@@ -1,12 +1,12 @@
-//! Ours as elsewhere, with more flags.
+//! entremise as in the other benches, with more flags.
 
 use std::process::Command;
 
 use crate::message::Kind;
+use crate::pair::Pair;
 use crate::rival::{Entremise, Frame, Rival};
-use crate::site::Pair;
 
-/// These flags besides the usual ones.
+/// The flags besides the usual ones.
 pub(super) struct Flagged(pub(super) &'static [&'static str]);
 
 impl Rival for Flagged {

@@ -1,11 +1,11 @@
-//! What threads cost each other that meet at one lock. The hub without sockets: one addressee or one room for all threads,
-//! and for comparison addressees and rooms that are spread over all of its maps.
+//! What contention for one lock costs. The hub without sockets: one addressee or one room for all threads, and for
+//! comparison addressees and rooms that are spread over all of its maps.
 
 use std::sync::{Arc, Barrier};
 use std::thread::{available_parallelism, scope};
 use std::time::{Duration, Instant};
 
-use entremise::hub::{AllowanceLimits, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use entremise::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::decode;
 
 use super::member::{join, leave, message};
@@ -31,7 +31,7 @@ const MANY: usize = 200;
 const MEMBERS: usize = 10;
 const CROWD: usize = 500;
 
-/// What a thread does again and again.
+/// The step that a thread repeats.
 type Step = Box<dyn FnMut() + Send>;
 
 /// Each case once with one thread and once with two.
@@ -50,10 +50,10 @@ pub(super) fn table(plan: &Plan) -> Table {
     };
     let cases = [
         row("A message to one of many", to_many, "the maps' shards have locks of their own"),
-        row("A message to one whom both talk to", to_one, "one mailbox: its counters and locks move from core to core"),
+        row("A message to one that both send to", to_one, "one mailbox: its counters and locks move from core to core"),
         row("A message in one of many rooms of 10", in_rooms, "as with one of many"),
         row("A message in one room of 10 where both talk", in_one_room, "ten mailboxes move from core to core"),
-        row("A join and a leave of one of many rooms of 10", through_rooms, "now and then both meet at a shard"),
+        row("A join and a leave of one of many rooms of 10", through_rooms, "sometimes both need the same shard"),
         row(
             "A join and a leave of one room of 10 that both enter",
             through_one_room,
@@ -77,7 +77,7 @@ pub(super) fn table(plan: &Plan) -> Table {
     }
 }
 
-/// What two threads do together: spread, and hot.
+/// The steps of two threads in a second: spread over many locks, and at one lock.
 fn note(cases: &[Row]) -> String {
     let per_second = |row: &Row| row.costs[1].map_or(f64::NAN, |cost| 2e9 / cost);
     let ratios = cases.chunks_exact(2).map(|pair| {
@@ -85,8 +85,8 @@ fn note(cases: &[Row]) -> String {
         format!("{} and {} ({:.2}×)", readable(spread), readable(hot), hot / spread)
     });
     format!(
-        "A thread's time, without sockets; what is told is taken out of the mailboxes too. Where both meet at one lock, \
-         2× would mean that the second thread adds nothing. Together they do in a second, spread and hot: {}.",
+        "A thread's time, without sockets; taking the messages out of the mailboxes is included. Where both need one lock, \
+        2× would mean that the second thread adds nothing. Steps of both in a second, spread and at one lock: {}.",
         ratios.collect::<Vec<_>>().join("; ")
     )
 }
@@ -96,7 +96,7 @@ fn cost(rounds: usize, length: Duration, steps: impl Fn(&Arc<Hub>) -> (Vec<Step>
     median((0..rounds).map(|_| run(steps(&Hub::new(LIMITS)), length)).collect())
 }
 
-/// Each step on a thread of its own for so long. The last one is there to be in the way.
+/// Runs each step on a thread of its own for so long. The last step is only there to contend for the lock.
 fn run((steps, beside): (Vec<Step>, Option<Step>), length: Duration) -> f64 {
     let watched = steps.len();
     let steps: Vec<Step> = steps.into_iter().chain(beside).collect();
@@ -202,13 +202,13 @@ fn through_a_crowd(hub: &Arc<Hub>) -> Step {
     })
 }
 
-/// A step that is told which of the many has its turn.
+/// A step whose argument is the index of the addressee or room whose turn it is.
 fn in_turn(mut step: impl FnMut(usize) + Send + 'static) -> Step {
     let mut turns = (0..MANY).cycle();
     Box::new(move || turns.next().into_iter().for_each(&mut step))
 }
 
-/// A room, and who is always in it.
+/// A room, and the members that stay in it.
 struct Room {
     members: Vec<Session>,
     join: String,
@@ -231,19 +231,19 @@ impl Room {
         room
     }
 
-    /// A member says something to all others.
+    /// A member sends a message to all others.
     fn talk(&self, speaker: usize) {
         say(&self.members[speaker], &self.message);
     }
 
-    /// Somebody comes in and leaves again.
+    /// A guest joins and leaves again.
     fn pass(&self, guest: &Session) {
         say(guest, &self.join);
         say(guest, &self.leave);
         take(guest);
     }
 
-    /// Takes what the members were told; how much that is.
+    /// Takes the frames out of all members' mailboxes, and returns their number.
     fn take(&self) -> usize {
         self.members.iter().map(take).sum()
     }
@@ -257,21 +257,22 @@ fn peers(hub: &Arc<Hub>, count: usize) -> Vec<Session> {
     (0..count).map(|_| open(hub)).collect()
 }
 
-/// What a client says.
+/// Decodes a client's frame, and obeys it.
 fn say(session: &Session, frame: &str) {
     let request = decode(frame).expect("a message");
     let place = session.place().expect("its queue has room");
-    session.obey(request, place, Vec::new).expect("nothing is refused");
+    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, Instant::now(), Vec::new);
+    assert_eq!(verdict.refused, None);
 }
 
-/// Takes what the session's connection would write; how many frames that is.
+/// Takes the frames that the session's connection would write, and returns their number.
 fn take(session: &Session) -> usize {
     let taken = std::iter::from_fn(|| session.try_next()).count();
     session.written();
     taken
 }
 
-/// To this peer.
+/// A candidate's frame to this peer.
 fn candidate(to: &Session) -> String {
     format!(r#"{{"type":"candidate","to":"{}","candidate":{}}}"#, to.id(), payload())
 }

@@ -1,4 +1,4 @@
-//! A client that is in rooms. It compares what it is told, word by word, with what it should be told.
+//! A client that is in rooms. It compares each frame that it receives, byte by byte, with the frame that is due.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// One after the other.
+    /// Connects so many, one after the other.
     pub(super) async fn connect(site: &Site, count: u32) -> Vec<Self> {
         let mut members = Vec::new();
         for number in 0..count {
@@ -38,7 +38,7 @@ impl Member {
         assert_eq!(self.next().await.as_str(), expected, "the next frame of {}", self.id);
     }
 
-    /// The next frame has to be the answer to a join. Who is in that room already, in the order of their ids.
+    /// The next frame has to be the answer to a join. Returns the ids of those in that room already, sorted.
     pub(super) async fn hear_roster(&mut self, room: &str) -> Vec<String> {
         let frame = self.next().await;
         let joined: Joined = serde_json::from_str(&frame).unwrap_or_else(|_| panic!("{frame} is no roster"));
@@ -48,7 +48,7 @@ impl Member {
         peers
     }
 
-    /// The next frame has to refuse what was asked for about this room.
+    /// The next frame has to be an error with this code about this room.
     pub(super) async fn hear_refusal(&mut self, code: &str, room: &str) {
         let frame = self.next().await;
         let refused: Refused = serde_json::from_str(&frame).unwrap_or_else(|_| panic!("{frame} is no refusal"));
@@ -61,7 +61,7 @@ impl Member {
         text
     }
 
-    /// Says goodbye, and waits for the server's.
+    /// Sends a close frame, and waits for the server's.
     pub(super) async fn close(self) {
         peer::close(self.socket).await;
     }

@@ -1,8 +1,8 @@
-//! What becomes of our costs as peers, rooms and their members become many: `make growth`, or `make growth QUICK=1`.
+//! How the server's costs grow with the number of peers, rooms and members: `make growth`, or `make growth QUICK=1`.
 //!
-//! A cost is that of one: of one message, one peer, one copy. So a cost that stays the same is work that grows as fast as
-//! there is more to do, and nothing should grow faster. As elsewhere in this program the server has a core, the load
-//! another, and every message is verified.
+//! A cost is that of one message, one peer or one copy. A cost that stays the same means that the work is proportional to
+//! their number, and no work should grow faster. As elsewhere in this program the server has a core, the load another, and
+//! every message is verified.
 //!
 //! Prints tables, and writes them as `growth.md` into the folder that is named.
 
@@ -19,11 +19,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::server::Server;
-use crate::site::Pair;
 use table::Table;
 
-/// How many there are of whom, and how long they are watched.
+/// How many peers there are, and for how long they are measured.
 struct Plan {
     /// Connected peers.
     crowds: [u32; 3],
@@ -31,9 +31,9 @@ struct Plan {
     rooms: [usize; 3],
     /// How often each figure is taken.
     rounds: usize,
-    /// Of busy peers, in each round.
+    /// How long busy peers are measured in each round.
     phase: Duration,
-    /// That are sent by each round where peers are counted by messages, at least.
+    /// The least number of messages in each round of a phase that ends by number and not by time.
     messages: u32,
 }
 
@@ -50,7 +50,7 @@ impl Plan {
         Self { crowds: [10, 100, 1000], rounds: 1, phase: Duration::from_millis(500), messages: 2000, ..Self::WHOLE };
 }
 
-/// Told `quick` or `whole`, if anything, and a folder, if any.
+/// Its arguments: `quick` or `whole` (the default), and a folder, both optional.
 pub(crate) fn measure(arguments: &[String]) {
     let (plan, folder) = match arguments {
         [quick, folder @ ..] if quick == "quick" => (&Plan::QUICK, folder),
@@ -70,14 +70,14 @@ pub(crate) fn measure(arguments: &[String]) {
 
 /// A socket for each peer here, and as many in the server, which raises its own limit.
 fn allow_files(peers: u32) {
-    // Connections that come and go, and what else this program has open.
+    // Connections that are opened and closed meanwhile, and other open files of this program.
     let needed = u64::from(peers + crowd::PASSERS_BY + 128);
     let allowed = rlimit::increase_nofile_limit(needed).expect("Linux");
     assert!(allowed >= needed, "{peers} peers need {needed} open files, and {allowed} are allowed: ulimit -Hn");
 }
 
 fn tables(plan: &Plan) -> Vec<Table> {
-    // First: it needs more than the load's core.
+    // This table is the first, because it needs more than the load's core.
     let locks = lock::table(plan);
     let pair = Pair::new();
     let [for_server, for_load] = Core::two();
@@ -98,16 +98,16 @@ fn tables(plan: &Plan) -> Vec<Table> {
     vec![crowds, two_cores, rooms, askers, locks]
 }
 
-/// How long the server may go on with what it has answered already.
+/// How long the server may still work on what it has answered already.
 const AFTERMATH: Duration = Duration::from_millis(10);
 
-/// The server's CPU time, once it has come to rest.
+/// The server's CPU time, once the server is idle.
 async fn cpu(server: &Server) -> Duration {
     tokio::time::sleep(AFTERMATH).await;
     server.cpu()
 }
 
-/// The microseconds of CPU time for one, of so many since then.
+/// The microseconds of CPU time since then, divided by this number.
 async fn micros_each(server: &Server, before: Duration, count: usize) -> f64 {
     let spent = cpu(server).await.saturating_sub(before);
     #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
@@ -115,12 +115,12 @@ async fn micros_each(server: &Server, before: Duration, count: usize) -> f64 {
     spent.as_secs_f64() * 1e6 / count
 }
 
-/// The least: what others do on this machine only adds to it.
+/// The least figure: other work on this machine can only add to it.
 fn least(figures: Vec<f64>) -> f64 {
     figures.into_iter().fold(f64::INFINITY, f64::min)
 }
 
-/// The one in the middle, where luck can take away too.
+/// The median, for figures that noise can also make smaller.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     figures[figures.len() / 2]

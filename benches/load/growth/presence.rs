@@ -1,4 +1,4 @@
-//! What an idle peer costs as time passes: the server's pings, and its answers.
+//! What an idle peer costs over time: the server's pings, and the peer's answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,11 +12,11 @@ use super::flagged::Flagged;
 use super::table::Row;
 use super::{Plan, cpu, micros_each};
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::peer::{Socket, open};
 use crate::server::Server;
-use crate::site::Pair;
 
-/// As in [`SERVER`]: every peer is pinged so often, which is five times as often as usual.
+/// The interval of pings, as in [`SERVER`]: a fifth of the usual one.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 static SERVER: Flagged = Flagged(&["--heartbeat=5"]);
@@ -24,7 +24,7 @@ static SERVER: Flagged = Flagged(&["--heartbeat=5"]);
 /// How many connect at once.
 const AT_ONCE: u32 = 16;
 
-/// What one heartbeat costs, at each size but the smallest, whose few would tell nothing.
+/// What one heartbeat costs, at each size but the smallest: its few heartbeats are below the noise.
 pub(super) async fn row(pair: &Pair, core: Core, plan: &Plan) -> Row {
     let mut costs = vec![None];
     for size in &plan.crowds[1..] {
@@ -43,7 +43,7 @@ async fn measure(pair: &Pair, core: Core, size: u32) -> f64 {
     let server = Server::start(&SERVER, pair, core);
     let pings = Arc::new(AtomicUsize::new(0));
     let mut here = JoinSet::new();
-    // They answer from the moment that they are here: the first are pinged before the last have come.
+    // Each peer answers from its connect on: the first are pinged before the last have connected.
     for first in (0..size).step_by(AT_ONCE as usize) {
         let coming = (first..size.min(first + AT_ONCE)).map(|number| open(&server.site, number));
         for (socket, _) in futures_util::future::join_all(coming).await {
@@ -53,7 +53,7 @@ async fn measure(pair: &Pair, core: Core, size: u32) -> f64 {
     let (before, counted) = (cpu(&server).await, pings.load(Ordering::Relaxed));
     tokio::time::sleep(HEARTBEAT).await;
     let pings = pings.load(Ordering::Relaxed) - counted;
-    assert!(here.try_join_next().is_none(), "everybody is still here");
+    assert!(here.try_join_next().is_none(), "all peers are still connected");
     assert!(pings > size as usize / 2, "{pings} of {size} were pinged");
     micros_each(&server, before, pings).await
 }
@@ -61,7 +61,7 @@ async fn measure(pair: &Pair, core: Core, size: u32) -> f64 {
 /// Counts the pings: the socket answers them.
 async fn answer(mut socket: Socket, pings: Arc<AtomicUsize>) {
     while let Some(Ok(frame)) = socket.next().await {
-        assert!(matches!(frame, Message::Ping(_)), "nobody has anything else to say");
+        assert!(matches!(frame, Message::Ping(_)), "no frame comes but pings");
         pings.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,5 @@
-//! What members of a room cost each other: the more there are, the more are told of everything, and each of these copies
-//! should cost the same.
+//! What members of a room cost each other: every message and announcement is copied to each other member, and each of
+//! these copies should cost the same in a large room as in a small one.
 
 use super::flagged::Flagged;
 use super::member::{Member, join, leave, left, message, message_from, peer_joined};
@@ -7,23 +7,23 @@ use super::table::{Row, Table};
 use super::{Plan, cpu, micros_each};
 use crate::affinity::Core;
 use crate::message::{Kind, Stamp};
+use crate::pair::Pair;
 use crate::server::Server;
-use crate::site::Pair;
 use crate::table::grouped;
 
-/// Members, of all rooms together: whatever a room's size, as many are told of something at the same time.
+/// Members of all rooms together: the same number at each size of room.
 const MEMBERS: u32 = 1000;
 
 static SERVER: Flagged = Flagged(&["--heartbeat=3600", "--peers-per-room=1000"]);
 
-/// At one size.
+/// The costs at one size.
 struct Figures {
     alone: f64,
     told: f64,
     copy: f64,
 }
 
-/// At all sizes.
+/// The costs at all sizes.
 pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan) -> Table {
     let mut all = Vec::new();
     for size in plan.rooms {
@@ -42,7 +42,7 @@ pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan) -> Table {
         rows: vec![
             row("A join of an empty room", |it| it.alone, "the same in all three: it shows the noise"),
             row(
-                "A told `peer-joined`",
+                "A copy of `peer-joined`",
                 |it| it.told,
                 "an id in the newcomer's roster is part of it; in large rooms, members have left the caches by the next join",
             ),
@@ -64,7 +64,7 @@ pub(super) async fn table(pair: &Pair, core: Core, plan: &Plan) -> Table {
 async fn measure(pair: &Pair, core: Core, size: usize, plan: &Plan) -> Figures {
     let server = Server::start(&SERVER, pair, core);
     let mut members = Member::connect(&server.site, MEMBERS).await;
-    // Those before the last pay for what all share.
+    // The rounds before the last allocate what all share.
     let mut alone = 0.0;
     for _ in 0..2 {
         alone = join_alone(&server, &mut members).await;
@@ -93,7 +93,7 @@ async fn join_alone(server: &Server, members: &mut [Member]) -> f64 {
     cost
 }
 
-/// All join rooms of this size: what a join costs, and all that it brings.
+/// All join rooms of this size: what a join costs, with its announcements.
 async fn fill(server: &Server, members: &mut [Member], size: usize) -> f64 {
     let before = cpu(server).await;
     for (number, members) in members.chunks_mut(size).enumerate() {
@@ -117,7 +117,7 @@ async fn enter(newcomer: &mut Member, there: &mut [Member], room: &str) {
     }
 }
 
-/// In each room one member after the other speaks, so many times: what a copy costs.
+/// In each room one member after the other sends a message, so many times: what a copy costs.
 async fn talk(server: &Server, members: &mut [Member], size: usize, times: u32) -> f64 {
     let before = cpu(server).await;
     let mut copies = 0;

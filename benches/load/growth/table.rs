@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use crate::table::{processor, readable, said};
 
-/// What the same costs at different sizes.
+/// Costs of the same thing at different sizes.
 pub(super) struct Table {
     pub(super) title: String,
     /// The sizes, the largest last.
     pub(super) head: Vec<String>,
     pub(super) rows: Vec<Row>,
-    /// What has to be known to read it.
+    /// Text below the table: what its figures mean.
     pub(super) note: String,
 }
 
-/// What one of something costs.
+/// A line of the table: the cost of one thing.
 pub(super) struct Row {
     pub(super) what: &'static str,
     pub(super) unit: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct Row {
 const SUSPICIOUS: f64 = 1.5;
 
 impl Table {
-    /// One that says why it is empty.
+    /// A table without rows, whose note says why.
     pub(super) fn without(title: &str, note: &str) -> Self {
         Self { title: title.to_owned(), head: Vec::new(), rows: Vec::new(), note: note.to_owned() }
     }
@@ -65,7 +65,7 @@ impl Row {
     }
 }
 
-/// All of them, and which costs grow.
+/// All tables, with a list of the costs that grow.
 pub(super) fn markdown(tables: &[Table]) -> String {
     let mut text = "# Growth: what one costs, the more there are\n\n".to_owned();
     for table in tables {

@@ -1,4 +1,4 @@
-//! Pairs that talk as fast as the server lets them: whoever hears a message says the next one.
+//! Pairs that talk as fast as the server lets them: each message that a peer receives is followed by one that it sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use crate::peer::{LOST, Peer};
 use crate::server::Server;
 
 /// Messages of each peer that are on their way at any time. Few, as browsers' candidates come in handfuls: the more there
-/// are, the more of them every server takes and gives at once, and the less their costs differ.
+/// are, the more of them every server reads and writes at once, and the less their costs differ.
 const ON_THE_WAY: u64 = 4;
 
-/// Until compilers of hot code and allocators have found their level, as a part of the phase.
+/// The part of the phase before the measurement, in which Node compiles the busy code and allocators grow.
 const WARM_UP: u32 = 4;
 
 /// Messages per second of the server's CPU time.
@@ -36,7 +36,7 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Dura
     rate
 }
 
-/// Hears what is still on its way. Only when nobody says more: what came late would be the next phase's.
+/// Receives the messages that are still on their way, once no peer sends more: else they would arrive in the next phase.
 async fn catch_up((place, mut peer): (usize, Peer)) -> (usize, Peer) {
     while !peer.has_heard_all() {
         peer.hear().await;
@@ -44,7 +44,7 @@ async fn catch_up((place, mut peer): (usize, Peer)) -> (usize, Peer) {
     (place, peer)
 }
 
-/// Partners stay side by side.
+/// Keeps the order, so that partners are neighbours.
 pub(super) async fn in_order<T: 'static>(tasks: JoinSet<(usize, T)>) -> Vec<T> {
     let mut done = tokio::time::timeout(LOST, tasks.join_all()).await.expect("all that was said arrives");
     done.sort_unstable_by_key(|(place, _)| *place);

@@ -1,4 +1,4 @@
-//! Whole calls: two connect, one offers, the other answers, both have 20 candidates, and both go.
+//! Whole calls: two peers connect, one offers, the other answers, both send 20 candidates, and both leave.
 
 use tokio::task::JoinSet;
 
@@ -8,13 +8,13 @@ use crate::peer::Peer;
 use crate::server::Server;
 use crate::site::Site;
 
-/// How many are called at the same time.
+/// Calls at the same time.
 const AT_ONCE: u32 = 8;
 
 /// No phase before has peers of these numbers.
 const FIRST: u32 = 1_000_000;
 
-/// So many calls per second of the server's CPU time.
+/// Calls per second of the server's CPU time.
 pub(crate) async fn measure(server: &Server, count: u32) -> f64 {
     let cpu = server.cpu();
     let mut lines = JoinSet::new();
@@ -37,7 +37,7 @@ async fn whole_call(site: &Site, number: u32) {
     tokio::join!(caller.close(), other.close());
 }
 
-/// A browser has its candidates within moments of its description.
+/// Description and candidates in one write: a browser has its candidates a few milliseconds after its description.
 pub(crate) async fn call(caller: &mut Peer, other: &mut Peer) {
     describe(caller, Kind::Offer).await;
     other.hear_many(1 + CANDIDATES).await;

@@ -1,4 +1,4 @@
-//! What bystanders notice while one peer floods another that does not read.
+//! The latency of other pairs (bystanders) while one peer floods another that does not read.
 
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use super::{Flood, paced};
 use crate::peer::Peer;
 use crate::server::Server;
 
-/// Of the bystanders together.
+/// Messages per second of all bystanders together.
 const PER_SECOND: u64 = 1000;
 
-/// No phase before has peers of these numbers.
+/// The flooder's number, and the next is the stalled peer's: no other phase has these numbers.
 const FLOODER: u32 = 2_000_000;
 
-/// As many times a phase: half as many messages, and the first of each part find the flood in their way to begin.
+/// The length in phases. It is three because there are half as many messages as in a paced phase, and because the flood
+/// begins during the first ones of each part.
 const PHASES: u32 = 3;
 
-/// The same for both, without the flood and with it.
+/// Measures the bystanders without the flood and with it.
 pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Duration) -> Flood {
     let length = PHASES * length;
     let calm = paced::latencies(server, peers, PER_SECOND, length).await.p99;
@@ -37,7 +38,7 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Dura
     Flood { calm, flooded: under_it }
 }
 
-/// As fast as the server takes it, until told to stop or thrown out.
+/// Sends as fast as the server reads, until stopped or disconnected.
 async fn flood(flooder: &mut Peer, stop: &CancellationToken) {
     let flooding = async {
         while flooder.flood().await {

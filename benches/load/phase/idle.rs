@@ -1,4 +1,4 @@
-//! What peers cost that do nothing, and what it costs to let them in.
+//! What idle peers cost, and what their connects cost.
 
 use tokio::task::JoinSet;
 
@@ -7,10 +7,10 @@ use super::per_second;
 use crate::peer::Peer;
 use crate::server::Server;
 
-/// How many connect at once: a page after a restart, not a benchmark of backlogs.
+/// How many connect at once: as the users of a page do after a restart. The listener's backlog is not measured.
 const AT_ONCE: usize = 16;
 
-/// Everybody, in pairs that have called each other.
+/// All peers, in pairs that have called each other.
 pub(crate) struct Crowd {
     pub(crate) peers: Vec<Peer>,
     pub(crate) kib_fresh: f64,
@@ -18,9 +18,9 @@ pub(crate) struct Crowd {
     pub(crate) connects: f64,
 }
 
-/// Connects so many, and lets every two call.
+/// Connects so many peers, and lets every two call each other.
 pub(crate) async fn measure(server: &Server, count: u32) -> Crowd {
-    // The first call pays for what all share.
+    // The first call allocates what all share.
     let mut first = connect(server, 0..2).await;
     introduce(&mut first);
     call_all(&mut first).await;
@@ -36,7 +36,7 @@ pub(crate) async fn measure(server: &Server, count: u32) -> Crowd {
     Crowd { peers, kib_fresh, kib_called: per_peer(server.resident_kib()), connects }
 }
 
-/// So many peers with these numbers.
+/// Connects the peers with these numbers.
 pub(crate) async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> Vec<Peer> {
     let mut peers = Vec::with_capacity(numbers.len());
     let mut connecting = JoinSet::new();
@@ -51,7 +51,7 @@ pub(crate) async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> V
     peers
 }
 
-/// Each to the next.
+/// Makes every two neighbours partners.
 pub(crate) fn introduce(peers: &mut [Peer]) {
     for pair in peers.chunks_exact_mut(2) {
         let [one, other] = pair else { unreachable!("chunks of two") };

@@ -1,4 +1,4 @@
-//! What is measured, one phase after the other on one server.
+//! The measurements, one phase after the other on one server.
 
 pub(crate) mod busy;
 mod calls;
@@ -9,20 +9,20 @@ pub(crate) mod paced;
 use std::time::Duration;
 
 use crate::affinity::{Awake, Core};
+use crate::pair::Pair;
 use crate::peer::Peer;
 use crate::rival::Rival;
 use crate::server::Server;
-use crate::site::Pair;
 
 use idle::Crowd;
 use paced::Latencies;
 
-/// How much of everything.
+/// How many peers and calls there are, and how long a phase is.
 pub(crate) struct Plan {
     pub(crate) rounds: u32,
-    /// Of the idle.
+    /// Idle peers.
     peers: u32,
-    /// Of the busy, the paced and the bystanders.
+    /// The length of the phases with busy peers, with paced ones and with bystanders.
     phase: Duration,
     calls: u32,
 }
@@ -32,10 +32,10 @@ impl Plan {
     pub(crate) const QUICK: Self = Self { rounds: 1, peers: 200, phase: Duration::from_secs(1), calls: 200 };
 }
 
-/// Of the few that are busy.
+/// Pairs in the smaller phase of busy peers.
 const FEW_PAIRS: usize = 50;
 
-/// What was measured.
+/// The measured figures.
 pub(crate) struct Figures {
     pub(crate) kib_fresh: f64,
     pub(crate) kib_called: f64,
@@ -44,16 +44,16 @@ pub(crate) struct Figures {
     pub(crate) relayed_few: f64,
     pub(crate) relayed_many: f64,
     pub(crate) calls: f64,
-    /// At a steady pace, and its latency.
+    /// At a steady pace, as is the latency below.
     pub(crate) cpu_per_message: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    /// Of bystanders' latency. None: the server waits, and there is no flood.
+    /// The latency of bystanders. None: the server does not read from a peer that floods, so there is no flood.
     pub(crate) flood: Option<Flood>,
     pub(crate) noise: Noise,
 }
 
-/// What others on this machine did to the figures.
+/// How much other work on this machine disturbed the figures.
 pub(crate) struct Noise {
     /// By how much the load was late with its messages, at p99, when latency was measured.
     pub(crate) lateness: Duration,
@@ -68,7 +68,7 @@ pub(crate) struct Flood {
     pub(crate) flooded: Duration,
 }
 
-/// Starts the server on this core and does everything with it.
+/// Starts the server on this core and runs all phases with it.
 pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, plan: &Plan) -> Figures {
     let server = Server::start(rival, pair, core);
     let Crowd { mut peers, kib_fresh, kib_called, connects } = idle::measure(&server, plan.peers).await;
@@ -76,7 +76,7 @@ pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, 
     leave(peers.split_off(2 * FEW_PAIRS)).await;
     let relayed_few = busy::measure(&server, &mut peers, plan.phase).await;
     let cpu_per_message = paced::measure(&server, &mut peers, paced::PER_SECOND, plan.phase).await.cpu_per_message;
-    // For latencies only: it takes nothing from the server, but what a server finds in the core's caches.
+    // For latencies only: its process takes no time from the server, but uses the core's caches.
     let awake = Awake::keep(core);
     let Latencies { p50, p99, lateness } = paced::latencies(&server, &mut peers, paced::PER_SECOND, plan.phase).await;
     let flood = if rival.takes_a_flood() { Some(flood::measure(&server, &mut peers, plan.phase).await) } else { None };
@@ -104,7 +104,7 @@ async fn leave(peers: Vec<Peer>) {
     }
 }
 
-/// So many per second of CPU time.
+/// This number per second of CPU time.
 fn per_second(count: u64, cpu: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
     let count = count as f64;

@@ -1,5 +1,5 @@
-//! Latency in an open loop: messages are due at a steady pace, whatever became of those before, and their time runs from
-//! when they are due. So a server that stalls is charged for everything that it keeps waiting.
+//! Latency in an open loop: messages are due at a steady pace, delivered or not, and their time is measured from when they
+//! are due. So when a server stalls, the figures include the wait of each message that was due meanwhile.
 
 use std::time::Duration;
 
@@ -12,22 +12,21 @@ use crate::message::{Kind, nanoseconds, now};
 use crate::peer::Peer;
 use crate::server::Server;
 
-/// Of all peers together.
+/// Messages per second of all peers together.
 pub(crate) const PER_SECOND: u64 = 2000;
 
 /// Messages that a peer may be late with.
 const ORDERS: usize = 65_536;
 
-/// Parts of a phase, of which the one in the middle counts: what stops the whole machine for some milliseconds, now and
-/// then, is in few of them.
+/// Parts of a phase, whose median counts: a pause of the whole machine for some milliseconds affects few of them.
 const PARTS: u32 = 6;
 
-/// What was seen.
+/// The figures of one part.
 pub(crate) struct Paced {
     pub(crate) cpu_per_message: Duration,
-    /// In nanoseconds.
+    /// Latency, in nanoseconds.
     latency: Histogram<u64>,
-    /// How late we were with a message, in nanoseconds: what the load's core did for others, or was too slow for.
+    /// How late messages were sent, in nanoseconds, because the load's core was busy with other work or too slow.
     lateness: Histogram<u64>,
 }
 
@@ -35,11 +34,11 @@ pub(crate) struct Paced {
 pub(crate) struct Latencies {
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    /// Of the load, at p99.
+    /// Lateness of the load, at p99.
     pub(crate) lateness: Duration,
 }
 
-/// At a steady pace for so long.
+/// Sends at a steady pace for so long.
 pub(crate) async fn latencies(server: &Server, peers: &mut Vec<Peer>, per_second: u64, length: Duration) -> Latencies {
     let mut parts = Vec::new();
     for _ in 0..PARTS {
@@ -57,7 +56,7 @@ pub(crate) async fn latencies(server: &Server, peers: &mut Vec<Peer>, per_second
     }
 }
 
-/// Peers take turns, and each has as many.
+/// Peers take turns, so that each sends the same number of messages.
 pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, per_second: u64, length: Duration) -> Paced {
     let turns = nanoseconds(length) * per_second / 1_000_000_000 / peers.len() as u64;
     let mut talking: JoinSet<(usize, (Peer, Histogram<u64>))> = JoinSet::new();
@@ -79,8 +78,8 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, per_second: 
     Paced { cpu_per_message: spent / count, latency, lateness }
 }
 
-/// Does not sleep between messages: timers are coarser than what is measured, and the core is ours. How late it was with
-/// each.
+/// Orders each message when it is due, and returns how late each order was. It does not sleep between messages: timers are
+/// coarser than the latencies, and the core has no other work.
 async fn pace(orders: &[mpsc::Sender<u64>], turns: u64, per_second: u64) -> Histogram<u64> {
     let mut lateness = histogram();
     let begin = now();
@@ -91,12 +90,12 @@ async fn pace(orders: &[mpsc::Sender<u64>], turns: u64, per_second: u64) -> Hist
             tokio::task::yield_now().await;
         }
         lateness.record(now() - due).expect("any value fits");
-        order.try_send(due).expect("no peer is that late");
+        order.try_send(due).expect("no peer is as late as the channel is long");
     }
     lateness
 }
 
-/// Says so much, each as it is ordered, and hears as much.
+/// Sends so many messages, each as it is ordered, and receives as many.
 async fn talk(mut peer: Peer, mut ordered: mpsc::Receiver<u64>, turns: u64) -> (Peer, Histogram<u64>) {
     let mut latency = histogram();
     let (mut to_say, mut to_hear) = (turns, turns);
@@ -117,5 +116,5 @@ async fn talk(mut peer: Peer, mut ordered: mpsc::Receiver<u64>, turns: u64) -> (
 }
 
 fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are few")
+    Histogram::new(3).expect("three digits are allowed")
 }

@@ -1,4 +1,4 @@
-//! Ours, as it is released: every protection is on, with limits that a load generator does not reach.
+//! entremise as it is released: every protection is on, with limits that a load generator does not reach.
 
 use std::process::Command;
 
@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 
 use super::{Frame, Rival};
 use crate::message::Kind;
-use crate::site::Pair;
+use crate::pair::Pair;
 
 pub(crate) struct Entremise;
 
-/// All peers come from one address, all the time, and talk like hundreds.
+/// Limits far above the load: all peers connect from one address, all the time, and send as much as hundreds would.
 const FLAGS: [&str; 14] = [
     "--max-connections=100000",
     "--max-connections-per-address=100000",

@@ -1,4 +1,4 @@
-//! The servers that are compared: how each is started, and how it is spoken to.
+//! The servers that are compared: how each is started, and the protocol of each.
 
 mod entremise;
 mod peer_server;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::message::Kind;
-use crate::site::Pair;
+use crate::pair::Pair;
 
 pub(crate) use entremise::Entremise;
 pub(crate) use peer_server::PeerServer;
@@ -18,39 +18,39 @@ pub(crate) use tutorial::Tutorial;
 
 /// A server, and the protocol that it speaks over WebSockets.
 pub(crate) trait Rival: Sync {
-    /// For people.
+    /// The name in tables.
     fn name(&self) -> &'static str;
 
-    /// Serves TLS on this port of 127.0.0.1.
+    /// The command that serves TLS on this port of 127.0.0.1.
     fn command(&self, pair: &Pair, port: u16) -> Command;
 
-    /// Where a WebSocket is asked for, query included, by the peer with this number.
+    /// The path of the WebSocket, query included, for the peer with this number.
     fn path(&self, number: u32) -> String;
 
-    /// The frame that says this to the peer with that id.
+    /// The frame with this message for the peer with that id.
     fn encode(&self, to: &str, kind: Kind, payload: &str) -> String;
 
-    /// What a frame of the server's is.
+    /// The meaning of a frame of the server.
     fn decode<'a>(&self, frame: &'a str) -> Frame<'a>;
 
-    /// Whether it goes on reading from who floods a peer that does not read.
+    /// Whether it goes on reading from a peer that floods another that does not read.
     fn takes_a_flood(&self) -> bool {
         true
     }
 }
 
-/// What a server says.
+/// A frame of a server.
 #[derive(Debug)]
 pub(crate) enum Frame<'a> {
-    /// Who the client is; None: who it asked to be, its number.
+    /// The client's id; None: the id that it asked for, its number.
     Welcome(Option<&'a str>),
-    /// Wants this answer.
+    /// Has to be answered by this.
     Ask(&'static str),
-    /// From a peer.
+    /// A message from a peer.
     Relayed { from: &'a str, payload: &'a str },
-    /// A message was not delivered, or the frame makes no sense.
+    /// An error: a message was not delivered, or the frame is not understood.
     Refused,
-    /// Nothing to a peer.
+    /// A frame that is of no interest here.
     Other,
 }
 

@@ -1,4 +1,4 @@
-//! peerjs-server, by its own program. Peers choose their ids; what an id says, it says with a secret of its own.
+//! peerjs-server, by its own program. Peers choose their ids, each with a secret token of its own.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{Frame, Rival, node};
 use crate::message::Kind;
-use crate::site::Pair;
+use crate::pair::Pair;
 
 pub(crate) struct PeerServer;
 

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use super::{Frame, Rival};
 use crate::message::Kind;
+use crate::pair::Pair;
 use crate::relay::ID_BYTES;
-use crate::site::Pair;
 
 pub(crate) struct Reference;
 
@@ -36,7 +36,7 @@ impl Rival for Reference {
         }
     }
 
-    /// It waits for the addressee.
+    /// The relay stops reading while the addressee's queue is full.
     fn takes_a_flood(&self) -> bool {
         false
     }

@@ -27,8 +27,8 @@ const APPLICATION_DATA: u8 = 23;
 ///
 /// # Panics
 ///
-/// Where something comes through that the client has not said, in its order; where what nobody has touched is not
-/// understood; where an error is not the last thing; where rustls is not up to it.
+/// Where something comes through that the client has not said, in its order; where unchanged records are not understood;
+/// where an error is not the last thing; where rustls panics.
 pub fn play_tls_records(data: &[u8]) {
     let Some((&first, rest)) = data.split_first() else { return };
     let mut play = Play::new(first);
@@ -234,7 +234,7 @@ impl Play {
             let shown = self.server.show(&mut incoming, &mut unread);
             self.heard.extend(unread.bytes());
             assert_eq!(shown.is_err(), self.server.is_over(), "an error is the end, and nothing else is");
-            assert!(!self.is_intact || shown.is_ok(), "what nobody has touched is understood: {shown:?}");
+            assert!(!self.is_intact || shown.is_ok(), "unchanged records are understood: {shown:?}");
         }
         assert!(!was_over || self.heard.len() == before, "nothing comes through after an error");
         assert!(self.said.starts_with(&self.heard), "what comes through is what was said");

@@ -78,7 +78,7 @@ impl TlsStream {
         let before = unread.bytes().len();
         while unread.bytes().len() == before && !self.records.is_ended() {
             ready!(self.poll_read_once(cx, unread))?;
-            // What TLS itself answers does not wait for the next write, and nobody for it.
+            // What TLS itself answers does not wait for the next write, nor the read for it.
             if let Poll::Ready(left) = self.records.pending.poll_leave(&mut self.tcp, cx) {
                 left?;
             }
@@ -87,6 +87,9 @@ impl TlsStream {
     }
 
     fn poll_read_once(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
+        if self.records.is_over() {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        }
         INCOMING.with_borrow_mut(|incoming| {
             let kept = self.records.partial().len();
             if incoming.len() < kept + READ_BYTES {
@@ -132,7 +135,7 @@ impl AsyncWrite for TlsStream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -148,14 +151,15 @@ mod tests {
 
     const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-    struct Site {
+    /// A server's end and a client's, over TCP.
+    pub(in crate::accept) struct Site {
         listener: TcpListener,
         server: Arc<ServerConfig>,
         connector: TlsConnector,
     }
 
     impl Site {
-        async fn new(version: &'static SupportedProtocolVersion) -> Self {
+        pub(in crate::accept) async fn new(version: &'static SupportedProtocolVersion) -> Self {
             let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
             let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
             let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
@@ -187,7 +191,7 @@ mod tests {
             let mut unread = Unread::default();
             let mut tls = TlsStream::new(tcp, Arc::clone(&self.server)).unwrap();
             let shaken = tls.shake_hands(&mut unread).await;
-            // The alert leaves with whoever parts with the connection.
+            // The alert leaves when the connection is parted with.
             if shaken.is_err() {
                 let (mut tcp, mut last) = tls.part();
                 poll_fn(|cx| last.poll_leave(&mut tcp, cx)).await.unwrap();
@@ -196,7 +200,7 @@ mod tests {
             (Ok(tls), unread)
         }
 
-        async fn pair(&self) -> (Box<TlsStream>, tokio_rustls::client::TlsStream<TcpStream>) {
+        pub(in crate::accept) async fn pair(&self) -> (Box<TlsStream>, tokio_rustls::client::TlsStream<TcpStream>) {
             let tcp = self.dial().await;
             let name = ServerName::try_from("localhost").unwrap();
             let ((server, _), client) = tokio::join!(self.accept(), self.connector.connect(name, tcp));
@@ -337,6 +341,28 @@ mod tests {
         let mut alert = [0; 7];
         timeout(Duration::from_secs(10), tcp.read_exact(&mut alert)).await.expect("an alert").unwrap();
         assert_eq!((alert[0], alert[5]), (21, 2), "fatal");
+    }
+
+    #[tokio::test]
+    async fn after_an_error_nothing_is_waited_for_and_nothing_leaves_but_the_alert() {
+        for version in VERSIONS {
+            let (mut server, client) = Site::new(version).await.pair().await;
+            let (mut tcp, _) = client.into_inner();
+            tcp.write_all(&[23, 3, 3, 0, 1, 0]).await.unwrap();
+            let mut unread = Unread::default();
+            for error in [io::ErrorKind::InvalidData, io::ErrorKind::NotConnected, io::ErrorKind::NotConnected] {
+                let brought = timeout(Duration::from_secs(10), poll_fn(|cx| server.poll_bring(cx, &mut unread)));
+                assert_eq!(brought.await.expect("no wait").err().map(|error| error.kind()), Some(error));
+                assert_eq!(unread.bytes(), b"");
+            }
+            assert!(server.write_all(b"more").await.is_err());
+            server.shutdown().await.unwrap();
+            let mut last = Vec::new();
+            tcp.read_to_end(&mut last).await.unwrap();
+            let alerts = [&b"\x15"[..], b"\x17"];
+            // The tickets of TLS 1.3 may be before it.
+            assert!(alerts.iter().any(|kind| last.starts_with(kind)), "{version:?}: {last:?}");
+        }
     }
 
     #[tokio::test]

@@ -81,7 +81,6 @@ impl Records {
     }
 
     /// Whether there was an error, or the end was said.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_over(&self) -> bool {
         self.rustls.is_none()
     }
@@ -111,7 +110,7 @@ impl Records {
     /// it.
     pub(super) fn seal(&mut self, text: &[u8], record: &mut [u8]) -> io::Result<usize> {
         let sealed = self.write(|mut traffic| traffic.encrypt(text, record))?;
-        // Only before the end of the handshake, when there is nobody yet who would write.
+        // Only before the end of the handshake, when nothing is written yet.
         sealed.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 

@@ -18,6 +18,9 @@ export class Diagram {
   /** What was sent and not yet answered. Invariant: holds only what the list holds. @type {Map<Ref, HTMLLIElement>} */
   #unanswered = new Map();
 
+  /** What was last added of the present call. @type {string | null} */
+  #direct = null;
+
   /** @param {Say} say */
   constructor(say) {
     this.#say = say;
@@ -29,9 +32,15 @@ export class Diagram {
     else this.#addReceived(frame.message);
   }
 
-  /** What no server sees. @param {string} text */
+  /** What no server sees; told once, until it is another. @param {string} text */
   addDirect(text) {
+    if (text === this.#direct) return;
+    this.#direct = text;
     this.#append(this.#entry(['you', 'other-side'], text, 'delivered', null)).dataset['kind'] = 'direct';
+  }
+
+  endCall() {
+    this.#direct = null;
   }
 
   /** @param {ClientMessage} message */
@@ -76,7 +85,7 @@ export class Diagram {
   }
 }
 
-/** The text is made when somebody asks for it: a description is long. @param {HTMLElement} arrow @param {ClientMessage | ServerMessage} message */
+/** The text is made when it is asked for: a description is long. @param {HTMLElement} arrow @param {ClientMessage | ServerMessage} message */
 function withDetails(arrow, message) {
   const details = make('details', 'lane', make('summary', '', arrow));
   details.addEventListener('toggle', () => details.append(make('pre', '', textOf(message))), { once: true });

@@ -1,7 +1,17 @@
-/** What stands in the page's address, and in the link that calls a peer. Pure. */
+/** What stands in the page's address, in the link that calls a peer, and in what a person pastes. Pure. */
 
 /** Ids of other servers may be longer than ours; a pasted book is no id. */
 const LONGEST_ID = 128;
+/** In characters: what is looked at of a pasted text. */
+const LONGEST_TEXT = 4096;
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
+/** What programs put into copied text and no person sees: zero-width characters, marks of direction, soft hyphens. */
+const INVISIBLE = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+/** What text programs make of a hyphen. */
+const HYPHENS = /[\u2010-\u2015\u2212]/g;
+/** What stands around a quoted word, or after it. */
+const AROUND = /^[\s<>"'`«»‹›“”„‘’()[\]{}*_]+|[\s<>"'`«»‹›“”„‘’()[\]{}*_.,;:!?…]+$/g;
 
 /**
  * @param {string} id
@@ -13,13 +23,20 @@ export function linkTo(id, { origin, pathname }) {
 
 /** The peer that a link's hash calls. @param {string} hash */
 export function peerInHash(hash) {
-  return (new URLSearchParams(hash.replace(/^#/, '')).get('call') ?? '').trim().slice(0, LONGEST_ID);
+  return peerInWord((new URLSearchParams(hash.replace(/^#/, '')).get('call') ?? '').trim());
 }
 
-/** What a person pastes is an id, or the whole link. @param {string} text */
+/** What a person pastes is an id or the whole link, quoted, in brackets, with a dot after it, or in the middle of a sentence. @param {string} text */
 export function peerInText(text) {
-  const hash = text.indexOf('#call=');
-  return hash === -1 ? text.trim().slice(0, LONGEST_ID) : peerInHash(text.slice(hash));
+  const plain = text.slice(0, LONGEST_TEXT).replace(INVISIBLE, '').replace(HYPHENS, '-');
+  const [, linked] = /#call=([^\s<>"“”«»]+)/i.exec(plain) ?? [];
+  return linked === undefined ? peerInWord(plain) : peerInHash(`#call=${linked}`);
+}
+
+/** Our ids are known by their form, also where a mail has broken the line in one. @param {string} text */
+function peerInWord(text) {
+  const uuid = UUID.exec(text) ?? UUID.exec(text.replace(/\s/g, ''));
+  return uuid ? uuid[0].toLowerCase() : text.replace(AROUND, '').slice(0, LONGEST_ID);
 }
 
 /** `?relay` tries the TURN server: no path but through it. @param {string} search @returns {RTCIceTransportPolicy} */

@@ -1,10 +1,12 @@
 /** How things stand, from what the client and the call report: the page's state, and the sentences that tell it. Pure. */
 
-/** @import { CallState, EndReason, Role } from '../call.js' */
+/** @import { CallState, Role } from '../call.js' */
+/** @import { EndReason } from '../end-reason.js' */
 /** @import { StateChange } from '../link.js' */
 /** @import { Path } from '../path.js' */
 /** @import { Say } from './language.js' */
 /** @import { Phrase } from './words.js' */
+import { canCall } from './abilities.js';
 import { isPhrase } from './language.js';
 
 /** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'offline'} PageState */
@@ -17,13 +19,17 @@ import { isPhrase } from './language.js';
  * @typedef {{
  *   link: Omit<StateChange, 'type'>,
  *   hasFailed: boolean,
- *   call: { peer: string, state: CallState, parked: boolean } | null,
+ *   call: { peer: string, state: CallState, parked: boolean, silent?: boolean } | null,
  *   ended: { peer: string, role: Role, reason: EndReason } | null,
  *   asking: boolean,
  *   notices: Phrase[],
+ *   missing?: Phrase[],
+ *   invitation?: string,
  * }} Situation
- *   `hasFailed`: a connection was lost or refused since the last welcome; `parked`: so is the other side's; `asking`: the browser asks for the camera;
- *   `ended`: the last call; `notices`: what else there is to say, until the next call
+ *   `hasFailed`: a connection was lost or refused since the last welcome; `parked`: so is the other side's; `silent`: nothing comes
+ *   from it; `asking`: the browser asks for the camera;
+ *   `ended`: the last call; `notices`: what else there is to say, until the next call; `missing`: what this
+ *   browser can't; `invitation`: the peer whose link was opened
  */
 
 /** @type {Record<Exclude<CallState, 'ended'>, PageState>} */
@@ -50,13 +56,15 @@ export function toneOf(situation) {
 
 /** @param {Situation} situation @returns {Tone[]} */
 function callTones({ call, link }) {
+  if (call?.state === 'connected' && call.silent) return ['problem'];
   return [call?.state === 'connected' ? 'fine' : 'waiting', link.state === 'open' && !call?.parked ? 'fine' : 'notice'];
 }
 
 /** @param {Situation} situation @returns {Tone[]} */
-function lobbyTones({ ended, link, hasFailed }) {
+function lobbyTones({ ended, link, hasFailed, missing = [] }) {
   const offline = hasFailed ? 'problem' : 'waiting';
-  return [...(ended ? [toneOfEnd(ended.reason)] : []), link.state === 'open' ? 'fine' : offline];
+  const unable = canCall(missing) ? 'notice' : 'problem';
+  return [...(ended ? [toneOfEnd(ended.reason)] : []), link.state === 'open' ? 'fine' : offline, missing.length ? unable : 'fine'];
 }
 
 /** @param {EndReason} reason @returns {Tone} */
@@ -77,24 +85,28 @@ export function sentenceOf(situation, say) {
 
 /** @param {Situation} situation @param {Say} say */
 function callSentences({ call, asking, link }, say) {
-  const phrase = asking ? 'state-asking' : phraseOfCall(call?.state);
+  const phrase = asking ? 'state-asking' : phraseOfCall(call);
   const sentence = say(phrase, { peer: short(call?.peer ?? '') });
   if (link.state !== 'open') return [sentence, say(call?.state === 'connected' ? 'also-offline' : 'signaling-reconnects')];
   return call?.parked ? [sentence, say('also-parked')] : [sentence];
 }
 
-/** @param {CallState | undefined} state @returns {Phrase} */
-function phraseOfCall(state) {
+/** @param {Situation['call']} call @returns {Phrase} */
+function phraseOfCall(call) {
+  const state = call?.state;
   if (state === 'connecting') return 'state-joining';
-  if (state === 'connected') return 'state-in-call';
+  if (state === 'connected') return call?.silent ? 'state-silent' : 'state-in-call';
   return state === 'ringing' ? 'state-ringing' : 'state-calling';
 }
 
 /** @param {Situation} situation @param {Say} say */
 function lobbySentences(situation, say) {
+  const { link, notices, missing = [], invitation = '' } = situation;
   const ended = situation.ended ? [sentenceOfEnd(situation.ended, say)] : [];
-  if (situation.link.state !== 'open') return [...ended, sentenceOfLink(situation, say)];
-  return ended.length || situation.notices.length ? ended : [say('state-ready')];
+  const unable = missing.map((phrase) => say(phrase));
+  if (link.state !== 'open') return [...unable, ...ended, sentenceOfLink(situation, say)];
+  if (ended.length || notices.length || !canCall(missing)) return [...unable, ...ended];
+  return [...unable, invitation ? say('state-invited', { peer: short(invitation) }) : say('state-ready')];
 }
 
 /** @param {NonNullable<Situation['ended']>} ended @param {Say} say */
@@ -109,8 +121,7 @@ function sentenceOfLink({ link, hasFailed }, say) {
   const { code, message } = link.cause;
   const phrase = `cause-${code}`;
   const cause = isPhrase(phrase) ? say(phrase) : message;
-  if (link.retryIn === null) return say('state-offline', { cause });
-  return say('state-offline-retry', { cause, seconds: Math.ceil(link.retryIn) });
+  return say('state-offline', { cause });
 }
 
 /** @param {Path} path @param {Say} say */

@@ -10,3 +10,4 @@ mod resume;
 mod room;
 mod stream;
 mod tls;
+mod wait;

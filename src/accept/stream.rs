@@ -1,0 +1,214 @@
+//! An accepted connection, whatever is beneath it: every write has a deadline, and its end is said.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::linger::{self, Lingering};
+use super::tls::{Pending, TlsStream};
+use super::unread::Unread;
+use crate::admission::Slot;
+#[cfg(test)]
+use crate::tasks::Tasks;
+
+/// An accepted connection.
+pub(crate) struct Stream {
+    io: Io,
+    /// What has come of it and nothing has taken yet.
+    unread: Unread,
+    /// Its permit among those that have not been answered yet, given back with the first byte of an answer. Given back with
+    /// the first byte of a request, one byte would buy the time of another deadline.
+    opening: Option<Slot>,
+    lingering: Lingering,
+    write_timeout: Duration,
+    /// Runs while a write waits for the other side.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream {
+    /// A connection that has not been answered yet.
+    pub(super) fn new(io: Io, place: Slot, lingering: Lingering, write_timeout: Duration) -> Self {
+        Self { io, unread: Unread::default(), opening: Some(place), lingering, write_timeout, stalled: None }
+    }
+
+    /// Over this connection as it is.
+    #[cfg(test)]
+    pub(crate) fn plain(tcp: TcpStream, tasks: Tasks) -> Self {
+        Self::answered(Io::Plain(tcp), Lingering::new(tasks), Duration::from_secs(1))
+    }
+
+    #[cfg(test)]
+    fn answered(io: Io, lingering: Lingering, write_timeout: Duration) -> Self {
+        Self { io, unread: Unread::default(), opening: None, lingering, write_timeout, stalled: None }
+    }
+
+    /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
+    pub(super) fn is_for_stun(&self) -> bool {
+        matches!(&self.io, Io::Tls(tls) if tls.is_for_stun())
+    }
+
+    /// TLS's handshake, where there is TLS.
+    pub(super) async fn shake_hands(&mut self) -> io::Result<()> {
+        match &mut self.io {
+            Io::Tls(tls) => tls.shake_hands(&mut self.unread).await,
+            Io::Plain(_) | Io::Gone => Ok(()),
+        }
+    }
+
+    /// Brings more than there is already; the end is an error.
+    pub(super) async fn bring(&mut self) -> io::Result<()> {
+        let before = self.unread.bytes().len();
+        poll_fn(|cx| self.io.poll_bring(cx, &mut self.unread)).await?;
+        if self.unread.bytes().len() == before { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
+    /// What has come and nothing has taken.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.unread.bytes()
+    }
+
+    /// Gives back what was read ahead of need.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        self.unread.put_back(bytes);
+    }
+
+    /// Every write has a deadline, those of HTTP too: hyper has none for its answers.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let timeout = self.write_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").finish_non_exhaustive()
+    }
+}
+
+/// What is beneath.
+pub(super) enum Io {
+    Tls(Box<TlsStream>),
+    Plain(TcpStream),
+    Gone,
+}
+
+impl Io {
+    /// Brings some bytes to what there is, or none at the end.
+    fn poll_bring(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(tls) => tls.poll_bring(cx, unread),
+            Self::Plain(tcp) => unread.poll_bring(cx, Pin::new(tcp)),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let (tcp, last) = match std::mem::replace(&mut self.io, Io::Gone) {
+            Io::Tls(tls) => tls.part(),
+            Io::Plain(tcp) => (tcp, Pending::default()),
+            Io::Gone => return,
+        };
+        // What has had no answer has nothing to lose but an alert, and must not take the room of those that have.
+        if self.opening.is_some() {
+            linger::cut(&tcp, &last);
+        } else {
+            self.lingering.part(tcp, last);
+        }
+    }
+}
+
+impl AsyncBufRead for Stream {
+    /// Empty only at the end.
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let Self { io, unread, .. } = self.get_mut();
+        if unread.bytes().is_empty() {
+            ready!(io.poll_bring(cx, unread))?;
+        }
+        Poll::Ready(Ok(unread.bytes()))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, count: usize) {
+        self.unread.consume(count);
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.unread.bytes().is_empty()
+            && let Io::Plain(tcp) = &mut self.io
+        {
+            // Straight to where it is wanted: a relay's packets cost no memory.
+            return Pin::new(tcp).poll_read(cx, buf);
+        }
+        let unread = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let count = unread.len().min(buf.remaining());
+        buf.put_slice(&unread[..count]);
+        self.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.opening = None;
+        let written = match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        };
+        self.in_time(cx, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Io::Gone => Poll::Ready(Ok(())),
+        };
+        self.in_time(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut_down = match &mut self.io {
+            Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Io::Gone => Poll::Ready(Ok(())),
+        };
+        // TLS has a last word, for which there may be no room.
+        self.in_time(cx, shut_down)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::version::TLS13;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::timeout;
+
+    use super::super::tls::tests::Site;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_tls_is_not_waited_for_where_the_client_does_not_read() {
+        let (tls, _client) = Site::new(&TLS13).await.pair().await;
+        let mut stream = Stream::answered(Io::Tls(tls), Lingering::new(Tasks::new()), Duration::from_millis(100));
+        // Until the kernel takes no more.
+        while stream.write_all(&[0; 16 * 1024]).await.is_ok() {}
+        let ended = timeout(Duration::from_secs(10), stream.shutdown()).await.expect("a deadline");
+        assert_eq!(ended.err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
+    }
+}

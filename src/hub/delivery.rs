@@ -1,0 +1,68 @@
+//! What one peer says to another, or to a room: into the mailboxes of those that it is for.
+
+use std::sync::Arc;
+
+use super::letter::Letter;
+use super::mailbox::Refused;
+use super::peer::{Peer, State};
+use super::reply::Reply;
+use super::session::Session;
+use crate::protocol::{ErrorCode, Kind, PeerId, RoomName, ServerMessage};
+
+impl Session {
+    pub(super) fn relay(
+        &self,
+        kind: Kind,
+        to: &str,
+        payload: Option<&str>,
+        mut reply: Reply<'_>,
+    ) -> Result<(), ErrorCode> {
+        let Some(addressee) = self.hub.peer(to) else {
+            return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
+        };
+        if !self.peer.mailbox.may_owe() {
+            return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to)));
+        }
+        let message = ServerMessage::Relayed { from: self.peer.id, kind, payload: payload.map(Arc::from) };
+        // Order: the ack is ahead of the message, or a quick reply could overtake it.
+        reply.keep_seat();
+        match addressee.mailbox.put(&Letter::new(message, 1, &self.hub.budget), &self.peer.mailbox) {
+            Ok(()) => {
+                reply.ack(addressee.is_parked());
+                Ok(())
+            }
+            Err(Refused::Closed) => Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to))),
+            Err(Refused::Full) => Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to))),
+        }
+    }
+
+    pub(super) fn broadcast(
+        &self,
+        state: &State,
+        name: &RoomName,
+        payload: &str,
+        mut reply: Reply<'_>,
+    ) -> Result<(), ErrorCode> {
+        let room = if state.rooms.contains(name) { self.hub.rooms.get(name) } else { None };
+        let Some(room) = room else {
+            return Err(reply.refuse(ErrorCode::NotInRoom, |error| error.room(name.clone())));
+        };
+        let others = || room.others(self.peer.id);
+        // Order: as in `relay`.
+        reply.keep_seat();
+        let busy: Vec<PeerId> = if self.peer.mailbox.may_owe() {
+            let message = ServerMessage::Broadcast { room: name.clone(), from: self.peer.id, payload: payload.into() };
+            let letter = Letter::new(message, room.len() - 1, &self.hub.budget);
+            // One that has closed is on its way out of the room.
+            let is_full = |member: &Arc<Peer>| member.mailbox.put(&letter, &self.peer.mailbox) == Err(Refused::Full);
+            others().filter(|(_, member)| is_full(member)).map(|(id, _)| id).collect()
+        } else {
+            others().map(|(id, _)| id).collect()
+        };
+        if busy.is_empty() {
+            reply.ack(false);
+            return Ok(());
+        }
+        Err(reply.refuse(ErrorCode::PeerBusy, |error| error.room(name.clone()).peers(busy)))
+    }
+}

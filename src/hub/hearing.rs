@@ -1,0 +1,126 @@
+//! What a client says to its session: one call, under one lock. What it costs is spent, what it asks for is done, and the
+//! answer is in the client's queue.
+
+use std::time::Instant;
+
+use super::allowance::MESSAGE_UNITS;
+use super::mailbox::Place;
+use super::peer::State;
+use super::reply::Reply;
+use super::session::Session;
+use crate::protocol::{ClientMessage, ErrorCode, ErrorNotice, IceServer, Notice, Refusal, Request};
+
+/// What has come from a client.
+#[derive(Debug)]
+pub enum Ask<'a> {
+    /// A frame of the protocol, as it was decoded, and the place for its answer.
+    Frame(Result<Request<'a>, Refusal>, Place),
+    /// A ping or a pong.
+    Control,
+    /// Bytes of a message that is not whole. No sign of life.
+    Part,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    /// The code of the error that answers a frame. None: it was done.
+    pub refused: Option<ErrorCode>,
+    /// Whether the client has been refused too often, and has to go.
+    pub is_over: bool,
+}
+
+impl Verdict {
+    const DONE: Self = Self { refused: None, is_over: false };
+}
+
+impl Session {
+    /// Takes in what has come, so many bytes of it. `ice_servers` says what is handed out to this client at this moment.
+    pub fn hear(
+        &self,
+        ask: Ask<'_>,
+        bytes: usize,
+        now: Instant,
+        ice_servers: impl FnOnce() -> Vec<IceServer>,
+    ) -> Verdict {
+        // Read no further: the client says it again over its newer connection.
+        let Some(mut state) = self.held() else { return Verdict::DONE };
+        let (refused, is_abuse) = match ask {
+            Ask::Frame(decoded, place) => {
+                let done = self.hear_frame(&mut state, decoded, place, bytes, now, ice_servers);
+                (done.err(), done.is_err_and(ErrorCode::is_abuse))
+            }
+            Ask::Control => {
+                state.confirm();
+                (None, !state.allowance.spend(MESSAGE_UNITS, bytes, now))
+            }
+            Ask::Part => (None, !state.allowance.spend(0, bytes, now)),
+        };
+        Verdict { refused, is_over: is_abuse && state.allowance.is_lost(now) }
+    }
+
+    fn hear_frame(
+        &self,
+        state: &mut State,
+        decoded: Result<Request<'_>, Refusal>,
+        place: Place,
+        bytes: usize,
+        now: Instant,
+        ice_servers: impl FnOnce() -> Vec<IceServer>,
+    ) -> Result<(), ErrorCode> {
+        state.process();
+        let units = decoded.as_ref().map_or(MESSAGE_UNITS, |request| self.units(state, &request.message));
+        let is_affordable = state.allowance.spend(units, bytes, now);
+        let error = match decoded {
+            Ok(Request { reference, message }) if is_affordable => {
+                return self.obey(state, message, Reply::new(&self.peer.mailbox, place, reference), ice_servers);
+            }
+            Ok(request) => ErrorNotice::about(ErrorCode::RateLimited, request),
+            Err(Refusal { reference }) => ErrorNotice::new(ErrorCode::BadMessage, reference),
+        };
+        let code = error.code();
+        self.peer.mailbox.answer(place, Notice::Error(Box::new(error)));
+        Err(code)
+    }
+
+    /// What a message costs besides its bytes: what reaches a room costs by its members.
+    fn units(&self, state: &State, message: &ClientMessage<'_>) -> usize {
+        match message {
+            // A client that is told much has to acknowledge much.
+            ClientMessage::Received(count) if state.is_news(*count) => 0,
+            ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
+                MESSAGE_UNITS + self.hub.members(room)
+            }
+            // The roster alone has a line for each of them.
+            ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(room),
+            _ => MESSAGE_UNITS,
+        }
+    }
+
+    fn obey(
+        &self,
+        state: &mut State,
+        message: ClientMessage<'_>,
+        reply: Reply<'_>,
+        ice_servers: impl FnOnce() -> Vec<IceServer>,
+    ) -> Result<(), ErrorCode> {
+        match message {
+            ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reply),
+            ClientMessage::Broadcast { room, payload } => self.broadcast(state, &room, payload, reply),
+            ClientMessage::Join(room) => self.join(state, room, reply),
+            ClientMessage::Leave(room) => self.leave(state, room, reply),
+            ClientMessage::IceServers => {
+                reply.say(|reference| Notice::IceServers { ice_servers: ice_servers(), reference });
+                Ok(())
+            }
+            ClientMessage::Received(count) if !state.acknowledge(&self.peer.mailbox, count) => {
+                Err(reply.refuse(ErrorCode::BadMessage, |error| error))
+            }
+            ClientMessage::Received(_) | ClientMessage::Ping => {
+                reply.ack(false);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Rooms: entering and leaving, and what the other members are told of it.
+
+use std::sync::Arc;
+
+use dashmap::Entry;
+
+use super::mailbox::Mailbox;
+use super::peer::{Peer, State};
+use super::reply::Reply;
+use super::room::Room;
+use super::session::Session;
+use crate::protocol::{ErrorCode, Notice, RoomName};
+
+impl Session {
+    pub(super) fn join(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
+        if !state.may_enter(&name) {
+            return Err(reply.refuse(ErrorCode::RoomNotAllowed, |error| error.room(name)));
+        }
+        let is_member = state.rooms.contains(&name);
+        if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| state.rooms.len() >= limit.get()) {
+            return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(name)));
+        }
+        // The room's lock is held to the end: roster and announcements are one instant.
+        let mut room = self.hub.rooms.entry(name.clone()).or_default();
+        if !is_member && room.is_full(self.hub.limits.peers_per_room) {
+            return Err(reply.refuse(ErrorCode::RoomFull, |error| error.room(name)));
+        }
+        let peers = room.others(self.peer.id).map(|(id, _)| id).collect();
+        // The name that all its members share.
+        let name = room.key().clone();
+        if is_member {
+            // The roster says it all.
+            self.peer.mailbox.forget(&name);
+        }
+        reply.say(|reference| Notice::Joined { room: name.clone(), peers, reference });
+        if !is_member {
+            self.announce(&room, |member| member.tell_joined(&name, self.peer.id));
+            room.insert(self.peer.id, Arc::clone(&self.peer));
+            state.rooms.insert(name);
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
+        if !state.rooms.remove(&name) {
+            return Err(reply.refuse(ErrorCode::NotInRoom, |error| error.room(name)));
+        }
+        self.depart(&name, Some(reply));
+        Ok(())
+    }
+
+    /// Leaves the rooms that its credentials do not allow, and is told so.
+    pub(super) fn leave_forbidden_rooms(&self) {
+        let Some(mut state) = self.held() else { return };
+        let forbidden: Vec<RoomName> = state.rooms.iter().filter(|room| !state.may_enter(room)).cloned().collect();
+        for name in forbidden {
+            state.rooms.remove(&name);
+            self.depart(&name, None);
+            self.peer.mailbox.tell_expelled(&name);
+        }
+    }
+
+    /// Takes this peer out of a room, answers it, tells the others, and takes the room away if it was the last.
+    pub(super) fn depart(&self, name: &RoomName, reply: Option<Reply<'_>>) {
+        let Entry::Occupied(mut entry) = self.hub.rooms.entry(name.clone()) else { return };
+        let room = entry.get_mut();
+        room.remove(self.peer.id);
+        self.peer.mailbox.forget(name);
+        if let Some(reply) = reply {
+            reply.say(|reference| Notice::Left { room: name.clone(), reference });
+        }
+        self.announce(room, |member| member.tell_left(name, self.peer.id));
+        if room.is_empty() {
+            entry.remove();
+        }
+    }
+
+    /// Tells all others of a room.
+    fn announce(&self, room: &Room<Arc<Peer>>, tell: impl Fn(&Mailbox)) {
+        if self.hub.is_closing() {
+            return;
+        }
+        for (_, member) in room.others(self.peer.id) {
+            tell(&member.mailbox);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+/** The page in each of its states, in the eyes of axe, on light and on dark. */
+
+/** @import { Peer } from './peer.js' */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+
+import { Proxy } from './proxy.js';
+import { all, scene, serve, server } from './scene.js';
+
+serve();
+
+const axe = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+/** @param {Peer} peer @param {string} state */
+async function isClean({ page }, state) {
+  await page.evaluate(axe);
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+    const found = await page.evaluate(async () => {
+      await Promise.allSettled(document.getAnimations().filter((animation) => animation instanceof CSSTransition).map(({ finished }) => finished));
+      const { violations } = await /** @type {any} */ (globalThis).axe.run(document);
+      return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`);
+    });
+    assert.deepEqual(found, [], `${state}, ${scheme}`);
+  }
+}
+
+test('axe finds nothing in a page that connects, that is ready, and that was opened by a share link', scene(['chromium', 'chromium'], async (alice, bob) => {
+  const id = await alice.id();
+  await isClean(alice, 'ready');
+  await bob.page.evaluateOnNewDocument(() => {
+    if (location.hash !== '#silent') return;
+    globalThis.WebSocket = /** @type {any} */ (class extends EventTarget { close() {} });
+  });
+  await bob.page.goto('about:blank');
+  await bob.page.goto(`${server.url}#silent`);
+  await isClean(bob, 'connecting');
+  await bob.page.goto('about:blank');
+  await bob.page.goto(`${server.url}#call=${id}`);
+  await bob.reaches('ready');
+  await isClean(bob, 'invited');
+}));
+
+test('axe finds nothing in a page that calls, that rings, that is in a call with both cameras or none, and after it', scene(['chromium', 'chromium'], async (alice, bob) => {
+  await alice.call(await bob.id());
+  await bob.reaches('ringing');
+  await isClean(alice, 'calling');
+  await isClean(bob, 'ringing');
+  await bob.click('#accept');
+  await all([alice, bob], (peer) => peer.seesTheOther());
+  await alice.write('Do you read me?');
+  await bob.reads('Do you read me?');
+  await bob.page.$eval('.diagram', (details) => void (/** @type {HTMLDetailsElement} */ (details).open = true));
+  await isClean(bob, 'in a call');
+  for (const button of ['#mute', '#camera-off']) await alice.click(button);
+  await bob.page.waitForSelector('#remote-video:not([data-picture])');
+  await isClean(alice, 'in a call, camera off');
+  await isClean(bob, 'in a call, the other camera off');
+  await alice.click('#hang-up');
+  await bob.isTold(/hung up/i);
+  await isClean(bob, 'after a call');
+}));
+
+test('axe finds nothing in a page that is offline', scene(['chromium'], async (alice) => {
+  const network = await Proxy.start(server.url);
+  try {
+    alice.expect(/ERR_|WebSocket connection to|\b426\b/);
+    await alice.page.goto(network.url);
+    await alice.id();
+    network.cut();
+    await alice.reaches('offline');
+    await isClean(alice, 'offline');
+  } finally {
+    await network.close();
+  }
+}));
