@@ -13,7 +13,8 @@ pub(crate) use listen::listen;
 #[must_use]
 pub(crate) fn lan_addresses() -> Vec<IpAddr> {
     let is_of_lan = |address: &&IpAddr| !address.is_loopback() && !is_link_local(address);
-    Host::look().addresses().iter().filter(is_of_lan).copied().collect()
+    let host = Host::look().unwrap_or_default();
+    host.addresses().iter().filter(is_of_lan).copied().collect()
 }
 
 /// Who counts as one: an IPv4 address, or an IPv6 /64, which is what one customer has.

@@ -26,8 +26,9 @@ fn idle_turn_flags(cli: &Cli) -> Vec<String> {
     if cli.turn {
         return Vec::new();
     }
-    // Credentials are for relays elsewhere too.
-    let is_used = |flag: &str| matches!(flag, "turn-secret-file" | "turn-ttl") && !cli.ice_server.is_empty();
+    // STUN is there too, and credentials are for relays elsewhere as well.
+    let is_for_elsewhere = |flag: &str| matches!(flag, "turn-secret-file" | "turn-ttl") && !cli.ice_server.is_empty();
+    let is_used = |flag: &str| flag == "turn-listen" || is_for_elsewhere(flag);
     let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("turn-") && !is_used(flag));
     idle.map(|flag| format!("--{flag} does nothing without --turn: give --turn, or leave it out")).collect()
 }

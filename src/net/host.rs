@@ -2,6 +2,7 @@
 //! server runs, so it is looked at again and again.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -28,11 +29,18 @@ impl Host {
     }
 
     /// This host now.
-    #[must_use]
-    pub fn look() -> Self {
-        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        let addresses = interfaces.iter().map(if_addrs::Interface::ip).collect();
-        Self::new(addresses, AFAR.into_iter().filter_map(source).collect())
+    ///
+    /// # Errors
+    ///
+    /// Where the system can't say: it takes a socket to ask, and there may be none left. That is not a host without
+    /// addresses.
+    pub fn look() -> io::Result<Self> {
+        let addresses = if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect();
+        let mut outward = Vec::new();
+        for afar in AFAR {
+            outward.extend(source(afar)?);
+        }
+        Ok(Self::new(addresses, outward))
     }
 
     /// All of its addresses.
@@ -84,27 +92,44 @@ impl fmt::Display for Family {
 }
 
 /// The source of a packet to there, if there is a way: to connect a UDP socket sends nothing.
-fn source(to: IpAddr) -> Option<IpAddr> {
+fn source(to: IpAddr) -> io::Result<Option<IpAddr>> {
     let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
-    socket.connect(SocketAddr::new(to, 9)).ok()?;
-    let source = socket.local_addr().ok()?.ip();
-    (!source.is_unspecified() && !source.is_loopback()).then_some(source)
+    let socket = match UdpSocket::bind(SocketAddr::new(any, 0)) {
+        Ok(socket) => socket,
+        Err(error) if is_out_of_descriptors(&error) => return Err(error),
+        // The system doesn't have the family.
+        Err(_) => return Ok(None),
+    };
+    if socket.connect(SocketAddr::new(to, 9)).is_err() {
+        return Ok(None);
+    }
+    let source = socket.local_addr()?.ip();
+    Ok((!source.is_unspecified() && !source.is_loopback()).then_some(source))
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // Of this process and of the system: they have no `ErrorKind`.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// Where the host is looked at: the system's interfaces, or what a test says.
 #[derive(Clone)]
-pub struct Interfaces(Arc<dyn Fn() -> Host + Send + Sync>);
+pub struct Interfaces(Arc<dyn Fn() -> io::Result<Host> + Send + Sync>);
 
 impl Interfaces {
     /// Those that this function tells.
-    pub fn new(look: impl Fn() -> Host + Send + Sync + 'static) -> Self {
+    pub fn new(look: impl Fn() -> io::Result<Host> + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
 
     /// The host now.
-    #[must_use]
-    pub fn look(&self) -> Host {
+    ///
+    /// # Errors
+    ///
+    /// Where it can't be seen.
+    pub fn look(&self) -> io::Result<Host> {
         self.0()
     }
 }
@@ -127,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_address_of_the_way_out_is_one_of_the_hosts() {
-        let host = Host::look();
+        let host = Host::look().unwrap();
         assert!(host.addresses().is_sorted());
         for ip in Family::ALL.into_iter().filter_map(|family| host.outward(family)) {
             assert!(host.has(ip) && !ip.is_loopback(), "{ip}");

@@ -114,7 +114,7 @@ impl IcePorts {
             embedded: Arc::new(ArcSwap::from_pointee(embedded)),
         };
         this.look();
-        for concern in turn::concerns(&settings.turn, &this.interfaces.look()) {
+        for concern in turn::concerns(&settings.turn, &this.interfaces.look().unwrap_or_default()) {
             warn!("{concern}");
         }
         this
@@ -140,7 +140,8 @@ impl IcePorts {
 
     /// Makes the ports what the host as it is now should have.
     fn look(&mut self) {
-        let host = self.interfaces.look();
+        // Where it can't be seen what the host has, it has what it had.
+        let Ok(host) = self.interfaces.look() else { return };
         self.turn.follow(host.clone());
         let addresses = wanted(&self.listen, &host);
         self.served.retain(|_, served| served.tasks.strong_count() > 0);

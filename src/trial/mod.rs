@@ -39,7 +39,7 @@ pub enum Verdict {
 ///
 /// Where nothing can be written.
 pub fn run(config: &Config, host: &Authority, token: Option<&str>, out: &mut impl Write) -> io::Result<Verdict> {
-    let machine = config.ice.interfaces.look();
+    let machine = config.ice.interfaces.look()?;
     let mut trial = Trial { config, host, token, machine, out, failures: 0 };
     trial.run()?;
     Ok(if trial.failures == 0 { Verdict::Works } else { Verdict::Fails })

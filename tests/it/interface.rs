@@ -1,7 +1,9 @@
 //! STUN and TURN on the addresses of this host: which are served and offered, as they come and go. The host is a made-up
 //! one, of loopback addresses, but for the tests of the built program.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,18 +24,40 @@ use crate::within;
 
 /// A host whose addresses a test changes.
 #[derive(Clone)]
-struct Machine(Arc<Mutex<Host>>);
+struct Machine(Arc<Mutex<Option<Host>>>, Arc<AtomicUsize>);
 
 impl Machine {
     fn new(addresses: &[&str]) -> Self {
-        let machine = Self(Arc::default());
+        let machine = Self(Arc::default(), Arc::default());
         machine.become_of(addresses);
         machine
     }
 
     fn become_of(&self, addresses: &[&str]) {
         let parsed = addresses.iter().map(|text| ip(text)).collect();
-        *self.0.lock().expect("no panic while it is held") = Host::new(parsed, Vec::new());
+        *self.0.lock().expect("no panic while it is held") = Some(Host::new(parsed, Vec::new()));
+    }
+
+    /// The system cannot say any more what addresses there are.
+    fn become_unseen(&self) {
+        *self.0.lock().expect("no panic while it is held") = None;
+    }
+
+    fn look(&self) -> io::Result<Host> {
+        let host = self.0.lock().expect("no panic while it is held").clone();
+        self.1.fetch_add(1, Ordering::Relaxed);
+        host.ok_or_else(|| io::Error::other("no descriptor is left"))
+    }
+
+    /// Waits until it has been looked at twice more.
+    async fn looked_at(&self) {
+        let before = self.1.load(Ordering::Relaxed);
+        let looked = async {
+            while self.1.load(Ordering::Relaxed) < before + 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("two looks", looked).await;
     }
 
     /// A server on this host, that looks often.
@@ -44,7 +68,7 @@ impl Machine {
             config.listen = ([127, 0, 0, 1], 0).into();
             config.ice.listen = vec![ip("::")];
             config.ice.look_every = Duration::from_millis(50);
-            config.ice.interfaces = Interfaces::new(move || this.0.lock().expect("no panic while it is held").clone());
+            config.ice.interfaces = Interfaces::new(move || this.look());
             change(config);
         })
     }
@@ -146,7 +170,7 @@ async fn behind_a_proxy_on_this_machine_what_others_reach_directly_is_offered() 
     let server = Server::start_plain(&flags, |config| {
         config.ice.stun_port = Some(0);
         // Not really: but it is bound, and no loopback address.
-        config.ice.interfaces = Interfaces::new(|| Host::new(vec![ip("0.0.0.0")], Vec::new()));
+        config.ice.interfaces = Interfaces::new(|| Ok(Host::new(vec![ip("0.0.0.0")], Vec::new())));
     });
     let offered = ice_for(&server, "calls.example", "8.8.8.8").await.to_string();
     assert!(offered.contains("turn:calls.example:") && !offered.contains("turns:"), "{offered}");
@@ -225,6 +249,21 @@ async fn a_relay_reaches_no_service_of_an_address_that_came_later() {
     client.send(service, b"attack").await;
     client.fence().await;
     assert_eq!(server.relays.count(TurnCount::Dropped), before + 2, "the channel of before is none any more");
+    assert_eq!(client.refresh(0).await, 0);
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_seen_has_what_it_had() {
+    let machine = Machine::new(&[&base(), "8.8.4.5"]);
+    let server = machine.serve(&[], |_| {});
+    let offered = server.offered().await;
+    let mut client = at(&offered, &base()).client().await;
+    client.allocate().await;
+    machine.become_unseen();
+    machine.looked_at().await;
+    assert_eq!(client.bind(0x4000, "8.8.4.5:53".parse().expect("an address")).await, 403, "its own all the same");
+    answered(&offered, &base()).await;
+    at(&offered, &base()).tcp_client().await.fence().await;
     assert_eq!(client.refresh(0).await, 0);
 }
 

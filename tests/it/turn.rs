@@ -434,7 +434,7 @@ async fn on_a_host_without_ipv4_a_browser_gets_an_ipv6_relay() {
 fn host(addresses: &[&str], outward: &[&str]) -> Interfaces {
     let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect();
     let host = Host::new(parse(addresses), parse(outward));
-    Interfaces::new(move || host.clone())
+    Interfaces::new(move || Ok(host.clone()))
 }
 
 #[tokio::test]
