@@ -92,7 +92,8 @@ describe('copying', () => {
   }));
 
   test('what was pasted in a sentence calls', scene(['chromium', 'chromium'], async (alice, bob) => {
-    await alice.call(`My link: <${(await bob.text('#share-link')) || ''}${server.url}#call=${await bob.id()}>.`);
+    await all([alice, bob], (peer) => peer.reaches('ready'));
+    await alice.call(`My link: <${await bob.text('#share-link')}>.`);
     await bob.reaches('ringing');
   }));
 });
@@ -169,10 +170,8 @@ describe('a browser', () => {
       await connect(alice, bob);
       await all([alice, bob], (peer) => peer.seesTheOther());
       bob.expect(/./);
-      // One beat at least, by which its program is known to be there.
       await alice.write('Still there?');
       await bob.reads('Still there?');
-      await alice.page.waitForFunction(() => true);
       const session = await bob.page.createCDPSession();
       const dies = new Promise((died) => bob.page.once('error', died));
       void session.send('Page.crash').catch(() => {});
