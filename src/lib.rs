@@ -12,7 +12,7 @@
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
-//! [`metrics`] is what is counted on the way, `monitor` shows it. [`net`] is addresses, [`meter`] how much of something
+//! [`trial`] is `entremise ice`, which tries both from outside. [`metrics`] is what is counted on the way, `monitor` shows it. [`net`] is addresses, [`meter`] how much of something
 //! there may be in a time.
 //!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps the server from starting. `file` reads
@@ -41,6 +41,7 @@ pub mod server;
 pub mod signals;
 pub mod tasks;
 pub mod tls;
+pub mod trial;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use entremise::cli::{Cli, Command, TokenOrder};
+use entremise::cli::{Cli, Command, IceOrder, TokenOrder};
 use entremise::config::{self, Config, MemoryBounds};
 use entremise::error::StartError;
 use entremise::log::Log;
 use entremise::server::{Files, Server};
 use entremise::signals::{Hangup, Signals, Stop};
+use entremise::trial::{self, Verdict};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tikv_jemallocator::Jemalloc;
@@ -34,6 +35,10 @@ fn main() -> ExitCode {
     };
     let done = match &cli.command {
         Some(Command::Token(order)) => print_token(order),
+        Some(Command::Ice(order)) => match Cli::with_flags(&order.flags) {
+            Ok(server) => try_ice(&server, order),
+            Err(usage) => return usage.print().into(),
+        },
         None => return serve_and_report(&cli),
     };
     match done {
@@ -47,6 +52,17 @@ fn print_token(order: &TokenOrder) -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     writeln!(io::stdout(), "{}", config::token(order, now)?)?;
     Ok(())
+}
+
+/// That something does not work is a failure too, which has been told by then.
+fn try_ice(server: &Cli, order: &IceOrder) -> Result<(), Box<dyn Error>> {
+    let config = Config::from_cli(server)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let token = config::own_token(server, now)?;
+    match trial::run(&config, &order.host, token.as_deref(), &mut io::stdout().lock())? {
+        Verdict::Works => Ok(()),
+        Verdict::Fails => Err("not all that browsers are offered works".into()),
+    }
 }
 
 fn serve_and_report(cli: &Cli) -> ExitCode {

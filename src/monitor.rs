@@ -9,6 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::header::{self, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,17 +25,18 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::accept::{OpeningCount, Openings};
 use crate::admission::Admission;
 use crate::error::StartError;
-use crate::http::status;
+use crate::http;
 use crate::hub::Hub;
 use crate::log;
 use crate::metrics::Metrics;
-use crate::server::listen;
+use crate::net::{TlsEnd, listen};
 use crate::tasks::Tasks;
 use crate::tls::ServedPair;
 use crate::turn::{Turn, TurnCount};
@@ -69,9 +74,20 @@ impl Monitor {
     /// Answers until what is given back is dropped.
     pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let router = status::monitor(tasks.notice().clone(), self.exposition);
+        let router = routes(tasks.notice().clone(), self.exposition);
         Ok(tasks.spawn_apart(answer_all(listener, router)))
     }
+}
+
+/// The monitors' own routes: `/metrics`, and what every listener says of its health.
+fn routes(notice: CancellationToken, exposition: Exposition) -> Router {
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition));
+    http::well_formed(metrics.merge(http::status::routes(notice)), TlsEnd::Proxy)
+}
+
+async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {
+    let content_type = HeaderValue::from_static(Exposition::CONTENT_TYPE);
+    ([(header::CONTENT_TYPE, content_type)], exposition.text()).into_response()
 }
 
 /// Answers each connection in a task of its own, this many at a time: the others wait where the system keeps them. Ends

@@ -1,11 +1,13 @@
 //! Addresses: this machine's own ([`Host`]), blocks of them, who counts as one customer, and who ends TLS for us.
 
 mod host;
+mod listen;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 pub use host::{Family, Host, Interfaces};
+pub(crate) use listen::listen;
 
 /// The addresses that a phone on the same network could use: neither loopback nor link-local, IPv4 first.
 #[must_use]
@@ -65,7 +67,7 @@ impl FromStr for Cidr {
         let address: IpAddr = address.parse().map_err(|_| NotACidr)?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(bits), str::parse).map_err(|_| NotACidr)?;
-        // An IPv4 address in IPv6's clothes is compared as what it is, so a block of such would match nothing.
+        // Addresses are canonicalized before they are matched, so a block of v4-mapped ones would match nothing.
         let is_plain = address == address.to_canonical();
         if prefix <= bits && is_plain { Ok(Self { address, prefix }) } else { Err(NotACidr) }
     }

@@ -15,6 +15,7 @@
 mod affinity;
 mod growth;
 mod message;
+mod pair;
 mod peer;
 mod phase;
 mod plot;
@@ -27,9 +28,9 @@ mod table;
 use std::path::PathBuf;
 
 use affinity::Core;
+use pair::Pair;
 use phase::Plan;
 use rival::{Entremise, PeerServer, Reference, Rival, Tutorial};
-use site::Pair;
 use table::Column;
 
 /// The servers; the others are compared with the first.

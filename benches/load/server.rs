@@ -5,8 +5,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::rival::Rival;
-use crate::site::{Pair, Site};
+use crate::site::Site;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);

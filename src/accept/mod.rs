@@ -137,14 +137,14 @@ impl Acceptor {
                     let this = self.clone();
                     tasks.spawn(async move { drop(this.admit(tcp).await) });
                 }
-                // Out of descriptors, most likely: somebody has to leave first.
+                // Out of descriptors, most likely: a connection has to end first.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }
 
     async fn open(&self, mut tcp: TcpStream, place: Slot) -> io::Result<Opened> {
-        // Signaling is small frames, each of which somebody waits for.
+        // Signaling is small frames, each of which a peer waits for.
         tcp.set_nodelay(true)?;
         let (ends, place) = self.introduce(&mut tcp, place).await?;
         let mut first = [0];

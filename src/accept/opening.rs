@@ -105,7 +105,7 @@ impl Openings {
     }
 
     fn add_one(&self, what: OpeningCount) {
-        // Relaxed: nobody concludes one from another.
+        // Relaxed: no count is concluded from another.
         self.0.counts[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -3,6 +3,7 @@
 mod usage;
 mod value;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -374,6 +375,20 @@ pub struct Cli {
 pub enum Command {
     /// Print a token, to try credentials out with
     Token(TokenOrder),
+    /// Say which ICE servers browsers are offered, and try each: run beside the server, with its flags
+    Ice(IceOrder),
+}
+
+/// For which page the list is, and how the server was started.
+#[derive(Clone, Debug, Args)]
+pub struct IceOrder {
+    /// The page's host, and its port, as in the address that browsers open
+    #[arg(value_name = "HOST", value_parser = host)]
+    pub host: Authority,
+
+    /// The flags of the server; its variables count too
+    #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub flags: Vec<OsString>,
 }
 
 /// What a token is to say.

@@ -67,6 +67,15 @@ impl Cli {
         Self::parse_typed(&words(std::env::args_os().skip(1).collect()))
     }
 
+    /// What these flags of the server and the environment say.
+    ///
+    /// # Errors
+    ///
+    /// Where they can't be understood.
+    pub fn with_flags(flags: &[OsString]) -> Result<Self, Usage> {
+        Self::parse_typed(flags)
+    }
+
     fn parse_typed(typed: &[OsString]) -> Result<Self, Usage> {
         let words: Vec<_> = [OsString::from("entremise")].into_iter().chain(typed.iter().cloned()).collect();
         let parsed = command(typed).try_get_matches_from(words.clone()).and_then(|matches| {

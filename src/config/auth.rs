@@ -53,6 +53,24 @@ pub fn token(order: &TokenOrder, now: u64) -> Result<String, StartError> {
     Ok(claims.mint(&secret))
 }
 
+/// A token for the program itself, for a minute, where there is a secret to sign it with.
+///
+/// # Errors
+///
+/// Where the secret's file can't be used.
+pub fn own_token(cli: &Cli, now: u64) -> Result<Option<String>, StartError> {
+    let Some(file) = cli.auth_jwt_secret_file.first() else { return Ok(None) };
+    let order = TokenOrder {
+        secret_file: file.clone(),
+        subject: "entremise ice".into(),
+        rooms: Some(Vec::new()),
+        ttl: 60,
+        audience: cli.auth_audience.clone(),
+        issuer: cli.auth_issuer.clone(),
+    };
+    token(&order, now).map(Some)
+}
+
 fn auth_secret(flag: &'static str, path: &Path) -> Result<Secret, StartError> {
     Secret::new(&secret(flag, path)?).map_err(|problem| key_error(flag, path, problem))
 }

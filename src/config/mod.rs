@@ -39,8 +39,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-pub use auth::token;
 use auth::verifier;
+pub use auth::{own_token, token};
 pub use ice::IceSettings;
 pub use look::look;
 pub use memory::MemoryBounds;

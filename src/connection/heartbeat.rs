@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_silent_who_was_not_asked() {
+    fn no_client_is_silent_that_was_not_asked() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(25 * SECOND, start);
         assert_eq!(heartbeat.beat(start + 1000 * SECOND), Beat::Ping, "the server was suspended");

@@ -21,12 +21,12 @@ const LINES: [HeaderName; 5] = [
     HeaderName::from_static("x-forwarded-for"),
 ];
 
-/// Reads a header from each line, and asserts that nobody is believed or let in who does not say plainly what has to be
+/// Reads a header from each line, and asserts that no request is believed or let in that does not say plainly what has to be
 /// said.
 ///
 /// # Panics
 ///
-/// Where somebody is.
+/// Where one is.
 pub fn play_headers(data: &[u8]) {
     let mut headers = HeaderMap::new();
     let names = LINES.into_iter().chain(std::iter::repeat(SEC_WEBSOCKET_PROTOCOL));

@@ -126,7 +126,7 @@ pub struct HttpConfig {
     pub public_host: Option<Authority>,
     /// Whose `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<Cidr>,
-    /// By whom tokens have to be signed. None: nobody is asked for any.
+    /// The keys by which tokens have to be signed. None: no client is asked for a token.
     pub verifier: Option<Verifier>,
     /// The folder on the host that is ours.
     pub base_path: BasePath,

@@ -52,7 +52,7 @@ enum Refusal {
     ServerFull,
 }
 
-/// An hour: whoever is told more has been told never.
+/// An hour: a client takes more than that for never.
 const MAX_RETRY_AFTER: u64 = 3600;
 
 /// A browser whose offer of subprotocols was taken away hangs up as soon as it sees that none was chosen.
@@ -192,7 +192,7 @@ impl Shared {
                     return socket.close(End::Full).await;
                 }
             };
-            // A panic is a bug of ours; it ends this connection, and nobody else's. What it may have left half done is
+            // A panic is a bug of ours; it ends this connection, and no other. What it may have left half done is
             // the session's, which ends too.
             let talk = AssertUnwindSafe(connection.talk());
             let end = talk.catch_unwind().await.unwrap_or(End::Bug);
@@ -347,7 +347,7 @@ impl Refusal {
                 let seconds = wait.as_secs().saturating_add(1).min(MAX_RETRY_AFTER);
                 ("too-many-connections", "too many new connections from your address", Some(seconds))
             }
-            // Somebody has to leave first, which nobody can predict.
+            // A connection has to end first, which can't be predicted.
             Self::TooManyConnections => ("too-many-connections", "too many connections from your address", Some(10)),
             Self::ServerFull => ("server-full", "the server is full", Some(10)),
         };

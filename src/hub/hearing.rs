@@ -87,7 +87,7 @@ impl Session {
     /// What a message costs besides its bytes: what reaches a room costs by its members.
     fn units(&self, state: &State, message: &ClientMessage<'_>) -> usize {
         match message {
-            // A client that is told much has to acknowledge much.
+            // Acknowledgements are as many as the frames that others cause.
             ClientMessage::Received(count) if state.is_news(*count) => 0,
             ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
                 MESSAGE_UNITS + self.hub.members(room)

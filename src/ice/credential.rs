@@ -1,7 +1,7 @@
 //! Short-lived TURN credentials: what coturn calls `use-auth-secret`, the "REST API for access to TURN services"
 //! (draft-uberti-behave-turn-rest-00). Pure: time is an argument.
 //!
-//! The user name is `expiry:peer id`, the password base64(HMAC-SHA1(secret, user name)). Whoever knows the secret can
+//! The user name is `expiry:peer id`, the password base64(HMAC-SHA1(secret, user name)). A server that knows the secret can
 //! make and check them, so nothing is stored and nothing has to be taken back.
 
 use std::fmt;
@@ -21,7 +21,7 @@ impl TurnSecret {
         Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, bytes))
     }
 
-    /// A secret that nobody has: for a server that shares it with none.
+    /// A secret of this process alone: for a server that shares it with no other.
     ///
     /// # Panics
     ///

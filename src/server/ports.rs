@@ -17,14 +17,13 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::listen;
 use crate::accept::Acceptor;
 use crate::config::IceSettings;
 use crate::error::listen_advice;
 use crate::ice::{Embedded, Reach};
-use crate::net::{Host, Interfaces, is_link_local};
+use crate::net::{Host, Interfaces, is_link_local, listen};
 use crate::tasks::Tasks;
-use crate::turn::{Stun, Turn, UdpClients};
+use crate::turn::{self, Stun, Turn, UdpClients};
 
 /// UDP sockets for all addresses together: as many as there are cores for each address, while these are enough. With
 /// more addresses an address has one, so that a host with hundreds of them pays for its traffic and not for them.
@@ -115,7 +114,7 @@ impl IcePorts {
             embedded: Arc::new(ArcSwap::from_pointee(embedded)),
         };
         this.look();
-        for concern in turn.concerns() {
+        for concern in turn::concerns(&settings.turn, &this.interfaces.look()) {
             warn!("{concern}");
         }
         this

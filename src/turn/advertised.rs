@@ -60,10 +60,6 @@ impl Advertised {
         Self { externals, relay_ports }
     }
 
-    pub(super) fn externals(&self) -> &[External] {
-        &self.externals
-    }
-
     /// The addresses that are advertised although no interface has them.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.externals.iter().map(|external| external.advertised)

@@ -13,7 +13,7 @@ pub enum TurnCount {
     Unauthorized,
     /// These and Bindings that were not even answered, because there were too many from there.
     Unanswered,
-    /// Requests refused to somebody who has credentials.
+    /// Requests refused to clients that have credentials.
     Refused,
     /// Packets sent to peers.
     PacketsToPeers,
@@ -72,7 +72,7 @@ impl Counters {
     }
 
     pub(super) fn add(&self, what: TurnCount, amount: usize) {
-        // Relaxed: nobody concludes one from another.
+        // Relaxed: no reader concludes one from another.
         self.0[what as usize].fetch_add(amount as u64, Ordering::Relaxed);
     }
 

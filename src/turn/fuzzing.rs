@@ -169,7 +169,7 @@ const ATTRIBUTES: [u16; 14] =
 
 /// Plays what the bytes say against the rules, and asserts what must hold whatever they say. Each step is a byte that
 /// says what it is, a byte for its length, and as many bytes: a datagram as it is (0), a request with these attributes
-/// that an honest user signs (1) or that nobody signs (2), or time that passes (3).
+/// that an honest user signs (1) or that is not signed (2), or time that passes (3).
 ///
 /// # Panics
 ///
@@ -178,7 +178,7 @@ pub fn play_user(data: &[u8]) {
     World::new().play(data);
 }
 
-/// Hands one datagram to a server that knows nobody, and to one where its source has an allocation; asserts the same.
+/// Hands one datagram to a server without clients, and to one where its source has an allocation; asserts the same.
 ///
 /// # Panics
 ///
@@ -189,7 +189,7 @@ pub fn play_stranger(data: &[u8]) {
     world.play(ALLOCATED);
     assert_eq!(world.ports.open(), 1);
     world.try_datagram(data);
-    assert_eq!(world.ports.open(), 1, "nobody but its user ends an allocation");
+    assert_eq!(world.ports.open(), 1, "an allocation is ended by its user alone");
 }
 
 /// An Allocate and a channel for 8.8.8.8:1000, as [`play_user`] reads them.

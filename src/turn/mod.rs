@@ -74,6 +74,20 @@ pub struct TurnConfig {
     pub handshake_timeout: Duration,
 }
 
+/// What the operator should know of where relays will be on this host.
+pub(crate) fn concerns(config: &TurnConfig, host: &Host) -> Vec<String> {
+    if config.secrets.is_empty() {
+        return Vec::new();
+    }
+    let (externals, fixed, ports) = (&config.external, &config.relay_addresses, &config.relay_ports);
+    let advertised = Advertised::new(externals.clone(), ports.clone());
+    let filter = PeerFilter::new(config.allowed_peers.clone(), host.addresses().to_vec(), ports.clone());
+    let choice = Choice { fixed, advertised: &advertised, filter: &filter, host };
+    let local = |family| choice.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family);
+    let told = Family::ALL.into_iter().filter_map(local).map(|local| advertised.of(local)).collect();
+    Relaying { externals, fixed, advertised: told, host }.concerns()
+}
+
 /// The server, shared by all its sockets.
 #[derive(Debug)]
 pub(crate) struct Turn {
@@ -168,17 +182,6 @@ impl Turn {
             }
         };
         format!("relays: {}", Family::ALL.map(of_family).join("; "))
-    }
-
-    /// What the operator should know of where relays are.
-    pub(crate) fn concerns(&self) -> Vec<String> {
-        if !self.relays() {
-            return Vec::new();
-        }
-        let local = |family| self.choice(|choice| choice.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family));
-        let advertised = Family::ALL.into_iter().filter_map(local).map(|local| self.advertised.of(local)).collect();
-        let (host, fixed, externals) = (self.host.load(), &self.relay_addresses, self.advertised.externals());
-        Relaying { externals, fixed, advertised, host: &host }.concerns()
     }
 
     /// How many allocations there are.

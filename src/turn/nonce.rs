@@ -9,7 +9,7 @@ use aws_lc_rs::{constant_time, hmac, rand};
 /// How long a nonce is good for, in seconds.
 pub(super) const LIFETIME: u64 = 600;
 
-/// Bytes of the hash in a nonce: 96 bits, more than anybody can try in its lifetime.
+/// Bytes of the hash in a nonce: 96 bits, more than can be tried in its lifetime.
 const TAG_BYTES: usize = 12;
 
 /// Makes and checks nonces.

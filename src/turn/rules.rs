@@ -668,7 +668,7 @@ fn check_known(message: &Message<'_>, known: &[AttributeType]) -> Result<(), Ref
     if unknown.is_empty() { Ok(()) } else { Err(Refusal::Unknown(unknown)) }
 }
 
-/// The attributes that must be understood and aren't, at most eight of them: more would not help anybody.
+/// The attributes that must be understood and aren't, at most eight of them, so that no answer is long.
 fn unknown(message: &Message<'_>, known: &[AttributeType]) -> Vec<AttributeType> {
     let types = message.iter_attributes().map(|(_, attribute)| attribute.get_type());
     let is_unknown =
@@ -1103,7 +1103,11 @@ mod tests {
         let mut world = World::new();
         world.ports.families = vec![Family::V4];
         assert_eq!(world.ask(ALLOCATE, &[&udp(), &v6]).code, 440);
-        assert_eq!(world.ask(ALLOCATE, &[&udp(), &raw(0x0017, &[3, 0, 0, 0])]).code, 440, "a family that nobody has");
+        assert_eq!(
+            world.ask(ALLOCATE, &[&udp(), &raw(0x0017, &[3, 0, 0, 0])]).code,
+            440,
+            "a family that does not exist"
+        );
         let v4 = RequestedAddressFamily::new(AddressFamily::IPV4);
         world.ports.families = vec![Family::V6];
         assert_eq!(world.ask(ALLOCATE, &[&udp(), &v4]).code, 440);
@@ -1449,7 +1453,7 @@ mod tests {
         }
         let malformed = raw(0x0012, &[0, 9, 0, 0, 0, 0, 0, 0]);
         assert_eq!(world.ask(CREATE_PERMISSION, &[&world.peer(PEER), &malformed]).code, 400);
-        assert_eq!(world.ask(CREATE_PERMISSION, &[]).code, 400, "for nobody");
+        assert_eq!(world.ask(CREATE_PERMISSION, &[]).code, 400, "for no peer");
         assert!(!sends(&mut world, PEER, &[]));
         assert_eq!(world.ask(CREATE_PERMISSION, &[&world.peer(PEER), &world.peer("8.8.4.4:1")]).code, 0);
         assert!(sends(&mut world, PEER, &[]) && sends(&mut world, "8.8.4.4:1", &[]));

@@ -53,7 +53,7 @@ import { offersRelay } from './relay.js';
 /** @typedef {CallStateChange | ParkedChange | Silence | PeerChange | LegEvent} CallEvent */
 /** @typedef {Words | { type: 'bye', bye?: unknown }} CallWords */
 
-/** In milliseconds, as all clients agree: a call that nobody answers ends. */
+/** In milliseconds, as all clients agree: an unanswered call ends. */
 const RINGING_DEADLINE = 60_000;
 /** In milliseconds: browsers find a path, or give up on it, within 30 s; then there is time for one ICE restart. */
 const CONNECTING_DEADLINE = 45_000;
@@ -82,7 +82,7 @@ export class Call {
   #media;
   #wasConnected = false;
   #isParked = false;
-  /** Of the state: until somebody answers, until there is a path. @type {Timer | undefined} */
+  /** Of the state: until it is answered, until there is a path. @type {Timer | undefined} */
   #timer;
 
   /**

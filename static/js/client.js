@@ -141,7 +141,7 @@ export class Client {
 
   /**
    * After a change of network a connection may be dead without a sign. This asks, and replaces one that does not answer; the client
-   * does so by itself when the network or the person comes back. Call it when somebody is about to rely on the connection.
+   * does so by itself when the network or the person comes back. Call it before the connection is relied on.
    */
   check() {
     if (this.#link.state === 'open' && !this.#checking) void this.#probe();

@@ -64,7 +64,7 @@ export class Conversation {
     return this.#requests.ask(message, (numbered) => this.#say(numbered), deadline);
   }
 
-  /** @param {ServerMessage | null} message null: one that this version does not know @returns {boolean} whether somebody waited for it */
+  /** @param {ServerMessage | null} message null: one that this version does not know @returns {boolean} whether a promise waited for it */
   hear(message) {
     this.#session.count();
     this.#acknowledgeInTime();
@@ -92,7 +92,7 @@ export class Conversation {
     this.#expiry ??= this.#clock.setTimeout(() => this.#owner.onExpired(), 1000 * this.#patience());
   }
 
-  /** The session is over. Final. @param {SignalingError} error what everybody who still waits is told */
+  /** The session is over. Final. @param {SignalingError} error what each promise that still waits is rejected with */
   end(error) {
     this.#attached = false;
     this.#clock.clearTimeout(this.#silence);

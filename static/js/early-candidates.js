@@ -3,7 +3,7 @@
 /** @import { Candidate } from './protocol.js' */
 /** @import { Clock } from './world.js' */
 
-/** Who has called nobody yet can make us keep no more than this. */
+/** A stranger can make us keep no more than this. */
 export const MOST_PEERS = 16;
 export const MOST_OF_ONE = 32;
 /** In milliseconds, from a peer's first one. */

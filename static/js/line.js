@@ -1,5 +1,5 @@
 /**
- * One line: at most one call at a time, as on a telephone. It makes calls, lets them ring, and tells whoever calls meanwhile that
+ * One line: at most one call at a time, as on a telephone. It makes calls, lets them ring, and tells those who call meanwhile that
  * it is busy.
  *
  *     const line = new Line(client);
@@ -9,7 +9,7 @@
  *
  * It hangs up when the page is left. A call whose other side is gone without a word does not keep the line from the next.
  *
- * Whoever must not show its address to the other side, or wants to try the TURN server, goes through that alone:
+ * Where the other side must not see this one's address, or to try the TURN server, calls go through that alone:
  *
  *     const line = new Line(client, { iceTransportPolicy: 'relay' });
  */
@@ -111,7 +111,7 @@ export class Line {
 
   /**
    * Calls one of them: the first that is there and takes the call. If none is, the first that has lost its connection is left ringing
-   * for the time when it is back, and that call gives way to any that comes in meanwhile. A line that is taken calls nobody.
+   * for the time when it is back, and that call gives way to any that comes in meanwhile. A line that is taken makes no call.
    *
    * @param {string[]} peers
    * @param {() => Media} media asked for once, if there is a peer to call

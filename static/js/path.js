@@ -47,7 +47,7 @@ function selectedPair(byId) {
 }
 
 /**
- * A check that overtakes its candidate makes the address look like one that nobody told (prflx); in Firefox it stays so, and may be a relay's.
+ * A check that overtakes its candidate makes the address look like one that was never told (prflx); in Firefox it stays so, and may be a relay's.
  *
  * @param {Stat} remote
  * @param {ReadonlyMap<string, string>} told

@@ -29,7 +29,7 @@
  *   type: 'welcome', id: string, resumed: boolean, iceServers: RTCIceServer[], heartbeat: number, maxMessageBytes: number, rate?: Rate,
  *   resume?: string, resumeWindow?: number, accepted?: number,
  * }} Welcome `heartbeat` and `resumeWindow` are in seconds; `maxMessageBytes` bounds what a client sends; without `rate` there is no limit.
- *   `resume` is secret: whoever shows it takes the session over. `accepted`, if resumed: how many frames of ours the server has processed.
+ *   `resume` is secret: to show it is to take the session over. `accepted`, if resumed: how many frames of ours the server has processed.
  */
 /** @typedef {{ type: 'ice-servers', iceServers: RTCIceServer[], ref?: Ref }} IceServers */
 /** @typedef {{ type: 'offer', from: string, offer: unknown }} Offer */

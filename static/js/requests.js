@@ -28,7 +28,7 @@ export class Requests {
   #lastRef = 0;
   #running = false;
 
-  /** @param {Clock} clock @param {(ref: number) => void} onTimeout nobody waits for this answer any more */
+  /** @param {Clock} clock @param {(ref: number) => void} onTimeout no promise waits for this answer any more */
   constructor(clock, onTimeout) {
     this.#clock = clock;
     this.#onTimeout = onTimeout;
@@ -59,7 +59,7 @@ export class Requests {
     for (const [ref, request] of this.#waiting) this.#start(ref, request);
   }
 
-  /** There is none: nobody can be late. */
+  /** There is none: no answer can be late. */
   pause() {
     this.#running = false;
     for (const { timer } of this.#waiting.values()) this.#clock.clearTimeout(timer);
@@ -67,7 +67,7 @@ export class Requests {
 
   /**
    * @param {Reply} answer
-   * @returns {boolean} whether somebody waited for it
+   * @returns {boolean} whether a promise waited for it
    */
   settle(answer) {
     const request = this.#take(answer.ref);

@@ -56,7 +56,7 @@ export class Session {
     this.#drop(0, this.#kept.findIndex((said) => said.ref === ref) + 1);
   }
 
-  /** Nobody waits for it any more: it is not sent again. @param {number} ref */
+  /** No promise waits for it any more: it is not sent again. @param {number} ref */
   withdraw(ref) {
     const index = this.#kept.findIndex((said) => said.ref === ref);
     if (index !== -1) this.#drop(index, 1);

@@ -42,7 +42,7 @@ const common = {
 /** @type {Record<Kind, LaunchOptions>} */
 const options = {
   chromium: { executablePath: CHROMIUM, args: [...quiet, camera, allow] },
-  // As a person has it: what is signed by nobody known is not opened before she says so.
+  // As a person has it: what no known authority has signed is not opened before she says so.
   'chromium-cautious': {
     executablePath: CHROMIUM, acceptInsecureCerts: false, args: [...quiet.filter((flag) => flag !== '--ignore-certificate-errors'), camera, allow],
   },

@@ -69,7 +69,7 @@ describe('a call that is not taken', () => {
   test('an unknown id is said in words', scene(['chromium'], async (alice) => {
     await alice.id();
     await alice.call('01234567-89ab-4def-8123-456789abcdef');
-    await alice.isTold(/nobody has this id/i);
+    await alice.isTold(/no one has this id/i);
     await alice.reaches('ready');
   }));
 

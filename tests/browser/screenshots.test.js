@@ -15,6 +15,8 @@ const output = fileURLToPath(new URL('output/', import.meta.url));
 const desktop = { width: 1280, height: 800 };
 /** No `isMobile`: to change that, puppeteer would load the page anew, in the middle of the call. */
 const phone = { width: 390, height: 844, deviceScaleFactor: 2 };
+const smallPhone = { width: 375, height: 667, deviceScaleFactor: 2 };
+const phoneOnItsSide = { width: 844, height: 390, deviceScaleFactor: 2 };
 
 /**
  * @param {Peer} peer
@@ -66,6 +68,33 @@ test('in a call, on a desktop and on a phone', scene(['chromium', 'chromium'], a
   const readme = process.env['ENTREMISE_SCREENSHOT'];
   if (readme) await copyFile(picture, readme);
   await photograph(bob, 'in-call-phone-dark', 'dark', phone);
+  await photograph(bob, 'in-call-phone-on-its-side-light', 'light', phoneOnItsSide);
+  await photograph(bob, 'in-call-phone-on-its-side-dark', 'dark', phoneOnItsSide);
+  for (const button of ['#mute', '#camera-off']) await alice.click(button);
+  await bob.page.waitForSelector('#remote-video:not([data-picture])');
+  await photograph(alice, 'camera-off-desktop-light', 'light', desktop);
+  await photograph(bob, 'other-camera-off-phone-on-its-side-light', 'light', phoneOnItsSide);
+  await photograph(bob, 'other-camera-off-desktop-dark', 'dark', desktop);
+  await alice.click('#hang-up');
+  await alice.reaches('ready');
+  await alice.page.$eval('.diagram', (details) => {
+    /** @type {HTMLDetailsElement} */ (details).open = true;
+    details.querySelector('#diagram')?.scrollTo(0, 0);
+    details.scrollIntoView();
+  });
+  await photograph(alice, 'diagram-desktop-light', 'light', desktop);
+  await photograph(alice, 'diagram-phone-dark', 'dark', phone);
+}));
+
+test('opened by a share link', scene(['chromium', 'chromium'], async (alice, bob) => {
+  const id = await alice.id();
+  await bob.page.goto('about:blank');
+  await bob.page.goto(`${server.url}#call=${id}`);
+  await bob.reaches('ready');
+  await photograph(bob, 'invited-small-phone-light', 'light', smallPhone);
+  await photograph(bob, 'invited-desktop-dark', 'dark', desktop);
+  await bob.page.setViewport(phoneOnItsSide);
+  await photograph(bob, 'invited-phone-on-its-side-light', 'light', phoneOnItsSide);
 }));
 
 test('with the signaling cut, in a call and out of one', scene(['chromium', 'chromium'], async (alice, bob) => {
@@ -84,6 +113,7 @@ test('with the signaling cut, in a call and out of one', scene(['chromium', 'chr
     await alice.click('#hang-up');
     await alice.reaches('offline');
     await photograph(alice, 'offline-phone-light', 'light', phone);
+    await photograph(alice, 'offline-desktop-dark', 'dark', desktop);
   } finally {
     await network.close();
   }

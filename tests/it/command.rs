@@ -22,12 +22,13 @@ use crate::within;
 const OTHERS: [&str; 3] = ["sslyze ", "testssl.sh ", "docker run "];
 
 /// What is done elsewhere: the release build takes minutes, and is what `make check-cost` measures; the folder of one's
-/// own page is served, on that port, by the browser's test of the README.
-const ELSEWHERE: [&str; 4] = [
+/// own page is served, on that port, by the browser's test of the README; `entremise ice` is tried beside servers in `trial`.
+const ELSEWHERE: [&str; 5] = [
     "cargo build --release",
     "cargo install --path .",
     "target/release/entremise --version",
     "python3 -m http.server 8000",
+    "entremise ice calls.example --turn",
 ];
 
 /// All documents, by their names.

@@ -37,23 +37,6 @@ const PATHS: [&str; 12] = [
     "tests",
 ];
 
-/// Files and folders that still have some of them. Each is to leave this list, and none is to come.
-const NOT_YET: [&str; 13] = [
-    "docs/ice.md",
-    "src/accept",
-    "src/connection",
-    "src/http",
-    "src/hub",
-    "src/ice",
-    "src/net.rs",
-    "src/turn",
-    "static/js",
-    "tests/browser",
-    "tests/it/turn.rs",
-    "tests/it/turn_client.rs",
-    "tests/js",
-];
-
 /// What is not ours, or not text.
 const NOT_OURS: [&str; 5] = ["node_modules", "target", "corpus", "artifacts", "output"];
 
@@ -92,16 +75,8 @@ fn findings(path: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_written_is_plain_english() {
-    let is_excused = |finding: &String| NOT_YET.iter().any(|path| finding.starts_with(path));
-    let found: Vec<String> =
-        PATHS.iter().flat_map(|path| findings(&root().join(path))).filter(|line| !is_excused(line)).collect();
+    let found: Vec<String> = PATHS.iter().flat_map(|path| findings(&root().join(path))).collect();
     assert!(found.is_empty(), "say which thing it is, and plainly:\n{}", found.join("\n"));
-}
-
-#[test]
-fn what_is_plain_english_by_now_has_left_the_list() {
-    let clean: Vec<&&str> = NOT_YET.iter().filter(|path| findings(&root().join(path)).is_empty()).collect();
-    assert!(clean.is_empty(), "take these from NOT_YET: {clean:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! is the tests of one subject.
 
 mod client;
+mod house;
 mod http;
 mod pair;
 mod program;
@@ -45,6 +46,7 @@ mod resume;
 mod room;
 mod status;
 mod tls;
+mod trial;
 mod turn;
 mod turn_attack;
 mod websocket;

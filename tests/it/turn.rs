@@ -200,7 +200,7 @@ async fn ice_is_told_to_applications_with_their_own_signaling_and_never_stored()
     assert_eq!(ice.as_object().expect("an object").len(), 1);
     let expected = expected(&offered, &server.address.ip().to_string(), server.address.port());
     let credential = assert_offers(&ice["iceServers"], &expected);
-    assert_ne!(credential.username, offered.credential.username, "everybody gets their own");
+    assert_ne!(credential.username, offered.credential.username, "each client gets its own");
     let mut turn = Offered { credential, ..offered }.client().await;
     turn.allocate().await;
     assert_eq!(turn.refresh(0).await, 0);

@@ -207,7 +207,7 @@ impl TurnClient {
         XorPeerAddress::new(peer, self.transaction.into())
     }
 
-    /// A message that nobody signs. Its transaction is used up.
+    /// A message that is not signed. Its transaction is used up.
     pub(crate) fn plain(
         &mut self,
         class: MessageClass,

@@ -27,9 +27,9 @@ describe('a call', () => {
     for (const { world } of [a, b]) assert.deepEqual(world.connection.configuration, { iceServers: [stun], iceTransportPolicy: 'all' });
   });
 
-  it('to an id that nobody has ends at once, with that reason', async () => {
+  it('to an unknown id ends at once, with that reason', async () => {
     const { signaling, a } = twoPeers();
-    a.line.call('nobody', null);
+    a.line.call('absent', null);
     await signaling.deliver();
     assert.deepEqual(a.story, ['ended peer-unavailable']);
     assert.equal(a.line.current, null);
@@ -57,7 +57,7 @@ describe('a call', () => {
     assert.equal(signaling.count('offer'), 1);
   });
 
-  it('that is given up while the camera is asked for says nothing to anybody', async () => {
+  it('that is given up while the camera is asked for says nothing', async () => {
     const { signaling, a } = twoPeers();
     const media = withResolvers();
     a.line.call('b', media.promise);
@@ -538,7 +538,7 @@ describe('a call whose signaling is cut', () => {
     for (const { story } of [a, b]) assert.equal(story.at(-1), 'ended gone');
   });
 
-  it('is not over because somebody else’s session ended, or for another error', async () => {
+  it('is not over because another’s session ended, or for another error', async () => {
     const { a } = await inCall();
     a.endpoint.events.emit({ type: 'error', code: 'undelivered', message: '', to: 'c' });
     a.endpoint.events.emit({ type: 'error', code: 'bad-message', message: '', to: 'b' });
@@ -595,7 +595,7 @@ describe('a line that goes through the relay alone', () => {
     assert.equal(a.world.connection.configuration.iceTransportPolicy, 'relay');
   });
 
-  it('ends a call at once where there is none, and bothers nobody', async () => {
+  it('ends a call at once where there is none, and says nothing', async () => {
     const { signaling, a } = twoPeers('relay');
     a.line.call('b', null);
     await signaling.deliver();

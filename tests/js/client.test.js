@@ -317,10 +317,10 @@ describe('a message', () => {
 
   it('is refused with the code and the words of the server', async () => {
     const { world, client } = openClient();
-    const asked = client.offer('nobody', 1);
-    const answer = { type: 'error', code: 'peer-unavailable', message: 'no peer with this id is here', to: 'nobody', ref: world.socket.sent[0].ref };
+    const asked = client.offer('absent', 1);
+    const answer = { type: 'error', code: 'peer-unavailable', message: 'no peer with this id is here', to: 'absent', ref: world.socket.sent[0].ref };
     world.socket.receive(answer);
-    await assert.rejects(asked, (/** @type {any} */ error) => error.code === answer.code && error.message === answer.message && error.answer.to === 'nobody');
+    await assert.rejects(asked, (/** @type {any} */ error) => error.code === answer.code && error.message === answer.message && error.answer.to === 'absent');
   });
 
   it('is refused at once while there is no connection', async () => {

@@ -1,4 +1,4 @@
-/** What a line makes of peers that come, go, come back and are somebody else's by then. */
+/** What a line makes of peers that come, go, and come back under another id. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -73,7 +73,7 @@ describe('a browser without WebRTC', () => {
     assert.deepEqual([a.story, b.story], [['ended failed'], []]);
   });
 
-  it('calls nobody', async () => {
+  it('makes no call', async () => {
     const { signaling, a } = twoPeers();
     a.world.able = false;
     a.line.call('b', null);
@@ -158,7 +158,7 @@ describe('a server that restarts', () => {
     assert.equal(signaling.count('bye'), 0);
   });
 
-  it('while it rings: both are told at once, and nobody accepts in vain', async () => {
+  it('while it rings: both are told at once, and none accepts in vain', async () => {
     const { signaling, a, b } = twoPeers();
     a.line.call('b', null);
     await signaling.deliver();
@@ -372,7 +372,7 @@ describe('calling one of several', () => {
     signaling.endpoint('ghost');
     signaling.parked.add('ghost');
     b.line.on('incoming', ({ call }) => void call.accept(null));
-    const called = a.line.callOneOf(['nobody', 'ghost', 'b'], media);
+    const called = a.line.callOneOf(['absent', 'ghost', 'b'], media);
     await signaling.deliver();
     assert.equal((await called)?.peer, 'b');
     assert.equal(current(a).state, 'connecting');
@@ -404,7 +404,7 @@ describe('calling one of several', () => {
     assert.deepEqual([current(a).state, current(b).state], ['connecting', 'connecting']);
   });
 
-  it('asks for the camera once, and not at all where nobody is', async () => {
+  it('asks for the camera once, and not at all where no peer is', async () => {
     const { signaling, a } = twoPeers();
     let asked = 0;
     const counted = () => (asked++, fakeStream('audio'));
@@ -418,12 +418,12 @@ describe('calling one of several', () => {
 
   it('is over when its person hangs up, and does not take a line that is taken', async () => {
     const { signaling, a } = twoPeers();
-    const called = a.line.callOneOf(['b', 'nobody'], media);
+    const called = a.line.callOneOf(['b', 'absent'], media);
     await signaling.deliver();
     current(a).hangUp();
     assert.equal(await called, null);
     const call = a.line.call('b', null);
-    assert.equal(await a.line.callOneOf(['nobody'], media), call);
+    assert.equal(await a.line.callOneOf(['absent'], media), call);
   });
 });
 

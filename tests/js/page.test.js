@@ -131,7 +131,7 @@ describe('the sentence of the page', () => {
   const after = (reason, role = 'caller') => sentenceOf(situation({ ended: { peer: 'b', role, reason } }), say);
 
   it('says why a call ended', () => {
-    assert.equal(after('peer-unavailable'), 'Nobody has this id.');
+    assert.equal(after('peer-unavailable'), 'No one has this id.');
     assert.equal(after('declined'), 'The other side declined.');
     assert.equal(after('declined', 'callee'), 'You declined.');
     assert.equal(after('no-answer', 'callee'), 'You missed a call from b.');

@@ -85,7 +85,7 @@ describe('the path of a call', () => {
     assert.deepEqual([path?.kind, path?.remote, path?.relayProtocol], ['turn', 'relay', null]);
   });
 
-  it('to an address that nobody told stays one', () => {
+  it('to an address that was never told stays one', () => {
     assert.equal(pathOf(inFirefox('host', 'prflx'), new Map([['127.0.0.1 50170', 'relay']]))?.kind, 'direct');
   });
 

@@ -228,7 +228,7 @@ export class FakeSignaling {
   /** @param {string} from @param {string} to @param {any} message */
   async send(from, to, message) {
     this.log.push(`${from}→${to} ${message.type}`);
-    if (!this.#endpoints.has(to)) throw Object.assign(new Error('nobody'), { code: 'peer-unavailable' });
+    if (!this.#endpoints.has(to)) throw Object.assign(new Error('absent'), { code: 'peer-unavailable' });
     this.#queue.push({ to, message: JSON.parse(JSON.stringify({ ...message, from })) });
     return this.parked.has(to) ? { parked: true } : {};
   }

@@ -153,7 +153,7 @@ describe('a session that is cut at random', () => {
     }
   });
 
-  it('and expires at times, tells whoever still waits, and the next one begins anew', async () => {
+  it('and expires at times, rejects what still waits, and the next one begins anew', async () => {
     let expired = 0;
     for (let seed = 1; seed <= GAMES; seed++) {
       const game = await play(seed, (game) => ({ ...game.moves, expire: () => game.expire() }));

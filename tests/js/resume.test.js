@@ -127,7 +127,7 @@ describe('a session that is taken up again', () => {
     assert.ok(!shown.includes('sent received'));
   });
 
-  it('is nobody else’s: no event carries its token', async () => {
+  it('is no other’s: no event carries its token', async () => {
     const { world, client } = openClient();
     /** @type {string[]} */
     const told = [];
@@ -183,7 +183,7 @@ describe('a session that is taken up again', () => {
     await asked;
   });
 
-  it('says no more what nobody waits for any more', async () => {
+  it('says no more what is no longer waited for', async () => {
     const { world, client } = openClient();
     const asked = assert.rejects(client.message({ to: 'you' }, 1), withCode('timeout'));
     await world.pass(10);
@@ -196,7 +196,7 @@ describe('a session that is taken up again', () => {
 });
 
 describe('a session that is over', () => {
-  it('is followed by another, and whoever still waits is told', async () => {
+  it('is followed by another, and what still waits is rejected', async () => {
     const { world, client, heard } = openClient();
     const asked = assert.rejects(client.ping(), withCode('connection-lost'));
     world.socket.end(1006);
@@ -220,7 +220,7 @@ describe('a session that is over', () => {
     assert.deepEqual(counts(world), [1]);
   });
 
-  it('is given up when the server has surely done so: then nobody waits any longer', async () => {
+  it('is given up when the server has surely done so: then nothing waits any longer', async () => {
     const { world, client } = openClient();
     const asked = assert.rejects(client.ping(), withCode('connection-lost'));
     world.tell('pagehide', { persisted: true });

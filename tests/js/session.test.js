@@ -66,7 +66,7 @@ describe('what was said in a session', () => {
     assert.deepEqual(session.next(), []);
   });
 
-  it('is not sent again if nobody waits for it any more', () => {
+  it('is not sent again if nothing waits for it any more', () => {
     const session = sessionWith(3);
     session.withdraw(2);
     keep(session, 4);

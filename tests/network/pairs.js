@@ -44,7 +44,12 @@ export function chosen(every, part) {
   return whole ? every : every.filter((pair) => part.some((other) => `${other}` === `${pair}`));
 }
 
-/** Tests that calls connect these pairs, and says at the end which path each took. @param {string} where @param {Pair[]} pairs */
+/**
+ * Tests that calls connect these pairs, and says at the end which path each took.
+ *
+ * @param {string} where
+ * @param {Pair[]} pairs
+ */
 export function callsConnect(where, pairs) {
   /** @type {string[]} */
   const table = [];
@@ -56,23 +61,25 @@ export function callsConnect(where, pairs) {
       await connect(alice, bob);
       await all([alice, bob], (peer) => peer.seesTheOther());
       // Where there is a direct way, a busy browser may stay with the relay that connected it first: that is ICE's to choose.
-      const way = canPunch(left, right) ? 'any way' : 'through a relay';
+      const way = canPunch([left, right]) ? 'any way' : 'through a relay';
       const ways = await Promise.all([alice, bob].map(({ page }) => settledPath(page, way)));
-      if (canPunch(left, right)) direct.push(ways.every(({ kind }) => kind !== 'turn'));
+      if (canPunch([left, right])) direct.push(ways.every(({ kind }) => kind !== 'turn'));
       table.push(`${left} | ${right} | ${ways.map(wordsOf).join(' | ')}`);
     }));
   }
 
-  test(`${where}, most pairs that can do without the relay do`, () => {
-    assert.ok(direct.filter(Boolean).length > direct.length / 2, `${direct}`);
-  });
+  // Of few, all may be those with a busy browser.
+  if (pairs.filter(canPunch).length > 3) {
+    test(`${where}, most pairs that can do without the relay do`, () => {
+      assert.ok(direct.filter(Boolean).length > direct.length / 2, `${direct}`);
+    });
+  }
 
   after(() => console.log(`\n${where}\nleft | right | path of the left | path of the right\n${table.join('\n')}`));
 }
 
-/** Do two such networks let each other in, once each has knocked at the other's public address? @param {Kind} left @param {Kind} right */
-function canPunch(left, right) {
-  const both = [left, right];
+/** Do two such networks let each other in, once each has knocked at the other's public address? @param {Pair} both */
+export function canPunch(both) {
   if (both.some((kind) => kind.startsWith('a network'))) return false;
   return !both.includes('a symmetric NAT') || !both.every((kind) => kind === 'a symmetric NAT' || kind === 'a port-restricted NAT');
 }

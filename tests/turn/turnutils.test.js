@@ -64,6 +64,15 @@ describe('clients of all kinds', { concurrency: true }, () => {
 
   test('two clients reach each other over their relays', () => assertRelays(site.turn, site.peer, site, { clients: 2, flags: ['-y'] }));
 
+  test('two who both relay meet by the external address of a server behind a NAT', async () => {
+    const behind = await Site.start('127.0.0.1', ['--turn-external-ip', '9.9.9.9']);
+    try {
+      await assertRelays(behind.turn, behind.peer, behind, { clients: 2, flags: ['-y'] });
+    } finally {
+      await behind.close();
+    }
+  });
+
   test('a client over IPv4 has an IPv6 relay', () => assertRelays(site.turn, peer6, site, { flags: ['-x'] }));
 
   test('the user and password of GET /ice are accepted', async () => assertRelays(site.turn, site.peer, await site.credentials()));

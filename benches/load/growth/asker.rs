@@ -5,8 +5,8 @@ use super::member::{Member, join};
 use super::table::{Row, Table};
 use super::{cpu, median, micros_each};
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::server::Server;
-use crate::site::Pair;
 
 /// Rooms that each peer asks for.
 const ROOMS: usize = 1000;

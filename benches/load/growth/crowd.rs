@@ -8,10 +8,10 @@ use super::table::{Row, Table};
 use super::{Plan, cpu, least, micros_each};
 use crate::affinity::Core;
 use crate::message::{Kind, now};
+use crate::pair::Pair;
 use crate::peer::Peer;
 use crate::phase::{busy, idle, paced};
 use crate::server::Server;
-use crate::site::Pair;
 use crate::table::grouped;
 
 /// No task reads the sockets of idle peers, so a ping would stay unanswered: the interval is longer than the run.

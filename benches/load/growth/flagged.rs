@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use crate::message::Kind;
+use crate::pair::Pair;
 use crate::rival::{Entremise, Frame, Rival};
-use crate::site::Pair;
 
 /// The flags besides the usual ones.
 pub(super) struct Flagged(pub(super) &'static [&'static str]);

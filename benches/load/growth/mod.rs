@@ -19,8 +19,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::server::Server;
-use crate::site::Pair;
 use table::Table;
 
 /// How many peers there are, and for how long they are measured.

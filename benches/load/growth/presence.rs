@@ -12,9 +12,9 @@ use super::flagged::Flagged;
 use super::table::Row;
 use super::{Plan, cpu, micros_each};
 use crate::affinity::Core;
+use crate::pair::Pair;
 use crate::peer::{Socket, open};
 use crate::server::Server;
-use crate::site::Pair;
 
 /// The interval of pings, as in [`SERVER`]: a fifth of the usual one.
 const HEARTBEAT: Duration = Duration::from_secs(5);

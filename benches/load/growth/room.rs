@@ -7,8 +7,8 @@ use super::table::{Row, Table};
 use super::{Plan, cpu, micros_each};
 use crate::affinity::Core;
 use crate::message::{Kind, Stamp};
+use crate::pair::Pair;
 use crate::server::Server;
-use crate::site::Pair;
 use crate::table::grouped;
 
 /// Members of all rooms together: the same number at each size of room.

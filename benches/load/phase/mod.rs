@@ -9,10 +9,10 @@ pub(crate) mod paced;
 use std::time::Duration;
 
 use crate::affinity::{Awake, Core};
+use crate::pair::Pair;
 use crate::peer::Peer;
 use crate::rival::Rival;
 use crate::server::Server;
-use crate::site::Pair;
 
 use idle::Crowd;
 use paced::Latencies;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{Frame, Rival};
 use crate::message::Kind;
-use crate::site::Pair;
+use crate::pair::Pair;
 
 pub(crate) struct Entremise;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::message::Kind;
-use crate::site::Pair;
+use crate::pair::Pair;
 
 pub(crate) use entremise::Entremise;
 pub(crate) use peer_server::PeerServer;

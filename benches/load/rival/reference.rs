@@ -4,8 +4,8 @@ use std::process::Command;
 
 use super::{Frame, Rival};
 use crate::message::Kind;
+use crate::pair::Pair;
 use crate::relay::ID_BYTES;
-use crate::site::Pair;
 
 pub(crate) struct Reference;
 

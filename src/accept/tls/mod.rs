@@ -87,6 +87,9 @@ impl TlsStream {
     }
 
     fn poll_read_once(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {
+        if self.records.is_over() {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        }
         INCOMING.with_borrow_mut(|incoming| {
             let kept = self.records.partial().len();
             if incoming.len() < kept + READ_BYTES {
@@ -338,6 +341,28 @@ pub(super) mod tests {
         let mut alert = [0; 7];
         timeout(Duration::from_secs(10), tcp.read_exact(&mut alert)).await.expect("an alert").unwrap();
         assert_eq!((alert[0], alert[5]), (21, 2), "fatal");
+    }
+
+    #[tokio::test]
+    async fn after_an_error_nothing_is_waited_for_and_nothing_leaves_but_the_alert() {
+        for version in VERSIONS {
+            let (mut server, client) = Site::new(version).await.pair().await;
+            let (mut tcp, _) = client.into_inner();
+            tcp.write_all(&[23, 3, 3, 0, 1, 0]).await.unwrap();
+            let mut unread = Unread::default();
+            for error in [io::ErrorKind::InvalidData, io::ErrorKind::NotConnected, io::ErrorKind::NotConnected] {
+                let brought = timeout(Duration::from_secs(10), poll_fn(|cx| server.poll_bring(cx, &mut unread)));
+                assert_eq!(brought.await.expect("no wait").err().map(|error| error.kind()), Some(error));
+                assert_eq!(unread.bytes(), b"");
+            }
+            assert!(server.write_all(b"more").await.is_err());
+            server.shutdown().await.unwrap();
+            let mut last = Vec::new();
+            tcp.read_to_end(&mut last).await.unwrap();
+            let alerts = [&b"\x15"[..], b"\x17"];
+            // The tickets of TLS 1.3 may be before it.
+            assert!(alerts.iter().any(|kind| last.starts_with(kind)), "{version:?}: {last:?}");
+        }
     }
 
     #[tokio::test]

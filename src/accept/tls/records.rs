@@ -81,7 +81,6 @@ impl Records {
     }
 
     /// Whether there was an error, or the end was said.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_over(&self) -> bool {
         self.rustls.is_none()
     }

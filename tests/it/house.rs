@@ -1,0 +1,112 @@
+//! The house: imports run one way, from the rooms that know more to those that know less.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room may use those that stand before it, and no other. docs/architecture.md says what each knows.
+const ROOMS: [&str; 24] = [
+    "tasks",
+    "file",
+    "signals",
+    "metrics",
+    "net",
+    "protocol",
+    "meter",
+    "error",
+    "admission",
+    "auth",
+    "hub",
+    "tls",
+    "ice",
+    "turn",
+    "accept",
+    "connection",
+    "http",
+    "cli",
+    "log",
+    "config",
+    "monitor",
+    "server",
+    "announcement",
+    "main",
+];
+
+/// The program's source without its tests, each file with the room that it is in.
+fn files() -> Vec<(String, String)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&source, &mut paths);
+    let room = |path: &PathBuf| {
+        let name = path.strip_prefix(&source).expect("beneath it").components().next().expect("a name");
+        name.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+    };
+    paths.iter().map(|path| (room(path), program(&fs::read_to_string(path).expect("text")))).collect()
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the project") {
+        let path = entry.expect("an entry").path();
+        // What only tests and fuzzing have.
+        let is_program =
+            path.file_stem().is_some_and(|name| name != "fuzzing" && name != "interleaving" && name != "lib");
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if is_program {
+            paths.push(path);
+        }
+    }
+}
+
+/// Without the tests at the file's end, and without comments, whose links may point anywhere.
+fn program(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The rooms that a file names: `crate::room`, or `room` in `use crate::{…}`.
+fn named(text: &str) -> BTreeSet<String> {
+    let word = |text: &str| -> String {
+        text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect()
+    };
+    let mut named = BTreeSet::new();
+    for path in ["crate::", "entremise::"] {
+        for rest in text.split(path).skip(1) {
+            match rest.strip_prefix('{') {
+                Some(list) => {
+                    let listed = list.split('}').next().unwrap_or_default().split(',');
+                    named.extend(listed.map(|name| word(name.trim())));
+                }
+                None => drop(named.insert(word(rest))),
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn imports_run_one_way_through_the_house() {
+    let place: BTreeMap<&str, usize> = ROOMS.iter().enumerate().map(|(place, room)| (*room, place)).collect();
+    let mut against = BTreeSet::new();
+    for (room, text) in files() {
+        let own = *place.get(&*room).unwrap_or_else(|| panic!("{room} has no place in the house"));
+        for other in named(&text) {
+            if place.get(&*other).is_some_and(|other| *other > own) {
+                against.insert(format!("{room} uses {other}"));
+            }
+        }
+    }
+    assert!(against.is_empty(), "against the arrows: {against:?}");
+}
+
+#[test]
+fn an_import_is_seen_however_it_is_written() {
+    let text = "use crate::hub::{Hub, Session};\nuse crate::{http, net};\nlet x = crate::turn::Turn::new();\n";
+    let rooms: Vec<String> = named(text).into_iter().collect();
+    assert_eq!(rooms, ["http", "hub", "net", "turn"]);
+    assert_eq!(
+        named(&program("// crate::server\nuse crate::ice::X;\n#[cfg(test)]\nmod tests {\n crate::main")).len(),
+        1
+    );
+}
