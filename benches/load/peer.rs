@@ -43,7 +43,7 @@ pub(crate) struct Peer {
     heard: u64,
 }
 
-/// How to reach a peer, and what it has said.
+/// A peer's number and id, and how many messages it has sent.
 #[derive(Clone)]
 struct Contact {
     number: u32,

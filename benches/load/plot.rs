@@ -30,8 +30,8 @@ pub(crate) fn svg(columns: &[Column]) -> String {
     );
     let caption = format!("One core each: how many times better than the {}. Longer is better.", columns[0].name);
     text(&mut svg, MARGIN, MARGIN + BAR, "normal", &caption);
-    for (place, row) in (0_u32..).zip(&ROWS) {
-        draw(&mut svg, row, columns, MARGIN + CAPTION + panel * f64::from(place));
+    for (index, row) in (0_u32..).zip(&ROWS) {
+        draw(&mut svg, row, columns, MARGIN + CAPTION + panel * f64::from(index));
     }
     svg + "</svg>\n"
 }

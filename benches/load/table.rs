@@ -195,8 +195,8 @@ pub(crate) fn readable(value: f64) -> String {
 /// Digits, with separators of thousands.
 pub(crate) fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

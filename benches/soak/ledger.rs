@@ -100,12 +100,12 @@ impl Ledger {
         flow.sent
     }
 
-    /// Its sender was told that it is not delivered.
+    /// Counts a message whose sender was told that it is not delivered.
     pub(crate) fn refuse(&self, from: &str, to: &str) {
         self.flows().entry((from.to_owned(), to.to_owned())).or_default().refused += 1;
     }
 
-    /// One that comes twice, or after a later one, is counted as that.
+    /// Counts a message that has arrived; one that comes twice, or after a later one, is counted as such.
     pub(crate) fn arrive(&self, from: &str, to: &str, number: u64) {
         let mut flows = self.flows();
         let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();

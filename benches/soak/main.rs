@@ -160,7 +160,7 @@ fn report(ledger: &Ledger, memory: &Memory, before: &Level, after: &Level) -> Ex
     println!("memory: {} KiB after the first minute, {highest} KiB at most later ({growth:.2})", memory.level);
     println!("held before: {before:?}\nheld after:  {after:?}");
     let bad = Count::BAD.into_iter().any(|what| ledger.counted(what) > 0);
-    // One that is both refused and delivered would show as one too many.
+    // A message that is both refused and delivered makes the sum too large.
     let failed = sent != arrived + refused || bad || growth > GROWTH || before != after;
     println!("{}", if failed { "FAILED" } else { "passed" });
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }

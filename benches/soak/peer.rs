@@ -42,7 +42,7 @@ impl Site {
         self.upgrade(self.tls().await?, protocols).await
     }
 
-    /// One whose receive buffer is soon full.
+    /// A WebSocket whose receive buffer is small.
     pub(crate) async fn open_narrow(&self) -> Result<Socket, Error> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
@@ -195,8 +195,8 @@ impl Peer {
 
     fn answer(&mut self, answered: u64, answer: &Value) {
         // Answers come in the order of the requests: all that was sent before this one has been processed too.
-        let place = self.unprocessed.iter().position(|sent| sent.frame.contains(&format!("\"ref\":{answered},")));
-        self.unprocessed.drain(..place.map_or(0, |place| place + 1));
+        let index = self.unprocessed.iter().position(|sent| sent.frame.contains(&format!("\"ref\":{answered},")));
+        self.unprocessed.drain(..index.map_or(0, |index| index + 1));
         match self.asked.remove(&answered) {
             Some(Some(to)) if answer["type"] == "error" => self.site.ledger.refuse(&self.id, &to),
             Some(_) => {}

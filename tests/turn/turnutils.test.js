@@ -11,7 +11,7 @@ import { assertRefuses, assertRelays, mint } from './client.js';
 import { Site } from './site.js';
 import { Echo, Tool } from './tool.js';
 
-/** @type {[name: string, place: 'turn' | 'page', flags: string[]][]} */
+/** @type {[name: string, port: 'turn' | 'page', flags: string[]][]} */
 const TRANSPORTS = [
   ['UDP', 'turn', []],
   ['TCP', 'turn', ['-t']],
@@ -33,9 +33,9 @@ for (const ip of ['127.0.0.1', '::1']) {
       assert.match(tool.log, new RegExp(`UDP reflexive addr: ${ip.replaceAll('.', '\\.')}:\\d+`), tool.log);
     });
 
-    for (const [name, place, flags] of TRANSPORTS) {
-      test(`channels over ${name} lose nothing`, () => assertRelays(site[place], site.peer, site, { flags: [...family, ...flags] }));
-      test(`Send and Data over ${name} lose nothing`, () => assertRelays(site[place], site.peer, site, { flags: [...family, ...flags, '-s'] }));
+    for (const [name, port, flags] of TRANSPORTS) {
+      test(`channels over ${name} lose nothing`, () => assertRelays(site[port], site.peer, site, { flags: [...family, ...flags] }));
+      test(`Send and Data over ${name} lose nothing`, () => assertRelays(site[port], site.peer, site, { flags: [...family, ...flags, '-s'] }));
     }
   });
 }
@@ -56,13 +56,13 @@ describe('clients of all kinds', { concurrency: true }, () => {
 
   test('fifty at once lose nothing', () => assertRelays(site.turn, site.peer, mint(site.secret), { clients: 50, flags: ['-z', '50'] }));
 
-  test('large packets come whole', () => assertRelays(site.turn, site.peer, site, { bytes: 1400 }));
+  test('large packets arrive complete', () => assertRelays(site.turn, site.peer, site, { bytes: 1400 }));
 
   test('ChannelData over UDP may be padded', () => assertRelays(site.turn, site.peer, site, { bytes: 201, flags: ['-D'] }));
 
   test('ChannelData over TCP is padded', () => assertRelays(site.turn, site.peer, site, { bytes: 201, flags: ['-t'] }));
 
-  test('two who both relay meet', () => assertRelays(site.turn, site.peer, site, { clients: 2, flags: ['-y'] }));
+  test('two clients reach each other over their relays', () => assertRelays(site.turn, site.peer, site, { clients: 2, flags: ['-y'] }));
 
   test('two who both relay meet by the external address of a server behind a NAT', async () => {
     const behind = await Site.start('127.0.0.1', ['--turn-external-ip', '9.9.9.9']);
@@ -75,7 +75,7 @@ describe('clients of all kinds', { concurrency: true }, () => {
 
   test('a client over IPv4 has an IPv6 relay', () => assertRelays(site.turn, peer6, site, { flags: ['-x'] }));
 
-  test('the user and password of GET /ice are good', async () => assertRelays(site.turn, site.peer, await site.credentials()));
+  test('the user and password of GET /ice are accepted', async () => assertRelays(site.turn, site.peer, await site.credentials()));
 
   test('another secret is refused', () => assertRefuses(site.turn, site.peer, { secret: 'another' }));
 

@@ -90,8 +90,8 @@ async fn ask_all(server: &Server, limit: usize, rooms: usize) -> Figures {
 /// The peer is let into the first ones of these rooms, which are empty, and refused the others.
 async fn ask(asker: &mut Member, names: &[String], granted: usize) {
     asker.say(names.iter().map(|name| join(name))).await;
-    for (place, name) in names.iter().enumerate() {
-        if place < granted {
+    for (index, name) in names.iter().enumerate() {
+        if index < granted {
             assert!(asker.hear_roster(name).await.is_empty());
         } else {
             asker.hear_refusal("too-many-rooms", name).await;

@@ -34,7 +34,7 @@ const CROWD: usize = 500;
 /// The step that a thread repeats.
 type Step = Box<dyn FnMut() + Send>;
 
-/// Each case once with one thread and once with two.
+/// The table: each case with one thread and with two.
 pub(super) fn table(plan: &Plan) -> Table {
     eprintln!("threads at one lock …");
     assert!(available_parallelism().is_ok_and(|cores| cores.get() >= 2), "a core for each of two threads");

@@ -132,7 +132,7 @@ async fn talk(server: &Server, members: &mut [Member], size: usize, times: u32) 
         }
         for (room, members) in (0..).zip(members.chunks_mut(size)) {
             let said = message_from(&members[speaker].id, &format!("room {room}"), &payload(room));
-            for (_, member) in members.iter_mut().enumerate().filter(|(place, _)| *place != speaker) {
+            for (_, member) in members.iter_mut().enumerate().filter(|(index, _)| *index != speaker) {
                 member.hear(&said).await;
                 copies += 1;
             }

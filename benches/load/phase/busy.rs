@@ -22,9 +22,9 @@ const WARM_UP: u32 = 4;
 pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Duration) -> f64 {
     let (heard, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
     let mut talking: JoinSet<(usize, Peer)> = JoinSet::new();
-    for (place, peer) in peers.drain(..).enumerate() {
+    for (index, peer) in peers.drain(..).enumerate() {
         let (heard, stop) = (Arc::clone(&heard), stop.clone());
-        talking.spawn(async move { (place, talk(peer, &heard, &stop).await) });
+        talking.spawn(async move { (index, talk(peer, &heard, &stop).await) });
     }
     tokio::time::sleep(length / WARM_UP).await;
     let (before, cpu) = (heard.load(Ordering::Relaxed), server.cpu());
@@ -37,17 +37,17 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Dura
 }
 
 /// Receives the messages that are still on their way, once no peer sends more: else they would arrive in the next phase.
-async fn catch_up((place, mut peer): (usize, Peer)) -> (usize, Peer) {
+async fn catch_up((index, mut peer): (usize, Peer)) -> (usize, Peer) {
     while !peer.has_heard_all() {
         peer.hear().await;
     }
-    (place, peer)
+    (index, peer)
 }
 
 /// Keeps the order, so that partners are neighbours.
 pub(super) async fn in_order<T: 'static>(tasks: JoinSet<(usize, T)>) -> Vec<T> {
     let mut done = tokio::time::timeout(LOST, tasks.join_all()).await.expect("all that was said arrives");
-    done.sort_unstable_by_key(|(place, _)| *place);
+    done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, peer)| peer).collect()
 }
 

@@ -61,10 +61,10 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, per_second: 
     let turns = nanoseconds(length) * per_second / 1_000_000_000 / peers.len() as u64;
     let mut talking: JoinSet<(usize, (Peer, Histogram<u64>))> = JoinSet::new();
     let mut orders = Vec::with_capacity(peers.len());
-    for (place, peer) in peers.drain(..).enumerate() {
+    for (index, peer) in peers.drain(..).enumerate() {
         let (order, ordered) = mpsc::channel(ORDERS);
         orders.push(order);
-        talking.spawn(async move { (place, talk(peer, ordered, turns).await) });
+        talking.spawn(async move { (index, talk(peer, ordered, turns).await) });
     }
     let cpu = server.cpu();
     let lateness = pace(&orders, turns, per_second).await;
