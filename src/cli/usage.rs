@@ -319,7 +319,7 @@ mod tests {
             ("--message-burst=0", "--message-burst 0: give 1 or more"),
             ("--max-header-bytes=8191", "--max-header-bytes 8191: give 8192 or more"),
             ("--stun-port=70000", "--stun-port 70000: give a number from 0 to 65535"),
-            ("--turn-external-ip=me", "--turn-external-ip me: give an IP address, such as 203.0.113.7"),
+            ("--turn-listen=me", "--turn-listen me: give an IP address, such as 203.0.113.7"),
             ("--log-format=xml", "--log-format xml: give text or json"),
             ("--cert=", "--cert: give a value"),
             ("--heartbeat=10s", "--heartbeat 10s: give a number of seconds above 0, such as 10 or 0.5"),

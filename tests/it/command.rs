@@ -10,11 +10,13 @@ use std::process::Stdio;
 use clap::{CommandFactory as _, Parser as _};
 use entremise::cli::Cli;
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-use crate::program::shell;
+use crate::program::{Program, shell};
 use crate::within;
 
 /// What a document shows of programs that are not ours, and are not installed here: those that scan a server, and what runs
@@ -238,4 +240,34 @@ async fn the_compose_file_of_the_documents_is_understood() {
     let child = command.stdout(Stdio::piped()).spawn().expect("a shell");
     terminal.serves(&line, child).await;
     terminal.close().await;
+}
+
+/// How a line that the program prints begins and ends: what stands before and after all that has a number in it.
+fn ends(line: &str) -> [String; 2] {
+    let words: Vec<&str> = line.split(' ').collect();
+    let is_number = |word: &&str| word.contains(|char: char| char.is_ascii_digit());
+    let first = words.iter().position(is_number).unwrap_or(words.len());
+    let last = words.iter().rposition(is_number).map_or(0, |last| last + 1);
+    [words[..first].join(" "), words[last..].join(" ")]
+}
+
+#[tokio::test]
+async fn what_the_readme_says_is_printed_is_printed() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("text");
+    let shown = readme.split("```\n").find(|text| text.starts_with("entremise ")).expect("what is printed");
+    let shown: Vec<[String; 2]> = shown.lines().map(ends).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let stun = format!("--stun-port={}", free.port());
+    let program = crate::program::command(folder.path(), &["--listen=[::]:0", "--turn", &stun]);
+    let made = || CertificateDer::from_pem_file(folder.path().join("certs/cert.pem")).expect("it has been made");
+    let program = Program::serve(program, made).await;
+    program.signal(Signal::TERM);
+    let printed = program.ended().await.stdout;
+    let printed: Vec<[String; 2]> = printed.lines().map(ends).collect();
+    for line in &printed {
+        assert!(shown.contains(line), "{line:?} is printed, and README has {shown:?}");
+    }
+    // A machine without a network of its own prints no other addresses.
+    assert!(printed.len() >= shown.len() - 1);
 }
