@@ -91,6 +91,7 @@ mod tests {
             &[][..],
             &["--plain-http", "--trusted-proxy=127.0.0.1"],
             &["--turn", "--turn-external-ip=192.0.2.1", "--turn-ttl=600"],
+            &["--turn-listen=10.0.0.5"],
             &["--ice-server=stun:a.example", "--turn-secret-file=secret", "--turn-ttl=600"],
             &["--allow-origin=https://*.example.org", "--trusted-proxy=10.0.0.0/8,::1"],
         ] {

@@ -19,7 +19,7 @@ use crate::ice::credential::Credential;
 use crate::net::Host;
 use crate::turn;
 use list::{IceServer, List};
-use target::{Target, Transport, Url};
+use target::{Owner, Target, Transport, Url};
 use user::User;
 use wire::Wire;
 
@@ -99,7 +99,7 @@ impl<W: Write> Trial<'_, W> {
                 self.fail(text, "this is no URL that can be tried here")?;
                 continue;
             };
-            let targets = target::targets(&url, &self.machine);
+            let targets = target::targets(&url, self.owner(&url), &self.machine);
             if targets.is_empty() {
                 self.fail(text, "the host's name has no address: browsers cannot find it; look at its DNS")?;
             }
@@ -108,6 +108,12 @@ impl<W: Write> Trial<'_, W> {
             }
         }
         Ok(())
+    }
+
+    fn owner(&self, url: &Url) -> Owner {
+        let ours = [Some(self.host), self.config.ice.public_host.as_ref()];
+        let is_ours = ours.into_iter().flatten().any(|host| host.host().trim_matches(['[', ']']) == url.host);
+        if is_ours { Owner::Ours } else { Owner::Elsewhere }
     }
 
     fn try_target(&mut self, text: &str, url: &Url, target: &Target, user: Option<&Credential>) -> io::Result<()> {

@@ -61,13 +61,22 @@ impl Url {
     }
 }
 
-/// The addresses of a URL's host, or this machine's own in place of those that it does not have: from within, few NATs
-/// can be passed.
-pub(super) fn targets(url: &Url, machine: &Host) -> Vec<Target> {
+/// Whose a URL's host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The page's.
+    Ours,
+    /// Of a server elsewhere.
+    Elsewhere,
+}
+
+/// The addresses of a URL's host. Of our own, this machine's in place of those that it does not have: from within, few
+/// NATs can be passed.
+pub(super) fn targets(url: &Url, owner: Owner, machine: &Host) -> Vec<Target> {
     let found = (url.host.as_str(), url.port).to_socket_addrs();
     let mut targets: Vec<Target> = Vec::new();
     for address in found.into_iter().flatten() {
-        let target = target(url, address.ip().to_canonical(), machine);
+        let target = target(url, owner, address.ip().to_canonical(), machine);
         if let Some(target) = target.filter(|target| !targets.contains(target)) {
             targets.push(target);
         }
@@ -75,8 +84,8 @@ pub(super) fn targets(url: &Url, machine: &Host) -> Vec<Target> {
     targets
 }
 
-fn target(url: &Url, ip: IpAddr, machine: &Host) -> Option<Target> {
-    if machine.has(ip) || ip.is_loopback() {
+fn target(url: &Url, owner: Owner, ip: IpAddr, machine: &Host) -> Option<Target> {
+    if owner == Owner::Elsewhere || machine.has(ip) || ip.is_loopback() {
         return Some(Target { address: SocketAddr::new(ip, url.port), note: None });
     }
     let own =
@@ -115,12 +124,14 @@ mod tests {
     fn an_address_that_is_not_ours_is_tried_at_ours_and_that_is_said() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let machine = Host::new(vec![ip("127.0.0.1"), ip("10.0.0.1"), ip("10.128.0.5")], vec![ip("10.128.0.5")]);
-        let at = |host: &str| {
+        let at = |host: &str, owner| {
             let url = Url { host: host.into(), port: 3478, transport: Transport::Udp, relays: false };
-            targets(&url, &machine)
+            targets(&url, owner, &machine)
         };
-        assert_eq!(at("10.0.0.1"), [Target { address: "10.0.0.1:3478".parse().unwrap(), note: None }]);
-        let [nat] = &at("198.51.100.1")[..] else { panic!("one") };
+        let plain = |address: &str| [Target { address: address.parse().unwrap(), note: None }];
+        assert_eq!(at("10.0.0.1", Owner::Ours), plain("10.0.0.1:3478"));
+        assert_eq!(at("198.51.100.1", Owner::Elsewhere), plain("198.51.100.1:3478"), "of another machine");
+        let [nat] = &at("198.51.100.1", Owner::Ours)[..] else { panic!("one") };
         assert_eq!(nat.address, "10.128.0.5:3478".parse().unwrap());
         assert!(nat.note.as_ref().unwrap().contains("198.51.100.1, which no interface"), "{nat:?}");
     }

@@ -25,8 +25,9 @@ const HEADER_BYTES: usize = 4;
 /// Datagrams taken from one socket before the others have their turn.
 pub(super) const BATCH: usize = 64;
 
-/// Ports tried before there is said to be none: in a range that is half full, all 64 are taken with a probability of 2⁻⁶⁴.
-const TRIES: u16 = 64;
+/// Ports tried before there is said to be none: all of a small range, such as a container publishes; of a large one that is
+/// half full, all of these are taken with a probability of 2⁻¹⁰²⁴.
+const TRIES: u32 = 1024;
 
 /// A relay's socket, and the address of this host that it is on.
 #[derive(Debug)]
@@ -41,12 +42,12 @@ impl RelaySocket {
         let (first, last) = (*range.start(), *range.end());
         let span = u32::from(last - first) + 1;
         let start = random();
-        let port = |attempt: u16| {
-            let offset = (u32::from(start) + u32::from(attempt) * if is_even { 2 } else { 1 }) % span;
+        let port = |attempt: u32| {
+            let offset = (u32::from(start) + attempt) % span;
             let port = first + u16::try_from(offset).expect("an offset within the range");
             if is_even { port & !1 } else { port }
         };
-        let candidates = (0..TRIES).map(port).filter(|port| range.contains(port));
+        let candidates = (0..TRIES.min(span)).map(port).filter(|port| range.contains(port));
         candidates.map(|port| SocketAddr::new(ip, port)).find_map(|local| {
             let socket = bind(local, Sharing::Exclusive).ok()?;
             Some(Self { socket, local })
@@ -187,5 +188,23 @@ pub(super) async fn bring_to_udp_client(
             let is_sent = server.try_send_to(bytes, client).is_ok();
             turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), is_sent);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_ports_of_a_small_range_are_found() {
+        // An address of this process's own.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ip = IpAddr::from([127, high | 0xc0, low, 1]);
+        for (is_even, count) in [(false, 300), (true, 150)] {
+            let relays: Vec<_> = (0..count).filter_map(|_| RelaySocket::open(ip, &(50001..=50300), is_even)).collect();
+            assert_eq!(relays.len(), count);
+            assert!(RelaySocket::open(ip, &(50001..=50300), is_even).is_none());
+            assert!(!is_even || relays.iter().all(|relay| relay.local().port() % 2 == 0));
+        }
     }
 }

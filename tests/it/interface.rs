@@ -81,7 +81,7 @@ fn ip(text: &str) -> IpAddr {
 /// An address of this process's own, so that its ports are free.
 fn own(last: u8) -> String {
     let [.., high, low] = std::process::id().to_be_bytes();
-    format!("127.{}.{low}.{last}", high | 64)
+    format!("127.{}.{low}.{last}", high | 0x40)
 }
 
 /// One that stays, where 127.0.0.1 would be: there, a port that is free for UDP need not be free for TCP.

@@ -17,7 +17,7 @@ async fn trial(program: &Program, host: &str, flags: &[String]) -> Ended {
 /// An address of this process's own, and a port that is free there for UDP and TCP.
 fn place(last: u8) -> (String, u16) {
     let [.., high, low] = std::process::id().to_be_bytes();
-    let ip = format!("127.{}.{low}.{last}", high | 128);
+    let ip = format!("127.{}.{low}.{last}", high | 0x80);
     let tcp = TcpListener::bind((ip.as_str(), 0)).expect("a port is free");
     let port = tcp.local_addr().expect("it listens").port();
     UdpSocket::bind((ip.as_str(), port)).expect("nothing else is on this address");

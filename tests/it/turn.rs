@@ -413,6 +413,17 @@ async fn a_client_that_asks_for_both_families_has_a_relay_of_each() {
 }
 
 #[tokio::test]
+async fn a_relay_on_a_host_with_private_addresses_alone_is_warned_of_at_the_start() {
+    for (flag, count) in [("--turn-allow-peer=127.0.0.0/8", 1), ("--turn-external-ip=9.9.9.9", 0)] {
+        let server = Server::start_turn_changed(&[flag], |config| {
+            config.ice.interfaces = host(&["127.0.0.1", "10.0.0.5"], &["10.0.0.5"]);
+        });
+        let warned = server.logged("WARN").into_iter().filter(|line| line.contains("give --turn-external-ip"));
+        assert_eq!(warned.count(), count, "{flag}");
+    }
+}
+
+#[tokio::test]
 async fn on_a_host_without_ipv4_a_browser_gets_an_ipv6_relay() {
     // Some machines have no IPv6.
     if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
