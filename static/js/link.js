@@ -9,6 +9,7 @@
 import { reconnectDelay } from './backoff.js';
 import {
   blockedByPolicy, causeOfClose, causeOfRefusal, hidden, insecureUrl, left, lost, noCredentials, proxyWithoutWebSockets, refusedThoughWell,
+  unreachable,
 } from './cause.js';
 import { Connection } from './connection.js';
 
@@ -165,14 +166,18 @@ export class Link {
     return this.#isInsecure() ? insecureUrl : blockedByPolicy;
   }
 
+  /** Browsers make an exception for the host itself. */
   #isInsecure() {
-    return this.#url.startsWith('ws:') && this.#world.isSecure();
+    return /^ws:(?!\/\/(localhost|127\.[\d.]+|\[::1\])[:/])/.test(this.#url) && this.#world.isSecure();
   }
 
   /** @param {Connection} refused @param {string | null} bearer */
   async #learnRefusal(refused, bearer) {
     const cause = await causeOfRefusal(this.#url, bearer, this.#world.fetch);
-    if (this.#connection === refused) this.#lose(this.#inSight(cause));
+    if (this.#connection !== refused) return;
+    // Some browsers throw, others let it fail as if the server were out of reach.
+    if (cause === unreachable && this.#isInsecure()) this.#stop(insecureUrl);
+    else this.#lose(this.#inSight(cause));
   }
 
   /** @param {Cause} cause of one refusal @returns {Cause} in sight of those before */
