@@ -12,6 +12,7 @@ import {
   unreachable,
 } from './cause.js';
 import { Connection } from './connection.js';
+import { isRecord } from './protocol.js';
 
 /** @typedef {'connecting' | 'open' | 'waiting' | 'closed'} LinkState */
 
@@ -156,7 +157,8 @@ export class Link {
     try {
       return this.#world.openSocket(this.#url, this.#owner.offer(bearer));
     } catch (error) {
-      if (error instanceof Error && error.name === 'SecurityError') this.#stop(this.#whyForbidden());
+      // Without credentials there is nothing that could not be offered.
+      if (bearer === null || isForbidding(error)) this.#stop(this.#whyForbidden());
       else this.#lose(noCredentials);
       return null;
     }
@@ -232,4 +234,9 @@ export class Link {
     if (this.#state === 'waiting') this.#open();
     else if (this.#state === 'open') this.#owner.onReturn();
   }
+}
+
+/** Firefox (seen in 153) has an error of its own for what a content security policy forbids. @param {unknown} error */
+function isForbidding(error) {
+  return isRecord(error) && /^(SecurityError|NS_ERROR_)/.test(String(error['name']));
 }
