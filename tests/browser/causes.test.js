@@ -57,12 +57,12 @@ describe('what the browser forbids', () => {
   });
   after(() => elsewhere?.close());
 
-  /** What becomes of a client for a server that has no TLS. @param {Peer} peer @param {string} page over https */
-  async function statesOn({ page: tab }, page) {
+  /** What becomes of a client there. @param {Peer} peer @param {string} page over https @param {string} url of the client's server */
+  async function statesOn({ page: tab }, page, url) {
     await tab.goto(page);
-    return tab.evaluate(async (module) => {
+    return tab.evaluate(async (module, url) => {
       const { Client } = await import(module);
-      const client = new Client({ url: 'ws://signaling.example/ws' });
+      const client = new Client({ url });
       /** @type {unknown[]} */
       const states = [];
       client.on('state', (/** @type {any} */ { state, cause }) => states.push([state, cause?.code ?? null]));
@@ -70,18 +70,18 @@ describe('what the browser forbids', () => {
       const until = Date.now() + 10_000;
       while (client.state !== 'closed' && Date.now() < until) await new Promise((done) => setTimeout(done, 50));
       return states;
-    }, `${server.url}js/client.js`);
+    }, `${server.url}js/client.js`, url);
   }
 
   for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
     test(`is a cause of its own, and not tried for ever: ws: from a page over https (${kind})`, scene([kind], async (alice) => {
       alice.expect(/./);
-      assert.deepEqual(await statesOn(alice, pageElsewhere), [['connecting', null], ['closed', 'insecure-url']]);
+      assert.deepEqual(await statesOn(alice, pageElsewhere, 'ws://signaling.example/ws'), [['connecting', null], ['closed', 'insecure-url']]);
     }));
 
     test(`is another if the page’s content security policy forbids it (${kind})`, scene([kind], async (alice) => {
       alice.expect(/./);
-      assert.deepEqual(await statesOn(alice, server.url), [['connecting', null], ['closed', 'blocked-by-policy']]);
+      assert.deepEqual(await statesOn(alice, server.url, 'wss://signaling.example/ws'), [['connecting', null], ['closed', 'blocked-by-policy']]);
     }));
   }
 });
