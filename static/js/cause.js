@@ -64,7 +64,7 @@ export const proxyWithoutWebSockets = {
 const notSignaling = { code: 'not-signaling', message: 'what answers at this address is no signaling server: its path is /ws', patience: 'long' };
 
 /** @type {Cause} */
-const unreachable = { code: 'unreachable', message: 'the server cannot be reached, or its certificate is not trusted here', patience: 'short' };
+export const unreachable = { code: 'unreachable', message: 'the server cannot be reached, or its certificate is not trusted here', patience: 'short' };
 
 /**
  * Why an open connection was closed.

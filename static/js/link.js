@@ -9,8 +9,10 @@
 import { reconnectDelay } from './backoff.js';
 import {
   blockedByPolicy, causeOfClose, causeOfRefusal, hidden, insecureUrl, left, lost, noCredentials, proxyWithoutWebSockets, refusedThoughWell,
+  unreachable,
 } from './cause.js';
 import { Connection } from './connection.js';
+import { isRecord } from './protocol.js';
 
 /** @typedef {'connecting' | 'open' | 'waiting' | 'closed'} LinkState */
 
@@ -155,7 +157,8 @@ export class Link {
     try {
       return this.#world.openSocket(this.#url, this.#owner.offer(bearer));
     } catch (error) {
-      if (error instanceof Error && error.name === 'SecurityError') this.#stop(this.#whyForbidden());
+      // Without credentials there is nothing that could not be offered.
+      if (bearer === null || isForbidding(error)) this.#stop(this.#whyForbidden());
       else this.#lose(noCredentials);
       return null;
     }
@@ -165,14 +168,18 @@ export class Link {
     return this.#isInsecure() ? insecureUrl : blockedByPolicy;
   }
 
+  /** Browsers make an exception for the host itself. */
   #isInsecure() {
-    return this.#url.startsWith('ws:') && this.#world.isSecure();
+    return /^ws:(?!\/\/(localhost|127\.[\d.]+|\[::1\])[:/])/.test(this.#url) && this.#world.isSecure();
   }
 
   /** @param {Connection} refused @param {string | null} bearer */
   async #learnRefusal(refused, bearer) {
     const cause = await causeOfRefusal(this.#url, bearer, this.#world.fetch);
-    if (this.#connection === refused) this.#lose(this.#inSight(cause));
+    if (this.#connection !== refused) return;
+    // Some browsers throw, others let it fail as if the server were out of reach.
+    if (cause === unreachable && this.#isInsecure()) this.#stop(insecureUrl);
+    else this.#lose(this.#inSight(cause));
   }
 
   /** @param {Cause} cause of one refusal @returns {Cause} in sight of those before */
@@ -227,4 +234,9 @@ export class Link {
     if (this.#state === 'waiting') this.#open();
     else if (this.#state === 'open') this.#owner.onReturn();
   }
+}
+
+/** Firefox (seen in 153) has an error of its own for what a content security policy forbids. @param {unknown} error */
+function isForbidding(error) {
+  return isRecord(error) && /^(SecurityError|NS_ERROR_)/.test(String(error['name']));
 }

@@ -1,15 +1,18 @@
 /** Why there is no connection: what stands between the page and the server, and what the person reads of it. */
 
+/** @import { Peer } from './peer.js' */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { HttpProxy } from './http-proxy.js';
 import { scene, serve, server } from './scene.js';
-import { program } from './server.js';
+import { program, Server } from './server.js';
 
 /** What a browser says of a WebSocket that is refused, and of our asking for the reason. */
 const refused = /ERR_|WebSocket connection to|can.t establish a connection|\b(401|426)\b/;
@@ -42,21 +45,43 @@ describe('a proxy before the server', () => {
 describe('what the browser forbids', () => {
   serve();
 
+  /** @type {import('node:https').Server} */
+  let elsewhere;
+  /** @type {string} */
+  let pageElsewhere;
+  before(async () => {
+    const identity = { cert: await readFile(server.certificate), key: await readFile(server.key) };
+    elsewhere = createServer(identity, (_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html>'));
+    await once(elsewhere.listen(0, '127.0.0.1'), 'listening');
+    pageElsewhere = `https://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (elsewhere.address()).port}/`;
+  });
+  after(() => elsewhere?.close());
+
+  /** What becomes of a client there. @param {Peer} peer @param {string} page over https @param {string} url of the client's server */
+  async function statesOn({ page: tab }, page, url) {
+    await tab.goto(page);
+    return tab.evaluate(async (module, url) => {
+      const { Client } = await import(module);
+      const client = new Client({ url });
+      /** @type {unknown[]} */
+      const states = [];
+      client.on('state', (/** @type {any} */ { state, cause }) => states.push([state, cause?.code ?? null]));
+      client.connect();
+      const until = Date.now() + 10_000;
+      while (client.state !== 'closed' && Date.now() < until) await new Promise((done) => setTimeout(done, 50));
+      return states;
+    }, `${server.url}js/client.js`, url);
+  }
+
   for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
     test(`is a cause of its own, and not tried for ever: ws: from a page over https (${kind})`, scene([kind], async (alice) => {
       alice.expect(/./);
-      // A page without a content security policy, whose own rule would be the first.
-      await alice.page.goto(`${server.url}js/client.js`);
-      const states = await alice.page.evaluate(async (module) => {
-        const { Client } = await import(module);
-        const client = new Client({ url: 'ws://signaling.example/ws' });
-        /** @type {unknown[]} */
-        const states = [];
-        client.on('state', (/** @type {any} */ { state, cause }) => states.push([state, cause?.code]));
-        client.connect();
-        return states;
-      }, `${server.url}js/client.js`);
-      assert.deepEqual(states, [['connecting', undefined], ['closed', 'insecure-url']]);
+      assert.deepEqual(await statesOn(alice, pageElsewhere, 'ws://signaling.example/ws'), [['connecting', null], ['closed', 'insecure-url']]);
+    }));
+
+    test(`is another if the page’s content security policy forbids it (${kind})`, scene([kind], async (alice) => {
+      alice.expect(/./);
+      assert.deepEqual(await statesOn(alice, server.url, 'wss://signaling.example/ws'), [['connecting', null], ['closed', 'blocked-by-policy']]);
     }));
   }
 });
@@ -70,9 +95,14 @@ describe('a server that asks for a token', () => {
     folder = await mkdtemp(join(tmpdir(), 'entremise-token-'));
     secret = join(folder, 'secret');
     await writeFile(secret, 'thirty-two bytes are just enough for a test');
+    // With credentials no certificate is made for development: here it is one that was made without them.
+    const other = await Server.start(['--stun-port', '0']);
+    await copyFile(other.certificate, join(folder, 'cert.pem'));
+    await copyFile(other.key, join(folder, 'key.pem'));
+    await other.close();
   });
   after(() => rm(folder, { recursive: true, force: true }));
-  serve(() => ['--stun-port', '0', '--auth-jwt-secret-file', secret]);
+  serve(() => ['--stun-port', '0', '--auth-jwt-secret-file', secret, '--cert', join(folder, 'cert.pem'), '--key', join(folder, 'key.pem')]);
 
   const token = () => execFileSync(program, ['token', '--secret-file', secret, '--subject', 'alice', '--ttl', '600'], { encoding: 'utf8' }).trim();
 

@@ -10,7 +10,7 @@ import { all, connect, scene, serve, server } from './scene.js';
 serve();
 
 /** By what the browser says of a refused connection, and of our asking for the reason. */
-const unreachable = /ERR_CONNECTION_REFUSED|WebSocket connection to|\b426\b/;
+const unreachable = /ERR_CONNECTION_REFUSED|WebSocket connection to|can.t establish a connection|NetworkError|was interrupted|\b426\b/;
 
 /** @param {Peer} peer @param {string} selector @returns {Promise<boolean>} whether all of it is in the window */
 function isInSight({ page }, selector) {
@@ -77,6 +77,34 @@ describe('a keyboard', () => {
     await bob.reaches('ringing');
     const outline = await bob.page.$eval('#dial', (card) => [document.activeElement === card, getComputedStyle(card).outlineStyle]);
     assert.deepEqual(outline, [true, 'solid']);
+  }));
+});
+
+describe('the diagram', () => {
+  test('has no row cut by its heading, at its end as at its beginning', scene(['chromium', 'chromium'], async (alice, bob) => {
+    await connect(alice, bob);
+    await alice.seesTheOther();
+    const cut = await alice.page.$eval('#diagram', (list) => {
+      const details = /** @type {HTMLDetailsElement} */ (list.closest('details.diagram'));
+      details.open = true;
+      const { top } = list.getBoundingClientRect();
+      return [0, list.scrollHeight].map((position) => {
+        list.scrollTop = position;
+        return [...list.children].filter((row) => {
+          const { top: above, bottom } = row.getBoundingClientRect();
+          return above < top - 1 && bottom > top + 1;
+        }).length;
+      });
+    });
+    assert.deepEqual(cut, [0, 0]);
+  }));
+
+  test('says once by which way media go', scene(['chromium', 'chromium'], async (alice, bob) => {
+    await connect(alice, bob);
+    await all([alice, bob], (peer) => peer.seesTheOther());
+    await alice.isConnectedBy(/Direct/);
+    const said = await alice.page.$$eval('#diagram [data-kind="direct"]', (rows) => rows.map(({ textContent }) => textContent));
+    assert.equal(new Set(said).size, said.length);
   }));
 });
 

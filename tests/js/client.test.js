@@ -80,6 +80,19 @@ describe('what the browser forbids', () => {
     assert.deepEqual(states.map(([state]) => state), ['connecting', 'closed']);
   });
 
+  it('and lets fail without a word is known by its address, and by what stands on the same host it is not', async () => {
+    for (const [url, state] of [['ws://host/ws', 'closed'], ['ws://localhost:8080/ws', 'waiting'], ['ws://127.0.0.1/ws', 'waiting'], ['wss://host/ws', 'waiting']]) {
+      const { world, client } = await forbidden(url ?? '', () => {});
+      world.socket.end(1006);
+      await settled();
+      assert.equal(client.state, state, url);
+    }
+    const { world, client } = await forbidden('ws://host/ws', (world) => void (world.secure = false));
+    world.socket.end(1006);
+    await settled();
+    assert.equal(client.state, 'waiting');
+  });
+
   it('by the content security policy of the page, is another', async () => {
     const { world, client, states } = await forbidden('wss://host/ws', () => {});
     world.tell('securitypolicyviolation', { effectiveDirective: 'connect-src', blockedURI: 'https://elsewhere/ws' });
