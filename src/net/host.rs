@@ -6,6 +6,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use super::is_link_local;
+
 /// Addresses on the internet, to ask the system for the way to them: nothing is sent there. They are a root server's of
 /// the DNS, which stay.
 const AFAR: [IpAddr; 2] =
@@ -104,7 +106,12 @@ fn source(to: IpAddr) -> io::Result<Option<IpAddr>> {
         return Ok(None);
     }
     let source = socket.local_addr()?.ip();
-    Ok((!source.is_unspecified() && !source.is_loopback()).then_some(source))
+    Ok(Some(source).filter(leads_out))
+}
+
+/// Whether answers from the internet come back to this source. A route may be left whose only source is link-local.
+fn leads_out(source: &IpAddr) -> bool {
+    !source.is_unspecified() && !source.is_loopback() && !is_link_local(source)
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
@@ -149,6 +156,20 @@ impl fmt::Debug for Interfaces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_answer_comes_back_to_a_link_or_to_loopback() {
+        for (source, expected) in [
+            ("10.0.0.5", true),
+            ("2001:db8::5", true),
+            ("fe80::5", false),
+            ("169.254.1.1", false),
+            ("::", false),
+            ("::1", false),
+        ] {
+            assert_eq!(leads_out(&source.parse().unwrap()), expected, "{source}");
+        }
+    }
 
     #[test]
     fn the_address_of_the_way_out_is_one_of_the_hosts() {

@@ -9,6 +9,7 @@ mod target;
 mod user;
 mod wire;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
@@ -40,7 +41,7 @@ pub enum Verdict {
 /// Where nothing can be written.
 pub fn run(config: &Config, host: &Authority, token: Option<&str>, out: &mut impl Write) -> io::Result<Verdict> {
     let machine = config.ice.interfaces.look()?;
-    let mut trial = Trial { config, host, token, machine, out, failures: 0 };
+    let mut trial = Trial { config, host, token, machine, out, noted: HashSet::new(), failures: 0 };
     trial.run()?;
     Ok(if trial.failures == 0 { Verdict::Works } else { Verdict::Fails })
 }
@@ -51,6 +52,7 @@ struct Trial<'a, W> {
     token: Option<&'a str>,
     machine: Host,
     out: &'a mut W,
+    noted: HashSet<String>,
     failures: usize,
 }
 
@@ -122,10 +124,11 @@ impl<W: Write> Trial<'_, W> {
             Ok(seen) => writeln!(self.out, "ok    {what}: {seen}")?,
             Err(problem) => self.fail(&what, &problem)?,
         }
-        if let Some(note) = &target.note {
-            writeln!(self.out, "note  {note}")?;
+        match &target.note {
+            // Once, although it holds for all that this host is offered by.
+            Some(note) if self.noted.insert(note.clone()) => writeln!(self.out, "note  {note}"),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn fail(&mut self, what: &str, problem: &str) -> io::Result<()> {

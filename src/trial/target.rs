@@ -91,10 +91,10 @@ fn target(url: &Url, owner: Owner, ip: IpAddr, machine: &Host) -> Option<Target>
     let own =
         machine.outward(Family::of(ip)).or_else(|| Family::ALL.into_iter().find_map(|family| machine.outward(family)));
     let own = own.or_else(|| machine.addresses().first().copied())?;
+    let name = if url.host.parse::<IpAddr>().is_ok() { String::new() } else { format!("{} is ", url.host) };
     let note = format!(
-        "{} is {ip}, which no interface of this machine has: a NAT's address, or another machine's. It was tried at {own}; \
-         whether the way from {ip} to here is open can be seen from outside alone",
-        url.host
+        "{name}{ip}, which no interface of this machine has, is a NAT's address or another machine's. It was tried at {own}; \
+         whether the way from {ip} to here is open can be seen from outside alone"
     );
     Some(Target { address: SocketAddr::new(own, url.port), note: Some(note) })
 }
