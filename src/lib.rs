@@ -23,6 +23,7 @@ pub mod admission;
 pub mod ice;
 pub mod meter;
 pub mod net;
+mod parking;
 pub mod turn;
 
 pub mod auth;

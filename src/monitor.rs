@@ -37,6 +37,7 @@ use crate::hub::Hub;
 use crate::log;
 use crate::metrics::Metrics;
 use crate::net::{TlsEnd, listen};
+use crate::parking::Parking;
 use crate::tasks::Tasks;
 use crate::tls::ServedPair;
 use crate::turn::{Turn, TurnCount};
@@ -120,7 +121,7 @@ async fn answer(tcp: TcpStream, router: Router) {
 pub(crate) struct Sources {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Admission,
-    pub(crate) parked: Admission,
+    pub(crate) parked: Parking,
     pub(crate) openings: Openings,
     pub(crate) turn: Arc<Turn>,
     /// None: a proxy ends TLS for us.

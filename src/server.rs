@@ -233,8 +233,9 @@ impl Server {
             () = told_to_stop(stop, &self.tasks, self.drain_delay) => {}
         }
         info!(peers = self.hub.peers(), relays = self.turn.allocations(), "stopping");
-        // Order: accepting stops before the peers are told, so that none of them can come back to us.
+        // Order: accepting stops, and what asks is refused, before the peers are told: none of them can come back.
         handle.graceful_shutdown(Some(self.drain_timeout));
+        self.tasks.stop().cancel();
         self.hub.close();
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
         ended??;

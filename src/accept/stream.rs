@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::linger::{self, Lingering};
 use super::tls::{Pending, TlsStream};
@@ -17,6 +18,9 @@ use super::unread::Unread;
 use crate::admission::Slot;
 #[cfg(test)]
 use crate::tasks::Tasks;
+
+/// What a request that has begun may take to its end once the server stops.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// An accepted connection.
 pub(crate) struct Stream {
@@ -26,6 +30,9 @@ pub(crate) struct Stream {
     /// Its permit among those that have not been answered yet, given back with the first byte of an answer. Given back with
     /// the first byte of a request, one byte would buy the time of another deadline.
     opening: Option<Slot>,
+    /// A moment after the server's stop, until the first byte of an answer: a request that has begun may still be answered,
+    /// and one that does not go on must not hold up the drain.
+    stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     lingering: Lingering,
     write_timeout: Duration,
     /// Runs while a write waits for the other side.
@@ -35,7 +42,9 @@ pub(crate) struct Stream {
 impl Stream {
     /// A connection that has not been answered yet.
     pub(super) fn new(io: Io, place: Slot, lingering: Lingering, write_timeout: Duration) -> Self {
-        Self { io, unread: Unread::default(), opening: Some(place), lingering, write_timeout, stalled: None }
+        let stop = soon_after(lingering.tasks.stop().clone());
+        let (unread, opening) = (Unread::default(), Some(place));
+        Self { io, unread, opening, stop: Some(Box::pin(stop)), lingering, write_timeout, stalled: None }
     }
 
     /// Over this connection as it is.
@@ -46,7 +55,7 @@ impl Stream {
 
     #[cfg(test)]
     fn answered(io: Io, lingering: Lingering, write_timeout: Duration) -> Self {
-        Self { io, unread: Unread::default(), opening: None, lingering, write_timeout, stalled: None }
+        Self { io, unread: Unread::default(), opening: None, stop: None, lingering, write_timeout, stalled: None }
     }
 
     /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
@@ -79,6 +88,12 @@ impl Stream {
         self.unread.put_back(bytes);
     }
 
+    /// Fails where the server has stopped and nothing has been answered yet.
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let is_over = self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready());
+        if is_over { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+
     /// Every write has a deadline, those of HTTP too: hyper has none for its answers.
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -89,6 +104,11 @@ impl Stream {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+async fn soon_after(stop: CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_MOMENT).await;
 }
 
 impl fmt::Debug for Stream {
@@ -134,7 +154,9 @@ impl Drop for Stream {
 impl AsyncBufRead for Stream {
     /// Empty only at the end.
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let Self { io, unread, .. } = self.get_mut();
+        let this = self.get_mut();
+        this.poll_stop(cx)?;
+        let Self { io, unread, .. } = this;
         if unread.bytes().is_empty() {
             ready!(io.poll_bring(cx, unread))?;
         }
@@ -148,6 +170,7 @@ impl AsyncBufRead for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_stop(cx)?;
         if self.unread.bytes().is_empty()
             && let Io::Plain(tcp) = &mut self.io
         {
@@ -164,7 +187,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.opening = None;
+        (self.opening, self.stop) = (None, None);
         let written = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),

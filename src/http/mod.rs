@@ -41,6 +41,7 @@ use crate::connection::Terms;
 use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::net::{Cidr, TlsEnd};
+use crate::parking::Parking;
 use crate::tasks::Tasks;
 use caller::Proxies;
 use origin::Origins;
@@ -77,7 +78,7 @@ pub(crate) struct Parts {
     /// The connections of the moment.
     pub(crate) admission: Admission,
     /// The sessions that wait for their client to come back.
-    pub(crate) parked: Admission,
+    pub(crate) parked: Parking,
     /// Whose pages may connect.
     origins: Origins,
     /// Who is believed about others.
@@ -100,7 +101,7 @@ impl Parts {
             hub,
             tasks,
             admission: Admission::new(config.admission, Instant::now()),
-            parked: Admission::new(config.parked, Instant::now()),
+            parked: Parking::new(config.parked),
             origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
             proxies: Proxies::new(config.trusted_proxies),
             verifier: config.verifier,

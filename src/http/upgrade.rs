@@ -246,15 +246,21 @@ impl Shared {
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
-    /// kept already, it ends.
+    /// kept already, it ends, or one of the address that has the most.
     fn park(&self, session: &Session, client: IpAddr) {
         let Some(window) = self.0.terms.limits.resume_window else { return };
-        let Ok(place) = self.0.parked.enter(client, Instant::now()) else { return };
+        let Ok(mut permit) = self.0.parked.enter(client) else { return };
         let Some(parked) = session.park() else { return };
         self.0.tasks.spawn(async move {
-            // Taken over, evicted, closed or too late, it is over either way.
-            let _ = timeout(window, parked.unseated()).await;
-            drop((parked, place));
+            let waiting = async {
+                tokio::select! {
+                    _ = parked.unseated() => {}
+                    () = permit.revoked() => {}
+                }
+            };
+            // Taken over, closed, too late or one too many, it is over either way.
+            let _ = timeout(window, waiting).await;
+            drop((parked, permit));
         });
     }
 }

@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 mod memory;
+mod parked;
 mod port;
 pub(crate) mod process;
 mod relay;

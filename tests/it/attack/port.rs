@@ -94,6 +94,25 @@ async fn a_piece_of_http_2_s_preface_does_not_delay_exit() {
     assert_ended(&mut tls, "a half").await;
 }
 
+/// In plain text and inside TLS: a head that has begun.
+#[tokio::test]
+async fn half_a_head_does_not_delay_exit() {
+    let server = Server::start(&[PATIENT, "--drain-timeout=60"]);
+    let (mut tcp, mut tls) = (server.tcp().await, server.tls().await);
+    tcp.write_all(b"GET / H").await.expect("the server reads");
+    tls.write_all(b"GET / H").await.expect("the server reads");
+    server.connect().await.fence().await;
+    let unanswered = async {
+        while server.openings.connections() != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("two unanswered connections", unanswered).await;
+    assert_eq!(server.drained().await, Drained::Clean);
+    assert_ended(&mut tcp, "half a head").await;
+    assert_ended(&mut tls, "half a head").await;
+}
+
 #[tokio::test]
 async fn http_2_by_prior_knowledge_is_not_spoken() {
     let server = Server::start(&[PATIENT, METRICS]);
