@@ -118,7 +118,8 @@ export class Recovery {
   async #look() {
     const leg = this.#leg;
     if (!leg) return;
-    leg.note({});
+    // On a dead path they would only pile up.
+    if (!this.#silent) leg.note({});
     const received = await leg.received();
     if (this.#leg !== leg) return;
     if (this.#received !== null) this.#judge(received !== this.#received, leg.beats ? SILENT_AFTER : SILENT_AFTER_WITHOUT_BEATS);

@@ -279,6 +279,15 @@ describe('a dead other side', () => {
     assert.equal(channelOf(a).notes.length, 6);
   });
 
+  it('is told nothing more while nothing comes, so that nothing piles up on a dead path', async () => {
+    const { a } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    await live(a, 30);
+    assert.equal(channelOf(a).notes.length, 10);
+    await live(a, 5, flow(a));
+    assert.equal(channelOf(a).notes.length, 14);
+  });
+
   it('is not looked at any more once the call is over', async () => {
     const { a } = await connected();
     current(a).hangUp();
