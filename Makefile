@@ -27,7 +27,7 @@ run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1 $(FLAGS)
 
 test: node_modules
-	tests/tools openssl=openssl chromium=chromium firefox-esr=firefox-esr
+	tests/tools openssl=openssl python3=python3 chromium=chromium firefox-esr=firefox-esr
 	cargo test
 	$(MAKE) test-memory test-nginx test-clock
 	npm run --silent check
