@@ -1,9 +1,13 @@
 //! A hub without sockets, and peers in it that talk and listen.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
 use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
+
+/// One moment for all of it: to ask the clock is the connection's part.
+static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The default limits of queues, and no other limits.
 const LIMITS: HubLimits = HubLimits {
@@ -47,7 +51,7 @@ pub(crate) fn join(session: &Session, room: &str) {
 
 pub(crate) fn obey(session: &Session, request: Request<'_>) {
     let place = session.place().expect("its queue is empty");
-    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, Instant::now(), Vec::new);
+    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, *NOW, Vec::new);
     assert_eq!(verdict.refused, None);
 }
 
