@@ -156,8 +156,8 @@ async fn answers_to_strangers_over_streams_have_the_rate_of_their_address_and_no
         let mut tls = offered.stream_client(server.tls_from(ADDRESS).await);
         let begin = Instant::now();
         for client in [&mut tcp, &mut tls] {
-            let requests = (0..9).flat_map(|_| client.plain(MessageClass::Request, method, &[]).finish());
-            client.put(&requests.collect::<Vec<u8>>()).await;
+            let request = client.plain(MessageClass::Request, method, &[]).finish();
+            client.put(&request.repeat(9)).await;
             assert_eq!(client.ask_plain(method, &[]).await.code, code, "the last of ten");
         }
         // A second's worth at the beginning, and as many again.
@@ -179,8 +179,8 @@ async fn who_shares_the_address_of_a_flood_over_streams_gets_a_relay_late() {
     let mut floods = Vec::new();
     for _ in 0..4 {
         let mut flood = stream_from(&server, &offered, ADDRESS).await;
-        let requests = (0..REQUESTS).flat_map(|_| flood.plain(MessageClass::Request, ALLOCATE, &[&udp()]).finish());
-        flood.put(&requests.collect::<Vec<u8>>()).await;
+        let request = flood.plain(MessageClass::Request, ALLOCATE, &[&udp()]).finish();
+        flood.put(&request.repeat(REQUESTS)).await;
         floods.push(flood);
     }
     let mut client = stream_from(&server, &offered, ADDRESS).await;
@@ -221,6 +221,7 @@ async fn who_has_no_allocation_says_nothing_long_over_a_stream() {
     let channel = |length: u16| [&[0x40, 0], &(length - 4).to_be_bytes()[..]].concat();
     for whole in [stun(MOST), channel(MOST)] {
         let mut client = offered.tcp_client().await;
+        client.fence().await;
         client.put(&[&whole[..], &vec![0; usize::from(MOST) - whole.len()]].concat()).await;
         client.fence().await;
     }
