@@ -191,7 +191,8 @@ impl Acceptor {
     }
 
     fn hand_over(&self, stream: Stream, ends: Ends) -> Opened {
-        self.turn.serve_stream(stream, ends.client, ends.server);
+        let permit = stream.permit();
+        self.turn.serve_stream(stream, permit, ends.client, ends.server);
         Opened::HandedOver
     }
 

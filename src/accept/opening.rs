@@ -1,6 +1,7 @@
 //! Connections that have not been answered yet: how many there may be, and what became of those before them.
 //!
-//! They are what a stranger can hold without having said anything.
+//! They are what a stranger can hold without having said anything. A client of TURN is one of them until it has an
+//! allocation or its first deadline has passed: a Binding, which is answered to all, says nothing of who asks.
 
 use std::io;
 use std::net::IpAddr;

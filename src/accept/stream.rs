@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,9 +28,10 @@ pub(crate) struct Stream {
     io: Io,
     /// What has come of it and nothing has taken yet.
     unread: Unread,
-    /// Its permit among those that have not been answered yet, given back with the first byte of an answer. Given back with
-    /// the first byte of a request, one byte would buy the time of another deadline.
-    opening: Option<Slot>,
+    /// Its permit among those that have not been answered yet, given back with the first byte of an answer, unless it is
+    /// shared ([`permit`](Self::permit)). Given back with the first byte of a request, one byte would buy the time of another
+    /// deadline.
+    opening: Option<Arc<Slot>>,
     /// A moment after the server's stop, until the first byte of an answer: a request that has begun may still be answered,
     /// and one that does not go on must not hold up the drain.
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -43,7 +45,7 @@ impl Stream {
     /// A connection that has not been answered yet.
     pub(super) fn new(io: Io, place: Slot, lingering: Lingering, write_timeout: Duration) -> Self {
         let stop = soon_after(lingering.tasks.stop().clone());
-        let (unread, opening) = (Unread::default(), Some(place));
+        let (unread, opening) = (Unread::default(), Some(Arc::new(place)));
         Self { io, unread, opening, stop: Some(Box::pin(stop)), lingering, write_timeout, stalled: None }
     }
 
@@ -61,6 +63,11 @@ impl Stream {
     /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
     pub(super) fn is_for_stun(&self) -> bool {
         matches!(&self.io, Io::Tls(tls) if tls.is_for_stun())
+    }
+
+    /// Its permit, for a service whose first answer does not say that the client may stay. `None`: it was answered.
+    pub(super) fn permit(&self) -> Option<Arc<Slot>> {
+        self.opening.clone()
     }
 
     /// TLS's handshake, where there is TLS.

@@ -15,6 +15,10 @@ pub(super) enum Front {
 /// The longest message: what its own length can say, its header, and padding.
 pub(super) const MAX_BYTES: usize = 65535 + 20 + 3;
 
+/// The longest message of a client without an allocation. A STUN request that carries no data for a peer has at most a user
+/// name (509 bytes), our realm and nonce, a SOFTWARE (763 bytes) and some short attributes.
+pub(super) const MAX_STRANGERS_BYTES: usize = 2048;
+
 /// Looks at what a stream has brought so far.
 pub(super) fn front(bytes: &[u8]) -> Front {
     let Some(header) = bytes.first_chunk::<4>() else {

@@ -37,7 +37,7 @@ pub use counters::TurnCount;
 pub use quota::TurnLimits;
 pub use rules::Stun;
 
-use crate::admission::{Admission, AdmissionLimits};
+use crate::admission::{Admission, AdmissionLimits, Slot};
 use crate::ice::credential::TurnSecret;
 use crate::meter::Meters;
 use crate::net::{Cidr, Family, Host};
@@ -47,9 +47,10 @@ use concern::Relaying;
 use filter::PeerFilter;
 use interface::Choice;
 use nonce::Nonces;
+use patience::Patience;
 use quota::{Quota, even};
 use relay::RelaySocket;
-use rules::{Outcome, Rules};
+use rules::{ForStrangers, Outcome, Rules};
 use stream::StreamClient;
 pub(crate) use udp::UdpClients;
 
@@ -101,7 +102,7 @@ pub(crate) struct Turn {
     /// As it was at the last look.
     host: ArcSwap<Host>,
     handshake_timeout: Duration,
-    /// Clients over streams that ask for long and have no allocation: at most as many as may have one.
+    /// Clients over streams that have no allocation beyond their first deadline: at most as many as may have one.
     waiting: Admission,
     tasks: Tasks,
     counters: Counters,
@@ -162,13 +163,20 @@ impl Turn {
         UdpClients::bind(self, address, sockets)
     }
 
-    /// Serves a client over a connection that began like STUN.
-    pub(crate) fn serve_stream<S>(self: &Arc<Self>, stream: S, client: SocketAddr, local: SocketAddr)
-    where
+    /// Serves a client over a connection that began like STUN. Its permit is one of connections that have not been answered.
+    pub(crate) fn serve_stream<S>(
+        self: &Arc<Self>,
+        stream: S,
+        permit: Option<Arc<Slot>>,
+        client: SocketAddr,
+        local: SocketAddr,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        self.tasks.spawn(StreamClient::new(Arc::clone(self), stream, client, local.ip().to_canonical()).run());
+        let patience = Patience::new(self.handshake_timeout, permit, Instant::now());
+        let local = local.ip().to_canonical();
+        self.tasks.spawn(StreamClient::new(Arc::clone(self), stream, client, local, patience).run());
     }
 
     /// Where relays are, and what clients are told of them.
@@ -218,14 +226,13 @@ impl Turn {
         self.counters.packet(TurnCount::PacketsToPeers, TurnCount::BytesToPeers, data.len(), sent.is_ok());
     }
 
-    /// Whether an outcome may be told over UDP to a client that is perhaps not who sent the request. Packets on their way
-    /// to peers meet no lock here.
-    fn may_tell(&self, outcome: &Outcome<'_>, client: IpAddr, now: Instant) -> bool {
-        match outcome {
-            Outcome::Bound(_) => self.bindings.lock().spend(client, now),
-            Outcome::Challenge(_) => self.refusals.lock().spend(client, now),
-            Outcome::Drop | Outcome::Answer(_) | Outcome::Refuse(_) | Outcome::Relay(..) => true,
-        }
+    /// Whether one more answer that strangers get may leave for this address now.
+    fn may_tell(&self, what: ForStrangers, client: IpAddr, now: Instant) -> bool {
+        let meters = match what {
+            ForStrangers::Binding => &self.bindings,
+            ForStrangers::Challenge => &self.refusals,
+        };
+        meters.lock().spend(client, now)
     }
 
     /// Counts what an outcome is.
@@ -237,5 +244,50 @@ impl Turn {
             Outcome::Refuse(_) => self.counters.count(TurnCount::Refused),
             Outcome::Answer(_) | Outcome::Relay(..) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// A server that relays.
+    pub(super) fn turn() -> Arc<Turn> {
+        let config = TurnConfig {
+            secrets: vec![TurnSecret::new(b"north")],
+            relay_ports: 50000..=50100,
+            external: Vec::new(),
+            relay_addresses: Vec::new(),
+            stun: Stun::Open,
+            allowed_peers: Vec::new(),
+            limits: TurnLimits {
+                allocations: None,
+                allocations_per_user: None,
+                allocations_per_address: None,
+                bytes_per_second: None,
+                refusals_per_second: std::num::NonZeroUsize::MIN,
+                bindings_per_second: std::num::NonZeroUsize::MIN,
+            },
+            handshake_timeout: Duration::from_secs(10),
+        };
+        Turn::new(config, Tasks::new())
+    }
+
+    /// Waits until as many packets as this have been dropped, and says how many were between two turns of this task, which
+    /// shares its thread with all others.
+    pub(super) async fn most_in_one_turn(turn: &Turn, dropped: u64) -> u64 {
+        let (mut before, mut most) = (0, 0);
+        let all_dropped = async {
+            while before < dropped {
+                yield_now().await;
+                let now = turn.count(TurnCount::Dropped);
+                most = most.max(now - before);
+                before = now;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all_dropped).await.expect("all of them to be dropped");
+        most
     }
 }

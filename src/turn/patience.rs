@@ -1,9 +1,11 @@
 //! How long a client over a stream may be without an allocation.
 //!
-//! Its requests are signs of life (RFC 8489, 6.2.2), so a client that asks goes on. It would cost nothing to ask for ever: so
-//! beyond the first deadline it has to have a permit, of which an address has a number. A client that comes for an
-//! allocation has one by then, and never meets that limit.
+//! It always has a permit. At the beginning that is the one of a connection that has not been answered, whatever has been
+//! answered meanwhile: a Binding is answered to all. Its requests are signs of life (RFC 8489, 6.2.2), so a client that asks
+//! goes on. It would cost nothing to ask for ever: so beyond the first deadline it has to have another permit, of which an
+//! address has fewer. A client that comes for an allocation has one by then, and never meets that limit.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::admission::Slot;
@@ -15,12 +17,27 @@ pub(super) struct Patience {
     until: Instant,
     /// Whether it has asked for something since the last deadline.
     has_asked: bool,
-    permit: Option<Slot>,
+    permit: Permit,
+}
+
+/// Given back when it is dropped.
+#[derive(Debug)]
+enum Permit {
+    /// Until the first deadline. `None`: its connection needs none.
+    Opening { _permit: Option<Arc<Slot>> },
+    /// For as long as it asks.
+    Waiting { _permit: Slot },
 }
 
 impl Patience {
-    pub(super) fn new(timeout: Duration, now: Instant) -> Self {
-        Self { timeout, until: now + timeout, has_asked: false, permit: None }
+    /// Of a new connection.
+    pub(super) fn new(timeout: Duration, permit: Option<Arc<Slot>>, now: Instant) -> Self {
+        Self { timeout, until: now + timeout, has_asked: false, permit: Permit::Opening { _permit: permit } }
+    }
+
+    /// Of a client that had an allocation.
+    pub(super) fn anew(timeout: Duration, permit: Slot, now: Instant) -> Self {
+        Self { timeout, until: now + timeout, has_asked: false, permit: Permit::Waiting { _permit: permit } }
     }
 
     /// The next deadline.
@@ -28,21 +45,23 @@ impl Patience {
         self.until
     }
 
-    /// A request was answered.
+    /// A request was understood.
     pub(super) fn asked(&mut self) {
         self.has_asked = true;
     }
 
-    /// It has an allocation. After that there is as much time as at the beginning.
-    pub(super) fn begin_anew(&mut self, now: Instant) {
-        *self = Self::new(self.timeout, now);
-    }
-
     /// At a deadline: whether it may stay until the next.
     pub(super) fn goes_on(&mut self, now: Instant, permit: impl FnOnce() -> Option<Slot>) -> bool {
-        self.permit = self.permit.take().or_else(permit);
         self.until = now + self.timeout;
-        std::mem::take(&mut self.has_asked) && self.permit.is_some()
+        std::mem::take(&mut self.has_asked) && self.may_wait(permit)
+    }
+
+    fn may_wait(&mut self, permit: impl FnOnce() -> Option<Slot>) -> bool {
+        if matches!(self.permit, Permit::Opening { .. }) {
+            let Some(permit) = permit() else { return false };
+            self.permit = Permit::Waiting { _permit: permit };
+        }
+        true
     }
 }
 
@@ -58,11 +77,16 @@ mod tests {
     #[test]
     fn requests_are_signs_of_life_of_as_many_as_there_are_permits() {
         let begin = Instant::now();
-        let limits = AdmissionLimits { all: None, per_address: NonZeroUsize::new(1), newcomers: None };
-        let admission = Admission::new(limits, begin);
-        let permit = || admission.enter([192, 0, 2, 1].into(), begin).ok();
-        let [mut first, mut second] = [Patience::new(TIMEOUT, begin), Patience::new(TIMEOUT, begin)];
+        let admission = |count| {
+            let limits = AdmissionLimits { all: None, per_address: NonZeroUsize::new(count), newcomers: None };
+            Admission::new(limits, begin)
+        };
+        let (openings, waiting) = (admission(2), admission(1));
+        let enter = |admission: &Admission| admission.enter([192, 0, 2, 1].into(), begin).ok();
+        let permit = || enter(&waiting);
+        let [mut first, mut second] = [(); 2].map(|()| Patience::new(TIMEOUT, enter(&openings).map(Arc::new), begin));
         for round in 1..10 {
+            assert_eq!(openings.count(), if round == 1 { 2 } else { 1 }, "the first permit is for one round");
             let now = begin + round * TIMEOUT;
             assert_eq!(first.until(), now);
             first.asked();
@@ -70,12 +94,17 @@ mod tests {
             assert!(first.goes_on(now, permit), "its one permit is for all rounds");
             assert!(!second.goes_on(now, permit), "one too many");
         }
-        first.begin_anew(begin);
-        assert_eq!((admission.count(), first.until()), (0, begin + TIMEOUT), "it has an allocation");
+        drop(first);
+        assert_eq!(waiting.count(), 0, "it has an allocation");
         second.asked();
         assert!(second.goes_on(begin + TIMEOUT, permit));
+        assert_eq!(openings.count(), 0);
         assert!(!second.goes_on(begin + 2 * TIMEOUT, permit), "it has not asked since");
         drop(second);
-        assert_eq!(admission.count(), 0);
+        let mut third = Patience::anew(TIMEOUT, permit().unwrap(), begin);
+        third.asked();
+        assert!(third.goes_on(begin + TIMEOUT, || None), "it had an allocation, and has its permit");
+        drop(third);
+        assert_eq!(waiting.count(), 0);
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::task::yield_now;
 
 use super::routes::Routes;
 use super::rules::data_indication;
@@ -22,7 +23,8 @@ pub(super) const DATAGRAM_BYTES: usize = 65536;
 /// ChannelData's header: the channel's number and the length.
 const HEADER_BYTES: usize = 4;
 
-/// Datagrams taken from one socket before the others have their turn.
+/// Datagrams taken from one socket before the others have their turn. A socket that always has more never makes its task
+/// wait, so the task has to give way.
 pub(super) const BATCH: usize = 64;
 
 /// Ports tried before there is said to be none: all of a small range, such as a container publishes; of a large one that is
@@ -114,25 +116,25 @@ impl AsRef<[u8]> for Wrapped<'_> {
     }
 }
 
-/// Takes what peers have sent to a relay and hands on what may pass, until there is nothing more or the batch is full.
-/// Allocates no memory for ChannelData: all relays of a thread share its buffer.
+/// Takes what peers have sent to a relay and hands on what may pass, until there is nothing more or the batch is full, and
+/// says how many datagrams it took. Allocates no memory for ChannelData: all relays of a thread share its buffer.
 pub(super) fn drain(
     turn: &Turn,
     relay: &RelaySocket,
     routes: &ArcSwap<Routes>,
     meter: &mut Option<(Meter, Flow)>,
     mut deliver: impl FnMut(Wrapped<'_>),
-) {
+) -> usize {
     thread_local! {
         static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; HEADER_BYTES + DATAGRAM_BYTES + 3].into_boxed_slice());
     }
     BUFFER.with_borrow_mut(|buffer| {
         let now = Instant::now();
-        for _ in 0..BATCH {
+        for taken in 0..BATCH {
             let (length, peer) =
                 match relay.socket.try_recv_from(&mut buffer[HEADER_BYTES..HEADER_BYTES + DATAGRAM_BYTES]) {
                     Ok(received) => received,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
                     // What an earlier datagram met (ICMP): it says nothing of the next.
                     Err(_) => continue,
                 };
@@ -146,7 +148,8 @@ pub(super) fn drain(
                 turn.counters.count(TurnCount::Dropped);
             }
         }
-    });
+        BATCH
+    })
 }
 
 fn wrap<'a>(
@@ -180,14 +183,19 @@ pub(super) async fn bring_to_udp_client(
     client: SocketAddr,
 ) {
     let mut meter = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
+    let mut taken = 0;
     loop {
         relay.readable().await;
         // What the socket can't take now is lost, as on any full wire.
-        drain(&turn, &relay, &routes, &mut meter, |wrapped| {
+        taken += drain(&turn, &relay, &routes, &mut meter, |wrapped| {
             let bytes = wrapped.as_ref();
             let is_sent = server.try_send_to(bytes, client).is_ok();
             turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), is_sent);
         });
+        if taken >= BATCH {
+            yield_now().await;
+            taken = 0;
+        }
     }
 }
 

@@ -144,6 +144,24 @@ pub(super) enum Outcome<'a> {
     Relay(SocketAddr, &'a [u8]),
 }
 
+/// An answer that a client gets without credentials, of which an address has a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ForStrangers {
+    Binding,
+    Challenge,
+}
+
+impl Outcome<'_> {
+    /// Whether it is an answer that has a rate. Packets on their way to peers have none here.
+    pub(super) fn for_strangers(&self) -> Option<ForStrangers> {
+        match self {
+            Self::Bound(_) => Some(ForStrangers::Binding),
+            Self::Challenge(_) => Some(ForStrangers::Challenge),
+            Self::Drop | Self::Answer(_) | Self::Refuse(_) | Self::Relay(..) => None,
+        }
+    }
+}
+
 /// Why a request is refused: RFC 8489, 14.8 and RFC 8656, 19.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refused(u16);

@@ -1,18 +1,21 @@
 //! A client over TCP or TLS: one connection, one allocation, one task.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::task::yield_now;
 
 use super::framing::{self, Front};
 use super::patience::Patience;
 use super::relay::{self, RelaySocket, Wrapped};
 use super::routes::Routes;
-use super::rules::{Allocation, Now, Outcome, Relays};
+use super::rules::{Allocation, ForStrangers, Now, Outcome, Relays};
 use super::{Turn, TurnCount};
 use crate::meter::{Flow, Meter};
 use crate::net::Family;
@@ -23,6 +26,18 @@ const READ_BYTES: usize = 4096;
 /// What may wait to be written. Beyond it packets are lost, as on any full wire.
 const PENDING_BYTES: usize = 256 * 1024;
 
+/// What is read and written before others have their turn: tokio counts polls, and not what one of them brings.
+const TURN_BYTES: usize = 16 * 1024;
+
+/// What a STUN message costs besides its bytes, as so many of them: to be checked and answered.
+const MESSAGE_BYTES: usize = 1024;
+
+/// … and a packet: to be sent.
+const PACKET_BYTES: usize = 256;
+
+/// When an answer that was over its address's rate is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
 /// A client and its stream, whose writes have a deadline of their own (`accept`): a client that stops reading is gone.
 pub(super) struct StreamClient<S> {
     turn: Arc<Turn>,
@@ -30,9 +45,23 @@ pub(super) struct StreamClient<S> {
     client: SocketAddr,
     local: IpAddr,
     allocation: Option<Allocation<StreamRelay>>,
-    patience: Patience,
+    /// None while it has an allocation.
+    patience: Option<Patience>,
     received: Vec<u8>,
     pending: Vec<u8>,
+    /// While there is one, nothing is read.
+    held: Option<Held>,
+    /// What was done since others had their turn, in bytes.
+    done: usize,
+}
+
+/// An answer over the rate of its address. It is neither dropped nor is the stream ended, as a client does not ask again
+/// over a stream (RFC 8489, 6.2.2), and may share its address with many behind a carrier's NAT: it waits until there is
+/// room for the answer, and so does all that it says after its request. What peers say still reaches it.
+struct Held {
+    what: ForStrangers,
+    answer: Vec<u8>,
+    again: Instant,
 }
 
 /// A relay, and how much it may bring.
@@ -42,31 +71,38 @@ pub(super) struct StreamRelay {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
-    pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr) -> Self {
-        let patience = Patience::new(turn.handshake_timeout, Instant::now());
-        let (received, pending) = (Vec::new(), Vec::new());
-        Self { turn, stream, client, local, allocation: None, patience, received, pending }
+    pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr, patience: Patience) -> Self {
+        let (received, pending, patience) = (Vec::new(), Vec::new(), Some(patience));
+        Self { turn, stream, client, local, allocation: None, patience, received, pending, held: None, done: 0 }
     }
 
     /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation and asks for nothing.
     pub(super) async fn run(mut self) {
-        let stop = self.turn.tasks.stop().clone();
         loop {
-            let until = self.allocation.as_ref().map_or(self.patience.until(), |allocation| allocation.expires);
-            let served = tokio::select! {
-                () = stop.cancelled(), if self.allocation.is_none() => return,
-                () = tokio::time::sleep_until(until.into()) => if self.goes_on() { Ok(()) } else { return },
-                read = read(&mut self.stream, &mut self.received) => read.and_then(|()| self.take_all()),
-                () = readable(self.allocation.as_ref()) => {
-                    self.bring_in();
-                    Ok(())
-                }
-            };
-            if served.is_err() || self.flush().await.is_err() {
+            let (step, waited) = observed(self.step()).await;
+            if step.is_err() || self.flush().await.is_err() || !self.may_stay() {
                 return;
             }
-            if self.allocation.is_some() {
-                self.patience.begin_anew(Instant::now());
+            self.give_way(waited).await;
+        }
+    }
+
+    /// Waits for what is next, and does it.
+    async fn step(&mut self) -> io::Result<()> {
+        let until = self.patience.as_ref().map(Patience::until);
+        let until = until.or(self.allocation.as_ref().map(|allocation| allocation.expires));
+        let again = self.held.as_ref().map(|held| held.again);
+        tokio::select! {
+            () = self.turn.tasks.stop().cancelled(), if self.allocation.is_none() => Err(over()),
+            () = reached(until) => if self.goes_on() { Ok(()) } else { Err(over()) },
+            () = reached(again) => self.try_again(),
+            read = read(&mut self.stream, &mut self.received), if again.is_none() => {
+                self.done += read?;
+                self.take_all()
+            }
+            () = readable(self.allocation.as_ref()) => {
+                self.bring_in();
+                Ok(())
             }
         }
     }
@@ -74,22 +110,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     /// At a deadline: whether the client may stay.
     fn goes_on(&mut self) -> bool {
         let (now, turn, client) = (Instant::now(), &self.turn, self.client.ip());
-        self.allocation.is_none() && self.patience.goes_on(now, || turn.waiting.enter(client, now).ok())
+        let permit = || turn.waiting.enter(client, now).ok();
+        self.patience.as_mut().is_some_and(|patience| patience.goes_on(now, permit))
     }
 
+    /// Whether it has an allocation or, after that has gone, a permit to be without.
+    fn may_stay(&mut self) -> bool {
+        if self.allocation.is_some() {
+            self.patience = None;
+        } else if self.patience.is_none() {
+            let (now, timeout) = (Instant::now(), self.turn.handshake_timeout);
+            let permit = self.turn.waiting.enter(self.client.ip(), now).ok();
+            self.patience = permit.map(|permit| Patience::anew(timeout, permit, now));
+        }
+        self.allocation.is_some() || self.patience.is_some()
+    }
+
+    /// Lets others have their turn where this one is over, unless they have had it.
+    async fn give_way(&mut self, waited: bool) {
+        if waited {
+            self.done = 0;
+        } else if self.is_turn_over() {
+            yield_now().await;
+            self.done = 0;
+        }
+    }
+
+    fn is_turn_over(&self) -> bool {
+        self.done >= TURN_BYTES
+    }
+
+    /// Takes the messages that are whole, as many as may be in one turn.
     fn take_all(&mut self) -> io::Result<()> {
         let mut received = std::mem::take(&mut self.received);
         let mut taken = 0;
-        let followed = loop {
+        let mut followed = Ok(());
+        while !self.is_turn_over() && self.held.is_none() {
             match framing::front(&received[taken..]) {
-                Front::Message { length, padding } => {
+                Front::Message { length, padding } if self.may_say(length) => {
                     self.take(&received[taken..taken + length]);
                     taken += length + padding;
                 }
-                Front::Partial(_) => break Ok(()),
-                Front::Broken => break Err(io::ErrorKind::InvalidData.into()),
+                Front::Partial(needed) if self.may_say(needed) => break,
+                Front::Message { .. } | Front::Partial(_) | Front::Broken => {
+                    followed = Err(io::ErrorKind::InvalidData.into());
+                    break;
+                }
             }
-        };
+        }
         received.drain(..taken);
         // A burst's buffer is not kept.
         received.shrink_to(2 * READ_BYTES);
@@ -97,25 +165,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         followed
     }
 
+    /// Whether a message may be as long as this.
+    fn may_say(&self, length: usize) -> bool {
+        self.allocation.is_some() || length <= framing::MAX_STRANGERS_BYTES
+    }
+
     fn take(&mut self, message: &[u8]) {
-        let turn = Arc::clone(&self.turn);
-        if message[0] >> 6 == 1 {
-            let Some(allocation) = &mut self.allocation else { return };
-            match turn.rules.take_channel_data(allocation, message, Instant::now()) {
-                Some((peer, data)) => send(&turn, allocation, peer, data),
-                None => turn.counters.count(TurnCount::Dropped),
-            }
-            return;
+        if message[0] >> 6 == 1 { self.take_channel_data(message) } else { self.take_message(message) }
+    }
+
+    fn take_channel_data(&mut self, message: &[u8]) {
+        self.done += PACKET_BYTES;
+        let Some(allocation) = &mut self.allocation else { return };
+        match self.turn.rules.take_channel_data(allocation, message, Instant::now()) {
+            Some((peer, data)) => send(&self.turn, allocation, peer, data),
+            None => self.turn.counters.count(TurnCount::Dropped),
         }
+    }
+
+    fn take_message(&mut self, message: &[u8]) {
+        self.done += MESSAGE_BYTES;
+        let (turn, now) = (Arc::clone(&self.turn), Now::read());
         let mut relays = StreamRelays { turn: &turn, local: self.local };
-        let outcome = turn.rules.take(&mut self.allocation, self.client, message, Now::read(), &mut relays);
+        let outcome = turn.rules.take(&mut self.allocation, self.client, message, now, &mut relays);
         turn.note(&outcome);
+        let rate = outcome.for_strangers();
         match outcome {
             Outcome::Drop => {}
-            // A stream's source is who it says, and each answer costs it a request.
             Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) | Outcome::Challenge(answer) => {
-                self.patience.asked();
-                self.pending.extend_from_slice(&answer);
+                self.patience.iter_mut().for_each(Patience::asked);
+                self.answer(rate, answer, now.instant);
             }
             Outcome::Relay(peer, data) => {
                 if let Some(allocation) = &self.allocation {
@@ -123,6 +202,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
                 }
             }
         }
+    }
+
+    fn answer(&mut self, rate: Option<ForStrangers>, answer: Vec<u8>, now: Instant) {
+        match rate {
+            Some(what) if !self.turn.may_tell(what, self.client.ip(), now) => {
+                self.held = Some(Held { what, answer, again: now + TRY_AGAIN });
+            }
+            Some(_) | None => self.pending.extend_from_slice(&answer),
+        }
+    }
+
+    /// Answers if there is room by now, and goes on with what came after that request.
+    fn try_again(&mut self) -> io::Result<()> {
+        if let Some(Held { what, answer, .. }) = self.held.take() {
+            self.answer(Some(what), answer, Instant::now());
+        }
+        self.take_all()
     }
 
     fn bring_in(&mut self) {
@@ -140,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         };
         for relayed in [&mut allocation.first].into_iter().chain(&mut allocation.second) {
             let StreamRelay { socket, inbound } = &mut relayed.relay;
-            relay::drain(turn, socket, &allocation.routes, inbound, &mut deliver);
+            self.done += PACKET_BYTES * relay::drain(turn, socket, &allocation.routes, inbound, &mut deliver);
         }
     }
 
@@ -148,6 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.done += self.pending.len();
         self.stream.write_all(&self.pending).await?;
         self.stream.flush().await?;
         self.pending.clear();
@@ -157,15 +254,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     }
 }
 
-/// Cancel safe: what was read is in the buffer.
-async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> io::Result<()> {
+/// Reads some, and says how much: nothing where a whole message waits already. Cancel safe: what was read is in the buffer.
+async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> io::Result<usize> {
+    if !matches!(framing::front(received), Front::Partial(_)) {
+        return Ok(0);
+    }
     // A message that is not complete is at most this long, so the buffer is bounded by it and one read.
     received.reserve(READ_BYTES);
     let mut limited = stream.take((framing::MAX_BYTES - received.len().min(framing::MAX_BYTES) + 1) as u64);
     match limited.read_buf(received).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
+        bytes => Ok(bytes),
     }
+}
+
+/// Runs a future, and says whether it has waited: then others have had their turn.
+async fn observed<T>(future: impl Future<Output = T>) -> (T, bool) {
+    let (mut future, mut waited) = (pin!(future), false);
+    let output = poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        waited |= polled.is_pending();
+        polled
+    });
+    (output.await, waited)
+}
+
+/// Waits for a time; for ever where there is none.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn over() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
 }
 
 /// Waits until a peer has sent something to any of its relays.
@@ -208,5 +331,27 @@ impl Relays for StreamRelays<'_> {
 
     fn usual(&self) -> Family {
         self.turn.choice(|choice| choice.usual_family(self.local))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::super::tests::{most_in_one_turn, turn};
+    use super::*;
+
+    /// A Binding indication, which is dropped without an answer.
+    const INDICATION: [u8; 20] = [0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+    #[tokio::test]
+    async fn who_floods_a_stream_gives_way_to_others() {
+        const MESSAGES: usize = 20_000;
+        let turn = turn();
+        let (mut client, stream) = tokio::io::duplex(MESSAGES * INDICATION.len());
+        client.write_all(&INDICATION.repeat(MESSAGES)).await.unwrap();
+        turn.serve_stream(stream, None, ([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+        let most = most_in_one_turn(&turn, MESSAGES as u64).await;
+        assert!(most <= (TURN_BYTES / MESSAGE_BYTES) as u64, "{most}");
     }
 }

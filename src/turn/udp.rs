@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::UdpSocket;
+use tokio::task::yield_now;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -102,7 +103,7 @@ impl UdpClients {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut is_stopping = false;
+        let (mut is_stopping, mut taken) = (false, 0);
         loop {
             let is_idle = self.allocations.is_empty() && !is_stopping;
             tokio::select! {
@@ -117,7 +118,11 @@ impl UdpClients {
                 }
                 () = stop.cancelled(), if is_idle => is_stopping = true,
                 // An error here is a datagram's (ICMP): it says nothing of the next.
-                _ = self.socket.readable() => self.receive(),
+                _ = self.socket.readable() => taken += self.receive(),
+            }
+            if taken >= BATCH {
+                yield_now().await;
+                taken = 0;
             }
         }
     }
@@ -132,19 +137,21 @@ impl UdpClients {
         }
     }
 
-    fn receive(&mut self) {
+    /// Takes a batch at most, and says how many it took.
+    fn receive(&mut self) -> usize {
         thread_local! {
             static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; DATAGRAM_BYTES].into_boxed_slice());
         }
         BUFFER.with_borrow_mut(|buffer| {
-            for _ in 0..BATCH {
+            for taken in 0..BATCH {
                 match self.socket.try_recv_from(buffer) {
                     Ok((length, client)) => self.take(client, &buffer[..length]),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
                     Err(_) => {}
                 }
             }
-        });
+            BATCH
+        })
     }
 
     fn take(&mut self, client: SocketAddr, bytes: &[u8]) {
@@ -171,9 +178,10 @@ impl UdpClients {
             UdpRelays { turn: &turn, server: &self.socket, local: self.local, client, counts: &self.relays };
         let outcome = turn.rules.take(&mut slot, client, bytes, now, &mut relays);
         turn.note(&outcome);
-        let may_tell = turn.may_tell(&outcome, client.ip(), now.instant);
+        let may_tell = outcome.for_strangers().is_none_or(|what| turn.may_tell(what, client.ip(), now.instant));
         match outcome {
             Outcome::Drop => {}
+            // Perhaps it is not from who it says.
             Outcome::Bound(_) | Outcome::Challenge(_) if !may_tell => turn.counters.count(TurnCount::Unanswered),
             Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) | Outcome::Challenge(answer) => {
                 self.answer(client, &answer);
@@ -238,5 +246,51 @@ impl Relays for UdpRelays<'_> {
 
     fn usual(&self) -> Family {
         self.turn.choice(|choice| choice.usual_family(self.local))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{most_in_one_turn, turn};
+    use super::*;
+
+    /// What the system keeps for a socket, by default, is more.
+    const DATAGRAMS: usize = 3 * BATCH;
+
+    /// A Binding indication, which is dropped without an answer.
+    const INDICATION: [u8; 20] = [0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+    async fn flood(address: SocketAddr) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        for _ in 0..DATAGRAMS {
+            socket.send_to(&INDICATION, address).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_clients_gives_way_to_others() {
+        let turn = turn();
+        let clients = turn.bind_udp(([127, 0, 0, 1], 0).into(), 1).unwrap().remove(0);
+        flood(clients.socket.local_addr().unwrap()).await;
+        turn.tasks.spawn(clients.run(CancellationToken::new()));
+        assert!(most_in_one_turn(&turn, DATAGRAMS as u64).await <= BATCH as u64);
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_a_peer_gives_way_to_others() {
+        let turn = turn();
+        let server = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let relay = RelaySocket::open([127, 0, 0, 1].into(), &(49152..=65535), false).unwrap();
+        flood(relay.local()).await;
+        let client = server.local_addr().unwrap();
+        let routes = Arc::default();
+        let _inbound = turn.tasks.spawn_owned(relay::bring_to_udp_client(
+            Arc::new(relay),
+            routes,
+            Arc::clone(&turn),
+            server,
+            client,
+        ));
+        assert!(most_in_one_turn(&turn, DATAGRAMS as u64).await <= BATCH as u64);
     }
 }

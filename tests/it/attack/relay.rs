@@ -1,7 +1,7 @@
 //! Attacks on STUN and TURN.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use entremise::ice::credential::{Credential, TurnSecret};
 use entremise::turn::TurnCount;
@@ -11,8 +11,9 @@ use turn_types::AddressFamily;
 use turn_types::attribute::RequestedAddressFamily;
 use turn_types::message::ALLOCATE;
 
-use crate::server::Server;
-use crate::turn_client::{Heard, LOOPBACK, Offered, SECRET, udp};
+use crate::server::{Server, Site};
+use crate::turn_client::{Heard, LOOPBACK, Offered, SECRET, TurnClient, udp};
+use crate::within;
 
 /// What the page's server gives to a peer of this name at different times.
 fn credentials(name: &str) -> impl Iterator<Item = Credential> {
@@ -136,4 +137,104 @@ async fn where_stun_is_not_open_strangers_get_no_answer_and_turn_over_udp_goes_o
     client.fence().await;
     assert_eq!(client.refresh(0).await, 0);
     assert_eq!(client.ask(BINDING, &[]).await.code, 0, "signed");
+}
+
+/// A client over TCP, from this address.
+async fn stream_from(server: &Server, offered: &Offered, address: [u8; 4]) -> TurnClient {
+    let site = Site { address: offered.tcp, ..(**server).clone() };
+    offered.stream_client(site.tcp_from(address).await)
+}
+
+#[tokio::test]
+async fn answers_to_strangers_over_streams_have_the_rate_of_their_address_and_none_is_lost() {
+    const ADDRESS: [u8; 4] = [127, 0, 0, 71];
+    const OTHER: [u8; 4] = [127, 0, 0, 72];
+    let server = Server::start_turn(&["--turn-refusals-per-second=10", "--stun-bindings-per-second=10"]);
+    let offered = server.offered().await;
+    for (method, code) in [(ALLOCATE, 401), (BINDING, 0)] {
+        let mut tcp = stream_from(&server, &offered, ADDRESS).await;
+        let mut tls = offered.stream_client(server.tls_from(ADDRESS).await);
+        let begin = Instant::now();
+        for client in [&mut tcp, &mut tls] {
+            let request = client.plain(MessageClass::Request, method, &[]).finish();
+            client.put(&request.repeat(9)).await;
+            assert_eq!(client.ask_plain(method, &[]).await.code, code, "the last of ten");
+        }
+        // A second's worth at the beginning, and as many again.
+        assert!(begin.elapsed() > Duration::from_millis(900), "{method} in {:?}", begin.elapsed());
+        let mut other = stream_from(&server, &offered, OTHER).await;
+        assert_eq!(other.ask_plain(method, &[]).await.code, code);
+    }
+    assert_eq!(server.relays.count(TurnCount::Unanswered), 0);
+    assert_eq!(server.relays.count(TurnCount::Unauthorized), 21);
+    assert_eq!(server.relays.count(TurnCount::Bindings), 21);
+}
+
+#[tokio::test]
+async fn who_shares_the_address_of_a_flood_over_streams_gets_a_relay_late() {
+    const ADDRESS: [u8; 4] = [127, 0, 0, 73];
+    const REQUESTS: usize = 200;
+    let server = Server::start_turn(&["--turn-refusals-per-second=20"]);
+    let offered = server.offered().await;
+    let mut floods = Vec::new();
+    for _ in 0..4 {
+        let mut flood = stream_from(&server, &offered, ADDRESS).await;
+        let request = flood.plain(MessageClass::Request, ALLOCATE, &[&udp()]).finish();
+        flood.put(&request.repeat(REQUESTS)).await;
+        floods.push(flood);
+    }
+    let mut client = stream_from(&server, &offered, ADDRESS).await;
+    client.allocate().await;
+    let refused = server.relays.count(TurnCount::Unauthorized);
+    assert!(refused < (REQUESTS * floods.len()) as u64, "{refused}: the flood has not been worked off");
+    assert_eq!(client.refresh(0).await, 0);
+}
+
+#[tokio::test]
+async fn streams_without_an_allocation_are_counted_whatever_was_answered() {
+    const ADDRESS: [u8; 4] = [127, 0, 0, 74];
+    const OTHER: [u8; 4] = [127, 0, 0, 75];
+    let server = Server::start_turn(&["--max-handshakes-per-address=3", "--handshake-timeout=60"]);
+    let offered = server.offered().await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = stream_from(&server, &offered, ADDRESS).await;
+        client.fence().await;
+        clients.push(client);
+    }
+    stream_from(&server, &offered, ADDRESS).await.ended().await;
+    stream_from(&server, &offered, OTHER).await.fence().await;
+    // One that has an allocation is not one of them.
+    let mut first = clients.swap_remove(0);
+    first.allocate().await;
+    first.fence().await;
+    stream_from(&server, &offered, ADDRESS).await.fence().await;
+    assert_eq!(first.refresh(0).await, 0);
+}
+
+#[tokio::test]
+async fn who_has_no_allocation_says_nothing_long_over_a_stream() {
+    const MOST: u16 = 2048;
+    let server = Server::start_turn(&["--handshake-timeout=60"]);
+    let offered = server.offered().await;
+    let stun = |length: u16| [&[0, 3], &(length - 20).to_be_bytes()[..], &[0x21, 0x12, 0xa4, 0x42]].concat();
+    let channel = |length: u16| [&[0x40, 0], &(length - 4).to_be_bytes()[..]].concat();
+    for whole in [stun(MOST), channel(MOST)] {
+        let mut client = offered.tcp_client().await;
+        client.fence().await;
+        client.put(&[&whole[..], &vec![0; usize::from(MOST) - whole.len()]].concat()).await;
+        client.fence().await;
+    }
+    for begun in [stun(MOST + 4), channel(MOST + 1), channel(u16::MAX)] {
+        let mut client = offered.tcp_client().await;
+        client.fence().await;
+        client.put(&begun).await;
+        within("the end of its stream", client.ended()).await;
+    }
+    // With one it may: data for a peer is as long as a datagram.
+    let mut client = offered.tcp_client().await;
+    client.allocate().await;
+    client.put(&[&channel(u16::MAX)[..], &[0; 65535 - 4 + 1]].concat()).await;
+    client.fence().await;
+    assert_eq!(client.refresh(0).await, 0);
 }
