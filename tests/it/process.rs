@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use clap::CommandFactory as _;
+use clap::builder::ValueParser;
 use entremise::cli::Cli;
 use rcgen::{KeyPair, date_time_ymd};
 use rustix::process::Signal;
@@ -304,6 +305,7 @@ async fn a_switch_may_be_off_in_its_variable() {
     let off = |command: &mut tokio::process::Command| {
         command.env("ENTREMISE_PLAIN_HTTP", "0").env("ENTREMISE_TURN_TLS_PORT", "0").env("ENTREMISE_TURN", "no");
         command.env("ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", "false").env("ENTREMISE_FINAL", "off");
+        command.env("ENTREMISE_STUN_OPEN", "off").env("ENTREMISE_PROXY_PROTOCOL", "no");
     };
     let program = Program::start_with(Pair::new(), &[], off).await;
     assert!(program.first_line.contains(": open https://"), "{}", program.first_line);
@@ -313,6 +315,24 @@ async fn a_switch_may_be_off_in_its_variable() {
         command.env("ENTREMISE_PLAIN_HTTP", on);
         let program = Program::serve(command, || Pair::new().root).await;
         assert!(program.first_line.contains(": open http://127.0.0.1:"), "{on}: {}", program.first_line);
+    }
+}
+
+/// Each is set alone, beside a variable that is read after all of them, and ends the start.
+#[tokio::test]
+async fn every_switch_takes_every_spelling_in_its_variable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let is_switch = |arg: &&clap::Arg| arg.get_value_parser().type_id() == ValueParser::bool().type_id();
+    let server = Cli::command();
+    let switches: Vec<_> = server.get_arguments().filter(is_switch).filter_map(clap::Arg::get_env).collect();
+    assert!(switches.len() > 5, "{switches:?}");
+    for switch in switches {
+        for value in ["1", "ON", "yes", "true", "0", "Off", "no", "false"] {
+            let mut command = command(folder.path(), &[""; 0]);
+            command.env(switch, value).env("ENTREMISE_LOG_FORMAT", "xml");
+            let told = run(command).await.stderr;
+            assert!(told.starts_with("entremise: ENTREMISE_LOG_FORMAT=xml: "), "{switch:?}={value}: {told}");
+        }
     }
 }
 
