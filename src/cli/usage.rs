@@ -1,6 +1,7 @@
 //! From what was typed, and the environment, to [`Cli`]; and sentences for what can't be meant.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -22,8 +23,30 @@ const PREFIX: &str = "ENTREMISE_";
 pub struct Given {
     /// Their names, without `--`.
     pub flags: BTreeSet<String>,
+    /// The variables that gave some of them, by their names.
+    pub variables: BTreeMap<String, String>,
     /// Variables that look like a flag's and are none's, each with the most similar one that is.
     pub unknown_variables: Vec<(String, Option<String>)>,
+}
+
+impl Given {
+    /// What the operator wrote for this flag (`--flag`): itself, or its variable.
+    #[must_use]
+    pub fn name<'a>(&'a self, flag: &'a str) -> &'a str {
+        let variable = flag.strip_prefix("--").and_then(|name| self.variables.get(name));
+        variable.map_or(flag, String::as_str)
+    }
+
+    /// A message by its setting's name, where it begins with a flag that was given as a variable.
+    #[must_use]
+    pub fn named<'a>(&self, message: &'a str) -> Cow<'a, str> {
+        let end = message.find([' ', ':']).unwrap_or(message.len());
+        let (flag, rest) = message.split_at(end);
+        match self.name(flag) {
+            name if name == flag => message.into(),
+            name => format!("{name}{rest}").into(),
+        }
+    }
 }
 
 /// Why the program prints something about itself and ends.
@@ -138,11 +161,15 @@ fn is_set(variable: &OsStr) -> bool {
 
 fn given(matches: &ArgMatches) -> Given {
     let command = Cli::command();
-    let is_given = |arg: &&Arg| {
-        matches.value_source(arg.get_id().as_str()).is_some_and(|source| source != ValueSource::DefaultValue)
-    };
-    let flags = command.get_arguments().filter(is_given).filter_map(Arg::get_long).map(str::to_owned).collect();
-    Given { flags, unknown_variables: unknown_variables(&command) }
+    let mut given = Given { unknown_variables: unknown_variables(&command), ..Given::default() };
+    for arg in command.get_arguments() {
+        let source = matches.value_source(arg.get_id().as_str()).filter(|source| *source != ValueSource::DefaultValue);
+        let (Some(source), Some(flag)) = (source, arg.get_long()) else { continue };
+        given.flags.insert(flag.to_owned());
+        let variable = arg.get_env().filter(|_| source == ValueSource::EnvVariable).and_then(OsStr::to_str);
+        given.variables.extend(variable.map(|variable| (flag.to_owned(), variable.to_owned())));
+    }
+    given
 }
 
 fn unknown_variables(command: &Command) -> Vec<(String, Option<String>)> {
@@ -359,6 +386,17 @@ mod tests {
         let typed = ["--turn-ttl=60", "--turn"].map(OsString::from);
         let given = Cli::parse_typed(&typed).unwrap().given.flags;
         assert!(given.contains("turn-ttl") && given.contains("turn") && !given.contains("stun-port"));
+    }
+
+    #[test]
+    fn a_message_about_a_variable_begins_with_it() {
+        let variables = BTreeMap::from([("cert".to_owned(), "ENTREMISE_CERT".to_owned())]);
+        let given = Given { variables, ..Given::default() };
+        assert_eq!(given.named("--cert a.pem: no such file"), "ENTREMISE_CERT a.pem: no such file");
+        assert_eq!(given.named("--cert: give it"), "ENTREMISE_CERT: give it");
+        for other in ["--key a.pem: does not fit --cert", "--certs", "cert", ""] {
+            assert_eq!(given.named(other), other);
+        }
     }
 
     #[test]

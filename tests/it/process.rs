@@ -286,6 +286,34 @@ async fn an_error_of_a_variable_names_the_variable() {
 }
 
 #[tokio::test]
+async fn what_a_variable_does_after_it_was_read_is_told_by_its_name_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = ("PLAIN_HTTP", "1");
+    for (variables, told) in [
+        (&[("LOG", "inof")][..], "ENTREMISE_LOG inof: \"inof\" is no level"),
+        (&[("CERT", "none.pem")], "ENTREMISE_CERT none.pem: no such file"),
+        (&[plain, ("KEY", "none.pem")], "ENTREMISE_KEY does nothing with --plain-http"),
+        (&[plain, ("LISTEN", "0.0.0.0:0")], "ENTREMISE_PLAIN_HTTP on 0.0.0.0:"),
+        (&[("AUTH_JWT_SECRET_FILE", "none")], "ENTREMISE_AUTH_JWT_SECRET_FILE none: cannot be read"),
+        (&[("AUTH_JWT_SECRET_FILE", "a,b,c")], "ENTREMISE_AUTH_JWT_SECRET_FILE c: two keys count"),
+        (&[("TURN_SECRET_FILE", "none")], "ENTREMISE_TURN_SECRET_FILE none: cannot be read"),
+        (&[("TURN_EXTERNAL_IP", "::1")], "ENTREMISE_TURN_EXTERNAL_IP ::1: others cannot reach"),
+        (&[("MAILBOX_MESSAGES", "1")], "ENTREMISE_MAILBOX_MESSAGES 1 is too small"),
+        (&[plain, ("METRICS_LISTEN", "203.0.113.7:1")], "ENTREMISE_METRICS_LISTEN 203.0.113.7:1: no interface"),
+    ] {
+        let mut command = command(folder.path(), &[""; 0]);
+        command.env("ENTREMISE_LISTEN", "127.0.0.1:0");
+        command.envs(variables.iter().map(|(name, value)| (format!("ENTREMISE_{name}"), value)));
+        let ended = run(command).await;
+        assert_eq!(ended.status.code(), Some(1), "{told}: {}", ended.stderr);
+        assert!(ended.stderr.starts_with(&format!("entremise: {told}")), "{told}: {}", ended.stderr);
+    }
+    let mut typed = command(folder.path(), &["--log=inof"]);
+    typed.env("ENTREMISE_LOG", "info");
+    assert!(run(typed).await.stderr.starts_with("entremise: --log inof: "), "it is the flag's value that is wrong");
+}
+
+#[tokio::test]
 async fn an_empty_variable_is_not_set_whatever_flag_it_is_of() {
     let names: Vec<String> =
         Cli::command().get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
@@ -362,16 +390,23 @@ async fn what_is_typed_without_dashes_or_beside_a_command_is_answered_helpfully(
 #[tokio::test]
 async fn settings_that_most_likely_are_not_meant_are_warned_of() {
     let unused = |command: &mut tokio::process::Command| {
-        command.env("ENTREMISE_LISTN", "[::]:443");
+        command
+            .env("ENTREMISE_LISTN", "[::]:443")
+            .env("ENTREMISE_ALLOW_ORIGIN", "null")
+            .env("ENTREMISE_TURN_TTL", "60");
     };
-    let flags = ["--turn-external-ip=192.0.2.1", "--allow-origin=null", "--trusted-proxy=0.0.0.0/0"];
+    let flags = ["--turn-external-ip=192.0.2.1", "--trusted-proxy=0.0.0.0/0"];
     let program = Program::start_with(Pair::new(), &flags, unused).await;
     let log = program.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(warnings.len(), 4, "{log}");
-    for told in
-        ["is ENTREMISE_LISTEN meant?", "--turn-external-ip does nothing", "--allow-origin null", "--trusted-proxy"]
-    {
+    assert_eq!(warnings.len(), 5, "{log}");
+    for told in [
+        "is ENTREMISE_LISTEN meant?",
+        "--turn-external-ip does nothing",
+        " ENTREMISE_TURN_TTL does nothing",
+        " ENTREMISE_ALLOW_ORIGIN null",
+        "--trusted-proxy",
+    ] {
         assert!(warnings.iter().any(|line| line.contains(told)), "{told}: {log}");
     }
 }
