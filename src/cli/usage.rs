@@ -18,6 +18,9 @@ use super::Cli;
 /// What the names of all variables begin with.
 const PREFIX: &str = "ENTREMISE_";
 
+/// How the list of servers is tried.
+const ICE: &str = "entremise ice HOST";
+
 /// Which flags were given, on the command line or as a variable.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
@@ -76,8 +79,13 @@ pub enum Usage {
         /// The word.
         word: String,
     },
-    /// A command's flags are mixed with those of the server.
-    Mixed,
+    /// A command stands behind flags of the server.
+    Mixed {
+        /// The command.
+        command: String,
+    },
+    /// `ice` without the host, which its flags stand behind.
+    NoHost,
 }
 
 impl Cli {
@@ -208,10 +216,14 @@ impl Usage {
                 Self::Value { what: named(&arg, &value, typed), advice: advice(&error, &value) }
             }
             (ErrorKind::TooManyValues, Some(arg), _) => Self::Switch { flag: flag(&arg).to_owned() },
-            (ErrorKind::ArgumentConflict, None, _) => Self::Mixed,
+            (ErrorKind::ArgumentConflict, None, _) => {
+                Self::Mixed { command: context(ContextKind::InvalidSubcommand).unwrap_or_default() }
+            }
             (ErrorKind::InvalidSubcommand, ..) => {
                 Self::Command { word: context(ContextKind::InvalidSubcommand).unwrap_or_default() }
             }
+            // Behind its host all are taken.
+            (ErrorKind::UnknownArgument, ..) if typed.first().is_some_and(|first| first == "ice") => Self::NoHost,
             _ => Self::Clap { variables: variables_in(&error.to_string(), typed), error: Box::new(error) },
         }
     }
@@ -238,10 +250,18 @@ impl fmt::Display for Usage {
             Self::Clap { error, .. } => error.fmt(f),
             Self::Value { what, advice } => write!(f, "{what}: {advice}"),
             Self::Switch { flag } => write!(f, "{flag} is a switch: give it without a value, or leave it out"),
-            Self::Command { word } => {
-                write!(f, "{word}: no such command; entremise alone serves, entremise token prints a token")
+            Self::Command { word } => write!(
+                f,
+                "{word}: no such command; entremise alone serves, entremise token prints a token, {ICE} tries the servers \
+                 that browsers are offered"
+            ),
+            Self::Mixed { command } if command == "ice" => {
+                write!(f, "the server's flags stand behind the host: {ICE} FLAGS")
             }
-            Self::Mixed => f.write_str("a command has flags of its own alone: leave out those before it"),
+            Self::Mixed { command } => {
+                write!(f, "entremise {command} has flags of its own alone: leave out those before it")
+            }
+            Self::NoHost => write!(f, "give the page's host first, and the server's flags behind it: {ICE} FLAGS"),
         }
     }
 }
@@ -359,14 +379,29 @@ mod tests {
     #[test]
     fn a_commands_flags_are_its_own() {
         let mixed = error(&["--listen=[::]:1", "token", "--secret-file=a", "--subject=b"]);
-        assert_eq!(mixed, "a command has flags of its own alone: leave out those before it");
+        assert_eq!(mixed, "entremise token has flags of its own alone: leave out those before it");
+    }
+
+    #[test]
+    fn the_servers_flags_stand_behind_the_host_that_is_tried() {
+        for typed in [&["--turn", "ice", "example.org"][..], &["--turn", "--listen=[::]:1", "ice", "example.org"]] {
+            assert_eq!(error(typed), "the server's flags stand behind the host: entremise ice HOST FLAGS");
+        }
+        for typed in [&["ice", "--turn"][..], &["ice", "--turn", "example.org"], &["ice", "--listen=[::]:1"]] {
+            let first = "give the page's host first, and the server's flags behind it: entremise ice HOST FLAGS";
+            assert_eq!(error(typed), first);
+        }
+        assert!(error(&["token", "--turn"]).contains("unexpected argument"), "that one has no host");
     }
 
     #[test]
     fn a_switch_with_a_value_and_an_unknown_command_are_answered_by_a_sentence() {
         assert_eq!(error(&["--turn=yes"]), "--turn is a switch: give it without a value, or leave it out");
         let unknown = error(&["serve"]);
-        assert_eq!(unknown, "serve: no such command; entremise alone serves, entremise token prints a token");
+        assert!(unknown.starts_with("serve: no such command; entremise alone serves, "), "{unknown}");
+        for command in Cli::command().get_subcommands() {
+            assert!(unknown.contains(&format!("entremise {}", command.get_name())), "{unknown}");
+        }
     }
 
     #[test]

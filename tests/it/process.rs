@@ -384,7 +384,13 @@ async fn what_is_typed_without_dashes_or_beside_a_command_is_answered_helpfully(
     assert_eq!(ended.stdout, concat!("entremise ", env!("CARGO_PKG_VERSION"), "\n"));
     let ended = run(command(folder.path(), &["--listen=8443", "token", "--secret-file=a", "--subject=b"])).await;
     assert_eq!(ended.status.code(), Some(2));
-    assert_eq!(ended.stderr, "entremise: a command has flags of its own alone: leave out those before it\n");
+    assert_eq!(ended.stderr, "entremise: entremise token has flags of its own alone: leave out those before it\n");
+    for typed in [&["--turn", "ice", "example.org"][..], &["ice", "--turn", "example.org"], &["ice", "--turn"]] {
+        let ended = run(command(folder.path(), typed)).await;
+        assert_eq!(ended.status.code(), Some(2));
+        assert!(ended.stderr.ends_with(": entremise ice HOST FLAGS\n"), "{typed:?}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{typed:?}: {}", ended.stderr);
+    }
 }
 
 #[tokio::test]
