@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use crate::client::{Client, Ticket};
 use crate::http::exchange;
 use crate::pair::{Pair, params};
-use crate::program::{Ended, Program, command, run};
+use crate::program::{Ended, Program, command, on_free_port, run};
 use crate::raw::{BINARY, FIN, HANDSHAKE, TEXT, header};
 use crate::server::Site;
 use crate::within;
@@ -422,15 +422,14 @@ async fn it_says_whether_stun_turn_and_credentials_are_on() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
     let secret = format!("--auth-jwt-secret-file={}", folder.path().join("secret").display());
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-    let said = async |flags: &[&str]| {
-        let program = Program::start(flags).await;
+    let said = async |program: Program| {
         program.signal(Signal::TERM);
         program.ended().await.stdout
     };
-    let off = said(&[]).await;
+    let off = said(Program::start(&[]).await).await;
     assert!(off.contains("\nSTUN (no relays without --turn): nothing is served; credentials: not needed"), "{off}");
-    let on = said(&["--turn", &format!("--stun-port={port}"), &secret]).await;
+    let (program, port) = on_free_port(async |port| Program::start(&["--turn", port, &secret]).await).await;
+    let on = said(program).await;
     let line = on.lines().find(|line| line.starts_with("STUN and TURN: ")).expect("a line on both");
     assert!(line.contains(&format!("UDP and TCP {port}")) && line.ends_with("; credentials: needed"), "{on}");
 }
