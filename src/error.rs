@@ -63,8 +63,10 @@ pub enum StartError {
     },
 
     /// More keys than rotation needs: each is one more to try for every token that is not genuine.
-    #[error("{}: two keys count at a time, the one of before and the one after it; leave out the oldest", path.display())]
+    #[error("{flag} {}: two keys count at a time, the one of before and the one after it; leave out the oldest", path.display())]
     TooManyKeys {
+        /// The flag that names it.
+        flag: &'static str,
         /// The first that is too many.
         path: PathBuf,
     },

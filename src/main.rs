@@ -33,17 +33,14 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return usage.print().into(),
     };
-    let done = match &cli.command {
-        Some(Command::Token(order)) => print_token(order),
+    let log = Log::to(io::stderr());
+    match &cli.command {
+        Some(Command::Token(order)) => ended(print_token(order), &cli, &log),
         Some(Command::Ice(order)) => match Cli::with_flags(&order.flags) {
-            Ok(server) => try_ice(&server, order),
-            Err(usage) => return usage.print().into(),
+            Ok(server) => ended(try_ice(&server, order), &server, &log),
+            Err(usage) => usage.print().into(),
         },
-        None => return serve_and_report(&cli),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&Log::to(io::stderr()), error.as_ref()),
+        None => ended(run(&cli, &log), &cli, &log),
     }
 }
 
@@ -65,21 +62,17 @@ fn try_ice(server: &Cli, order: &IceOrder) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn serve_and_report(cli: &Cli) -> ExitCode {
-    let log = Log::to(io::stderr());
-    let done = run(cli, &log);
+/// Says why it ends, if it was not asked to, and waits until the log is written.
+fn ended(done: Result<(), Box<dyn Error>>, cli: &Cli, log: &Log) -> ExitCode {
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&log, error.as_ref()),
+        Err(error) => {
+            let _ = writeln!(log.clone(), "entremise: {}", cli.given.named(&error.to_string()));
+            ExitCode::FAILURE
+        }
     };
     log.settle(LAST_LINES);
     code
-}
-
-fn report(log: &Log, error: &dyn Error) -> ExitCode {
-    let _ = writeln!(log.clone(), "entremise: {error:#}");
-    log.settle(LAST_LINES);
-    ExitCode::FAILURE
 }
 
 fn run(cli: &Cli, log: &Log) -> Result<(), Box<dyn Error>> {

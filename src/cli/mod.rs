@@ -142,7 +142,7 @@ pub struct Cli {
     pub trusted_proxy: Vec<Cidr>,
 
     /// Each connection from a trusted proxy, on every TCP port, begins with the PROXY protocol (version 1 or 2)
-    #[arg(long, env = "ENTREMISE_PROXY_PROTOCOL", requires = "trusted_proxy")]
+    #[arg(long, env = "ENTREMISE_PROXY_PROTOCOL", value_parser = switch, requires = "trusted_proxy")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub proxy_protocol: bool,
 
@@ -238,7 +238,7 @@ pub struct Cli {
 
     /// Answer STUN to all; false: to clients with TURN credentials alone, and TURN over UDP goes on
     #[arg(long, env = "ENTREMISE_STUN_OPEN", value_name = "BOOL", default_value_t = true)]
-    #[arg(action = ArgAction::Set, help_heading = "ICE", hide_env_values = true, hide_possible_values = true)]
+    #[arg(action = ArgAction::Set, value_parser = switch, help_heading = "ICE", hide_env_values = true)]
     pub stun_open: bool,
 
     /// Address of STUN and TURN, whatever the page's is (repeatable); the default is all, as interfaces come and go

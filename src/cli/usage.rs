@@ -1,6 +1,7 @@
 //! From what was typed, and the environment, to [`Cli`]; and sentences for what can't be meant.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -17,13 +18,38 @@ use super::Cli;
 /// What the names of all variables begin with.
 const PREFIX: &str = "ENTREMISE_";
 
+/// How the list of servers is tried.
+const ICE: &str = "entremise ice HOST";
+
 /// Which flags were given, on the command line or as a variable.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// Their names, without `--`.
     pub flags: BTreeSet<String>,
+    /// The variables that gave some of them, by their names.
+    pub variables: BTreeMap<String, String>,
     /// Variables that look like a flag's and are none's, each with the most similar one that is.
     pub unknown_variables: Vec<(String, Option<String>)>,
+}
+
+impl Given {
+    /// What the operator wrote for this flag (`--flag`): itself, or its variable.
+    #[must_use]
+    pub fn name<'a>(&'a self, flag: &'a str) -> &'a str {
+        let variable = flag.strip_prefix("--").and_then(|name| self.variables.get(name));
+        variable.map_or(flag, String::as_str)
+    }
+
+    /// A message by its setting's name, where it begins with a flag that was given as a variable.
+    #[must_use]
+    pub fn named<'a>(&self, message: &'a str) -> Cow<'a, str> {
+        let end = message.find([' ', ':']).unwrap_or(message.len());
+        let (flag, rest) = message.split_at(end);
+        match self.name(flag) {
+            name if name == flag => message.into(),
+            name => format!("{name}{rest}").into(),
+        }
+    }
 }
 
 /// Why the program prints something about itself and ends.
@@ -53,8 +79,13 @@ pub enum Usage {
         /// The word.
         word: String,
     },
-    /// A command's flags are mixed with those of the server.
-    Mixed,
+    /// A command stands behind flags of the server.
+    Mixed {
+        /// The command.
+        command: String,
+    },
+    /// `ice` without the host, which its flags stand behind.
+    NoHost,
 }
 
 impl Cli {
@@ -138,11 +169,15 @@ fn is_set(variable: &OsStr) -> bool {
 
 fn given(matches: &ArgMatches) -> Given {
     let command = Cli::command();
-    let is_given = |arg: &&Arg| {
-        matches.value_source(arg.get_id().as_str()).is_some_and(|source| source != ValueSource::DefaultValue)
-    };
-    let flags = command.get_arguments().filter(is_given).filter_map(Arg::get_long).map(str::to_owned).collect();
-    Given { flags, unknown_variables: unknown_variables(&command) }
+    let mut given = Given { unknown_variables: unknown_variables(&command), ..Given::default() };
+    for arg in command.get_arguments() {
+        let source = matches.value_source(arg.get_id().as_str()).filter(|source| *source != ValueSource::DefaultValue);
+        let (Some(source), Some(flag)) = (source, arg.get_long()) else { continue };
+        given.flags.insert(flag.to_owned());
+        let variable = arg.get_env().filter(|_| source == ValueSource::EnvVariable).and_then(OsStr::to_str);
+        given.variables.extend(variable.map(|variable| (flag.to_owned(), variable.to_owned())));
+    }
+    given
 }
 
 fn unknown_variables(command: &Command) -> Vec<(String, Option<String>)> {
@@ -181,10 +216,14 @@ impl Usage {
                 Self::Value { what: named(&arg, &value, typed), advice: advice(&error, &value) }
             }
             (ErrorKind::TooManyValues, Some(arg), _) => Self::Switch { flag: flag(&arg).to_owned() },
-            (ErrorKind::ArgumentConflict, None, _) => Self::Mixed,
+            (ErrorKind::ArgumentConflict, None, _) => {
+                Self::Mixed { command: context(ContextKind::InvalidSubcommand).unwrap_or_default() }
+            }
             (ErrorKind::InvalidSubcommand, ..) => {
                 Self::Command { word: context(ContextKind::InvalidSubcommand).unwrap_or_default() }
             }
+            // Behind its host all are taken.
+            (ErrorKind::UnknownArgument, ..) if typed.first().is_some_and(|first| first == "ice") => Self::NoHost,
             _ => Self::Clap { variables: variables_in(&error.to_string(), typed), error: Box::new(error) },
         }
     }
@@ -211,10 +250,18 @@ impl fmt::Display for Usage {
             Self::Clap { error, .. } => error.fmt(f),
             Self::Value { what, advice } => write!(f, "{what}: {advice}"),
             Self::Switch { flag } => write!(f, "{flag} is a switch: give it without a value, or leave it out"),
-            Self::Command { word } => {
-                write!(f, "{word}: no such command; entremise alone serves, entremise token prints a token")
+            Self::Command { word } => write!(
+                f,
+                "{word}: no such command; entremise alone serves, entremise token prints a token, {ICE} tries the servers \
+                 that browsers are offered"
+            ),
+            Self::Mixed { command } if command == "ice" => {
+                write!(f, "the server's flags stand behind the host: {ICE} FLAGS")
             }
-            Self::Mixed => f.write_str("a command has flags of its own alone: leave out those before it"),
+            Self::Mixed { command } => {
+                write!(f, "entremise {command} has flags of its own alone: leave out those before it")
+            }
+            Self::NoHost => write!(f, "give the page's host first, and the server's flags behind it: {ICE} FLAGS"),
         }
     }
 }
@@ -332,14 +379,29 @@ mod tests {
     #[test]
     fn a_commands_flags_are_its_own() {
         let mixed = error(&["--listen=[::]:1", "token", "--secret-file=a", "--subject=b"]);
-        assert_eq!(mixed, "a command has flags of its own alone: leave out those before it");
+        assert_eq!(mixed, "entremise token has flags of its own alone: leave out those before it");
+    }
+
+    #[test]
+    fn the_servers_flags_stand_behind_the_host_that_is_tried() {
+        for typed in [&["--turn", "ice", "example.org"][..], &["--turn", "--listen=[::]:1", "ice", "example.org"]] {
+            assert_eq!(error(typed), "the server's flags stand behind the host: entremise ice HOST FLAGS");
+        }
+        for typed in [&["ice", "--turn"][..], &["ice", "--turn", "example.org"], &["ice", "--listen=[::]:1"]] {
+            let first = "give the page's host first, and the server's flags behind it: entremise ice HOST FLAGS";
+            assert_eq!(error(typed), first);
+        }
+        assert!(error(&["token", "--turn"]).contains("unexpected argument"), "that one has no host");
     }
 
     #[test]
     fn a_switch_with_a_value_and_an_unknown_command_are_answered_by_a_sentence() {
         assert_eq!(error(&["--turn=yes"]), "--turn is a switch: give it without a value, or leave it out");
         let unknown = error(&["serve"]);
-        assert_eq!(unknown, "serve: no such command; entremise alone serves, entremise token prints a token");
+        assert!(unknown.starts_with("serve: no such command; entremise alone serves, "), "{unknown}");
+        for command in Cli::command().get_subcommands() {
+            assert!(unknown.contains(&format!("entremise {}", command.get_name())), "{unknown}");
+        }
     }
 
     #[test]
@@ -359,6 +421,17 @@ mod tests {
         let typed = ["--turn-ttl=60", "--turn"].map(OsString::from);
         let given = Cli::parse_typed(&typed).unwrap().given.flags;
         assert!(given.contains("turn-ttl") && given.contains("turn") && !given.contains("stun-port"));
+    }
+
+    #[test]
+    fn a_message_about_a_variable_begins_with_it() {
+        let variables = BTreeMap::from([("cert".to_owned(), "ENTREMISE_CERT".to_owned())]);
+        let given = Given { variables, ..Given::default() };
+        assert_eq!(given.named("--cert a.pem: no such file"), "ENTREMISE_CERT a.pem: no such file");
+        assert_eq!(given.named("--cert: give it"), "ENTREMISE_CERT: give it");
+        for other in ["--key a.pem: does not fit --cert", "--certs", "cert", ""] {
+            assert_eq!(given.named(other), other);
+        }
     }
 
     #[test]

@@ -10,31 +10,36 @@ use crate::error::StartError;
 /// Keys that count at the same time: the one of before, and the one that comes after it.
 const MAX_KEYS: usize = 2;
 
+const SHARED_KEY: &str = "--auth-jwt-secret-file";
+const PUBLIC_KEY: &str = "--auth-jwt-public-key-file";
+
+/// Reads one key.
+type Read = fn(&Path) -> Result<Key, StartError>;
+
 pub(super) fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
     let (secrets, public_keys) = (cli.auth_jwt_secret_file.clone(), cli.auth_jwt_public_key_file.clone());
     let keys: Source = match (&*secrets, &*public_keys) {
         ([], []) => return Ok(None),
-        ([], _) => source(public_keys, public_key)?,
-        _ => source(secrets, shared_key)?,
+        ([], _) => source(PUBLIC_KEY, public_keys, public_key)?,
+        _ => source(SHARED_KEY, secrets, shared_key)?,
     };
     Ok(Some(Verifier::new(KeyRing::open(keys)?, cli.auth_audience.clone(), cli.auth_issuer.clone())))
 }
 
 /// Reads a key from each of these files.
-fn source(files: Vec<PathBuf>, read: fn(&Path) -> Result<Key, StartError>) -> Result<Source, StartError> {
+fn source(flag: &'static str, files: Vec<PathBuf>, read: Read) -> Result<Source, StartError> {
     let Some(third) = files.get(MAX_KEYS) else {
         return Ok(Box::new(move || files.iter().map(|file| read(file)).collect()));
     };
-    Err(StartError::TooManyKeys { path: third.clone() })
+    Err(StartError::TooManyKeys { flag, path: third.clone() })
 }
 
 fn shared_key(file: &Path) -> Result<Key, StartError> {
-    auth_secret("--auth-jwt-secret-file", file).map(|secret| Key::shared(&secret))
+    auth_secret(SHARED_KEY, file).map(|secret| Key::shared(&secret))
 }
 
 fn public_key(file: &Path) -> Result<Key, StartError> {
-    let flag = "--auth-jwt-public-key-file";
-    Key::public(&secret(flag, file)?).map_err(|problem| key_error(flag, file, problem))
+    Key::public(&secret(PUBLIC_KEY, file)?).map_err(|problem| key_error(PUBLIC_KEY, file, problem))
 }
 
 /// The token that is ordered, made at this time (seconds since 1970).
@@ -125,6 +130,7 @@ mod tests {
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         assert!(config(&flags[..1]).is_ok() && config(&flags[..2]).is_ok());
         let error = config(&flags).unwrap_err();
+        assert!(error.starts_with("--auth-jwt-secret-file "), "{error}");
         assert!(error.contains("three: two keys count at a time"), "{error}");
     }
 }

@@ -6,11 +6,11 @@ use crate::cli::Cli;
 use crate::http::AllowedOrigin;
 use crate::net::Cidr;
 
-/// A line for each, which names the flag and what to do.
+/// A line for each, which names the flag, or the variable that gave it, and what to do.
 #[must_use]
 pub fn look(cli: &Cli) -> Vec<String> {
     let lines = [unknown_variables(cli), idle_turn_flags(cli), origins(cli), proxies(cli)];
-    lines.into_iter().flatten().collect()
+    lines.into_iter().flatten().map(|line| cli.given.named(&line).into_owned()).collect()
 }
 
 fn unknown_variables(cli: &Cli) -> Vec<String> {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-use crate::program::{Program, shell};
+use crate::program::{Program, command, on_free_port, shell};
 use crate::within;
 
 /// What a document shows of programs that are not ours, and are not installed here: those that scan a server, and what runs
@@ -257,11 +257,12 @@ async fn what_the_readme_says_is_printed_is_printed() {
     let shown = readme.split("```\n").find(|text| text.starts_with("entremise ")).expect("what is printed");
     let shown: Vec<[String; 2]> = shown.lines().map(ends).collect();
     let folder = tempfile::tempdir().expect("a folder");
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-    let stun = format!("--stun-port={}", free.port());
-    let program = crate::program::command(folder.path(), &["--listen=[::]:0", "--turn", &stun]);
-    let made = || CertificateDer::from_pem_file(folder.path().join("certs/cert.pem")).expect("it has been made");
-    let program = Program::serve(program, made).await;
+    let start = async |port: &str| {
+        let program = command(folder.path(), &["--listen=[::]:0", "--turn", port]);
+        let made = || CertificateDer::from_pem_file(folder.path().join("certs/cert.pem")).expect("it has been made");
+        Program::serve(program, made).await
+    };
+    let (program, _) = on_free_port(start).await;
     program.signal(Signal::TERM);
     let printed = program.ended().await.stdout;
     let printed: Vec<[String; 2]> = printed.lines().map(ends).collect();

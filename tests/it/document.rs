@@ -107,3 +107,14 @@ fn the_readme_shows_the_table_of_the_last_bench() {
     assert!(table.len() > 10);
     assert!(README.contains(&table.join("\n")), "README's table:\n{}", table.join("\n"));
 }
+
+#[test]
+fn the_readme_ends_with_links_to_all_documents() {
+    let (_, more) = README.split_once("\n## More\n").expect("a section of links");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("a folder of the project") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("text");
+        let is_text = path.extension().is_some_and(|extension| extension == "md");
+        assert!(!is_text || more.contains(&format!("(docs/{name})")), "{name}");
+    }
+}

@@ -22,12 +22,18 @@ fn unwritten() -> Vec<String> {
 }
 
 /// Where the words are looked for.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 18] = [
     "README.md",
+    "CHANGELOG.md",
     "SECURITY.md",
     "Cargo.toml",
     "Makefile",
     "build.rs",
+    "clippy.toml",
+    "deny.toml",
+    "package.json",
+    "rustfmt.toml",
+    "tsconfig.json",
     ".ci",
     "benches",
     "docs",

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use clap::CommandFactory as _;
+use clap::builder::ValueParser;
 use entremise::cli::Cli;
 use rcgen::{KeyPair, date_time_ymd};
 use rustix::process::Signal;
@@ -19,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use crate::client::{Client, Ticket};
 use crate::http::exchange;
 use crate::pair::{Pair, params};
-use crate::program::{Ended, Program, command, run};
+use crate::program::{Ended, Program, command, on_free_port, run};
 use crate::raw::{BINARY, FIN, HANDSHAKE, TEXT, header};
 use crate::server::Site;
 use crate::within;
@@ -285,6 +286,34 @@ async fn an_error_of_a_variable_names_the_variable() {
 }
 
 #[tokio::test]
+async fn what_a_variable_does_after_it_was_read_is_told_by_its_name_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = ("PLAIN_HTTP", "1");
+    for (variables, told) in [
+        (&[("LOG", "inof")][..], "ENTREMISE_LOG inof: \"inof\" is no level"),
+        (&[("CERT", "none.pem")], "ENTREMISE_CERT none.pem: no such file"),
+        (&[plain, ("KEY", "none.pem")], "ENTREMISE_KEY does nothing with --plain-http"),
+        (&[plain, ("LISTEN", "0.0.0.0:0")], "ENTREMISE_PLAIN_HTTP on 0.0.0.0:"),
+        (&[("AUTH_JWT_SECRET_FILE", "none")], "ENTREMISE_AUTH_JWT_SECRET_FILE none: cannot be read"),
+        (&[("AUTH_JWT_SECRET_FILE", "a,b,c")], "ENTREMISE_AUTH_JWT_SECRET_FILE c: two keys count"),
+        (&[("TURN_SECRET_FILE", "none")], "ENTREMISE_TURN_SECRET_FILE none: cannot be read"),
+        (&[("TURN_EXTERNAL_IP", "::1")], "ENTREMISE_TURN_EXTERNAL_IP ::1: others cannot reach"),
+        (&[("MAILBOX_MESSAGES", "1")], "ENTREMISE_MAILBOX_MESSAGES 1 is too small"),
+        (&[plain, ("METRICS_LISTEN", "203.0.113.7:1")], "ENTREMISE_METRICS_LISTEN 203.0.113.7:1: no interface"),
+    ] {
+        let mut command = command(folder.path(), &[""; 0]);
+        command.env("ENTREMISE_LISTEN", "127.0.0.1:0");
+        command.envs(variables.iter().map(|(name, value)| (format!("ENTREMISE_{name}"), value)));
+        let ended = run(command).await;
+        assert_eq!(ended.status.code(), Some(1), "{told}: {}", ended.stderr);
+        assert!(ended.stderr.starts_with(&format!("entremise: {told}")), "{told}: {}", ended.stderr);
+    }
+    let mut typed = command(folder.path(), &["--log=inof"]);
+    typed.env("ENTREMISE_LOG", "info");
+    assert!(run(typed).await.stderr.starts_with("entremise: --log inof: "), "it is the flag's value that is wrong");
+}
+
+#[tokio::test]
 async fn an_empty_variable_is_not_set_whatever_flag_it_is_of() {
     let names: Vec<String> =
         Cli::command().get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
@@ -304,6 +333,7 @@ async fn a_switch_may_be_off_in_its_variable() {
     let off = |command: &mut tokio::process::Command| {
         command.env("ENTREMISE_PLAIN_HTTP", "0").env("ENTREMISE_TURN_TLS_PORT", "0").env("ENTREMISE_TURN", "no");
         command.env("ENTREMISE_INSECURE_PLAIN_HTTP_ON_ANY_ADDRESS", "false").env("ENTREMISE_FINAL", "off");
+        command.env("ENTREMISE_STUN_OPEN", "off").env("ENTREMISE_PROXY_PROTOCOL", "no");
     };
     let program = Program::start_with(Pair::new(), &[], off).await;
     assert!(program.first_line.contains(": open https://"), "{}", program.first_line);
@@ -313,6 +343,24 @@ async fn a_switch_may_be_off_in_its_variable() {
         command.env("ENTREMISE_PLAIN_HTTP", on);
         let program = Program::serve(command, || Pair::new().root).await;
         assert!(program.first_line.contains(": open http://127.0.0.1:"), "{on}: {}", program.first_line);
+    }
+}
+
+/// Each is set alone, beside a variable that is read after all of them, and ends the start.
+#[tokio::test]
+async fn every_switch_takes_every_spelling_in_its_variable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let is_switch = |arg: &&clap::Arg| arg.get_value_parser().type_id() == ValueParser::bool().type_id();
+    let server = Cli::command();
+    let switches: Vec<_> = server.get_arguments().filter(is_switch).filter_map(clap::Arg::get_env).collect();
+    assert!(switches.len() > 5, "{switches:?}");
+    for switch in switches {
+        for value in ["1", "ON", "yes", "true", "0", "Off", "no", "false"] {
+            let mut command = command(folder.path(), &[""; 0]);
+            command.env(switch, value).env("ENTREMISE_LOG_FORMAT", "xml");
+            let told = run(command).await.stderr;
+            assert!(told.starts_with("entremise: ENTREMISE_LOG_FORMAT=xml: "), "{switch:?}={value}: {told}");
+        }
     }
 }
 
@@ -336,22 +384,35 @@ async fn what_is_typed_without_dashes_or_beside_a_command_is_answered_helpfully(
     assert_eq!(ended.stdout, concat!("entremise ", env!("CARGO_PKG_VERSION"), "\n"));
     let ended = run(command(folder.path(), &["--listen=8443", "token", "--secret-file=a", "--subject=b"])).await;
     assert_eq!(ended.status.code(), Some(2));
-    assert_eq!(ended.stderr, "entremise: a command has flags of its own alone: leave out those before it\n");
+    assert_eq!(ended.stderr, "entremise: entremise token has flags of its own alone: leave out those before it\n");
+    for typed in [&["--turn", "ice", "example.org"][..], &["ice", "--turn", "example.org"], &["ice", "--turn"]] {
+        let ended = run(command(folder.path(), typed)).await;
+        assert_eq!(ended.status.code(), Some(2));
+        assert!(ended.stderr.ends_with(": entremise ice HOST FLAGS\n"), "{typed:?}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{typed:?}: {}", ended.stderr);
+    }
 }
 
 #[tokio::test]
 async fn settings_that_most_likely_are_not_meant_are_warned_of() {
     let unused = |command: &mut tokio::process::Command| {
-        command.env("ENTREMISE_LISTN", "[::]:443");
+        command
+            .env("ENTREMISE_LISTN", "[::]:443")
+            .env("ENTREMISE_ALLOW_ORIGIN", "null")
+            .env("ENTREMISE_TURN_TTL", "60");
     };
-    let flags = ["--turn-external-ip=192.0.2.1", "--allow-origin=null", "--trusted-proxy=0.0.0.0/0"];
+    let flags = ["--turn-external-ip=192.0.2.1", "--trusted-proxy=0.0.0.0/0"];
     let program = Program::start_with(Pair::new(), &flags, unused).await;
     let log = program.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(warnings.len(), 4, "{log}");
-    for told in
-        ["is ENTREMISE_LISTEN meant?", "--turn-external-ip does nothing", "--allow-origin null", "--trusted-proxy"]
-    {
+    assert_eq!(warnings.len(), 5, "{log}");
+    for told in [
+        "is ENTREMISE_LISTEN meant?",
+        "--turn-external-ip does nothing",
+        " ENTREMISE_TURN_TTL does nothing",
+        " ENTREMISE_ALLOW_ORIGIN null",
+        "--trusted-proxy",
+    ] {
         assert!(warnings.iter().any(|line| line.contains(told)), "{told}: {log}");
     }
 }
@@ -361,15 +422,14 @@ async fn it_says_whether_stun_turn_and_credentials_are_on() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("secret"), "a secret of thirty-two bytes ...").expect("writable");
     let secret = format!("--auth-jwt-secret-file={}", folder.path().join("secret").display());
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-    let said = async |flags: &[&str]| {
-        let program = Program::start(flags).await;
+    let said = async |program: Program| {
         program.signal(Signal::TERM);
         program.ended().await.stdout
     };
-    let off = said(&[]).await;
+    let off = said(Program::start(&[]).await).await;
     assert!(off.contains("\nSTUN (no relays without --turn): nothing is served; credentials: not needed"), "{off}");
-    let on = said(&["--turn", &format!("--stun-port={port}"), &secret]).await;
+    let (program, port) = on_free_port(async |port| Program::start(&["--turn", port, &secret]).await).await;
+    let on = said(program).await;
     let line = on.lines().find(|line| line.starts_with("STUN and TURN: ")).expect("a line on both");
     assert!(line.contains(&format!("UDP and TCP {port}")) && line.ends_with("; credentials: needed"), "{on}");
 }

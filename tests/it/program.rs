@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::UdpSocket;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -210,4 +211,16 @@ fn all_flags(pair: &Pair, flags: &[&str]) -> Vec<String> {
 
 fn text_of(log: &NamedTempFile) -> String {
     fs::read_to_string(log.path()).expect("a log of text")
+}
+
+/// A program that has the STUN port of the flag that it is started with, and the port.
+pub(crate) async fn on_free_port(start: impl AsyncFn(&str) -> Program) -> (Program, u16) {
+    loop {
+        // Free now, but another test may take it before the program does: then it says so, and is started again.
+        let free = UdpSocket::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free");
+        let program = start(&format!("--stun-port={}", free.port())).await;
+        if !program.log().contains("in use") {
+            return (program, free.port());
+        }
+    }
 }

@@ -12,7 +12,7 @@ use turn_types::AddressFamily;
 use turn_types::attribute::{Lifetime, RequestedAddressFamily};
 use turn_types::message::{ALLOCATE, REFRESH};
 
-use crate::program::Program;
+use crate::program::{Program, on_free_port};
 use crate::server::Server;
 use crate::turn_client::{Heard, LOOPBACK, Offered, SECRET, udp};
 use crate::{DEADLINE, within};
@@ -428,17 +428,9 @@ async fn program(flags: &[&str]) -> (Program, Offered) {
 
 /// The same, started with these flags and whatever else it needs.
 async fn started(start: impl AsyncFn(&[&str]) -> Program) -> (Program, Offered) {
-    loop {
-        // Free now, but another test may take it before the program does: then it says so, and is started again.
-        let free = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
-        let port = format!("--stun-port={}", free.local_addr().expect("it is bound").port());
-        drop(free);
-        let program = start(&["--turn", &port]).await;
-        if !program.log().contains("in use") {
-            let offered = program.offered().await;
-            return (program, offered);
-        }
-    }
+    let (program, _) = on_free_port(async |port| start(&["--turn", port]).await).await;
+    let offered = program.offered().await;
+    (program, offered)
 }
 
 #[tokio::test]
