@@ -358,4 +358,13 @@ describe('a camera that does not open', () => {
     assert.equal(problemOf('audio', new DOMException('', 'NotFoundError')), 'microphone-missing');
     assert.equal(problemOf('audio', new TypeError('mediaDevices is undefined')), 'microphone-missing');
   });
+
+  it('does not keep a person from being heard: only where both devices are missing is it said that she receives only', () => {
+    const ofOneDevice = Object.keys(en).filter((phrase) => /^(camera|microphone)-/.test(phrase));
+    assert.ok(ofOneDevice.length > 5, String(ofOneDevice));
+    for (const phrase of ofOneDevice) {
+      assert.doesNotMatch(en[/** @type {keyof typeof en} */ (phrase)], /receive only/, phrase);
+      assert.doesNotMatch(fr[/** @type {keyof typeof en} */ (phrase)], /recevez seulement/, phrase);
+    }
+  });
 });
