@@ -96,6 +96,14 @@ export class Leg {
     return this.#notes > 0;
   }
 
+  /** Does sound leave this side? It does so without a pause, muted by its person or not; a picture that stands still may not. */
+  get sendsSound() {
+    return this.#connection.getTransceivers().some(({ sender: { track }, currentDirection }) => {
+      const isSent = currentDirection === 'sendrecv' || currentDirection === 'sendonly';
+      return isSent && track?.kind === 'audio' && track.readyState === 'live' && !track.muted;
+    });
+  }
+
   /** Grows as long as anything comes from the other side. @returns {Promise<number>} */
   async received() {
     return this.#notes + receivedOf((await this.#stats()).values());

@@ -279,6 +279,21 @@ describe('a dead other side', () => {
     assert.equal(channelOf(a).notes.length, 6);
   });
 
+  it('that hears the sound of this side is told nothing besides: on a path that is lost it would cost Firefox the call', async () => {
+    const { a } = await connected();
+    channelOf(a).dispatchEvent(new Event('open'));
+    const track = { kind: 'audio', readyState: 'live', muted: false };
+    a.world.connection.transceivers.push({ sender: { track }, currentDirection: 'sendrecv' });
+    await live(a, 5, flow(a));
+    assert.equal(channelOf(a).notes.length, 1);
+    for (const lost of [{ muted: true }, { muted: false, readyState: 'ended' }, { kind: 'video', readyState: 'live' }]) {
+      const before = channelOf(a).notes.length;
+      Object.assign(track, lost);
+      await live(a, 2, flow(a));
+      assert.equal(channelOf(a).notes.length, before + 2, JSON.stringify(lost));
+    }
+  });
+
   it('is told nothing more while nothing comes, so that nothing piles up on a dead path', async () => {
     const { a } = await connected();
     channelOf(a).dispatchEvent(new Event('open'));

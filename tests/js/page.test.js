@@ -108,6 +108,62 @@ describe('index.html', async () => {
   });
 });
 
+describe('the hints in fields', async () => {
+  const html = await readFile(new URL('../../static/index.html', import.meta.url), 'utf8');
+
+  it('fit beside the button on a phone on its side, in each language', () => {
+    // The chat has 250 px there, and its field 140 px for the text.
+    const most = 14;
+    const hints = [...html.matchAll(/data-hint="([^"]*)"/g)].map(([, phrase]) => /** @type {keyof typeof en} */ (phrase));
+    assert.ok(hints.length > 0);
+    for (const hint of hints) for (const text of [en[hint], fr[hint]]) assert.ok(text.length <= most, text);
+  });
+});
+
+describe('what stands on a picture', async () => {
+  const css = await readFile(new URL('../../static/style.css', import.meta.url), 'utf8');
+
+  /** @param {string} rule @param {string} property @returns {string} */
+  function declared(rule, property) {
+    const [, body = ''] = new RegExp(`^${rule.replace('.', '\\.')} \\{([^}]*)\\}`, 'm').exec(css) ?? [];
+    const [, value] = new RegExp(`(?:^|[\\s;])${property}: ([^;]+);`).exec(body) ?? [];
+    assert.ok(value, `${rule} declares ${property}`);
+    return value;
+  }
+
+  /** @param {string} color as `rgb(r g b / a%)`; over white, in 0 to 255 */
+  function overWhite(color) {
+    const [, channels = '', alpha = ''] = /^rgb\((\d+ \d+ \d+) \/ (\d+)%\)$/.exec(color) ?? [];
+    assert.ok(alpha, color);
+    return channels.split(' ').map((channel) => 255 + (Number(channel) - 255) * Number(alpha) / 100);
+  }
+
+  /** WCAG 2.2, “relative luminance”. @param {number[]} channels */
+  function luminance(channels) {
+    const [red = 0, green = 0, blue = 0] = channels.map((channel) => channel / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  }
+
+  /** WCAG 2.2, “contrast ratio”. @param {number[]} one @param {number[]} other */
+  function contrast(one, other) {
+    const [light = 0, dark = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+    return (light + 0.05) / (dark + 0.05);
+  }
+
+  it('is measured as WCAG measures', () => {
+    assert.equal(contrast([0, 0, 0], [255, 255, 255]), 21);
+    assert.equal(contrast([119, 119, 119], [255, 255, 255]).toFixed(2), '4.48');
+  });
+
+  it('can be read on the brightest one: 4.5 to 1 at least', () => {
+    const icon = (/[\da-f]{6}/.exec(declared('.stage', 'color'))?.[0].match(/../g) ?? []).map((channel) => parseInt(channel, 16));
+    for (const rule of ['.round', '.badge']) {
+      const ratio = contrast(icon, overWhite(declared(rule, 'background')));
+      assert.ok(ratio >= 4.5, `${rule}: ${ratio.toFixed(2)} to 1`);
+    }
+  });
+});
+
 describe('the state of the page', () => {
   it('is that of the call, if there is one', () => {
     /** @param {import('../../static/js/call.js').CallState} state */
@@ -357,5 +413,14 @@ describe('a camera that does not open', () => {
     assert.equal(problemOf('video', new DOMException('', 'NotReadableError')), 'camera-taken');
     assert.equal(problemOf('audio', new DOMException('', 'NotFoundError')), 'microphone-missing');
     assert.equal(problemOf('audio', new TypeError('mediaDevices is undefined')), 'microphone-missing');
+  });
+
+  it('does not keep a person from being heard: only where both devices are missing is it said that she receives only', () => {
+    const ofOneDevice = Object.keys(en).filter((phrase) => /^(camera|microphone)-/.test(phrase));
+    assert.ok(ofOneDevice.length > 5, String(ofOneDevice));
+    for (const phrase of ofOneDevice) {
+      assert.doesNotMatch(en[/** @type {keyof typeof en} */ (phrase)], /receive only/, phrase);
+      assert.doesNotMatch(fr[/** @type {keyof typeof en} */ (phrase)], /recevez seulement/, phrase);
+    }
   });
 });

@@ -13,6 +13,17 @@ export function elementById(id, kind) {
 }
 
 /**
+ * Shows an element, or hides it: a focus within it then goes to the status, where the keyboard goes on.
+ *
+ * @param {HTMLElement} element
+ * @param {boolean} isShown
+ */
+export function show(element, isShown) {
+  if (!isShown && element.contains(document.activeElement)) elementById('status-bar', HTMLDivElement).focus();
+  element.hidden = !isShown;
+}
+
+/**
  * Adds to a list, and drops what is oldest beyond `most`; stays at the end if the reader is there.
  *
  * @param {HTMLOListElement} list

@@ -1,7 +1,7 @@
 /** When the next attempt to connect is, second by second, and a button for those who don't want to wait. */
 
 /** @import { Say } from './language.js' */
-import { elementById } from './element.js';
+import { elementById, show } from './element.js';
 
 export class Retry {
   #say;
@@ -20,7 +20,7 @@ export class Retry {
   /** @param {number | null} seconds from now; null: none is due */
   show(seconds) {
     clearInterval(this.#ticking);
-    this.#line.hidden = seconds === null;
+    show(this.#line, seconds !== null);
     if (seconds === null) return;
     this.#due = performance.now() + seconds * 1000;
     this.#ticking = setInterval(() => this.#tick(), 1000);

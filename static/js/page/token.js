@@ -1,6 +1,6 @@
 /** The token that a server with credentials asks for: given by the person, kept for this tab. */
 
-import { elementById } from './element.js';
+import { elementById, show } from './element.js';
 
 const KEY = 'entremise.token';
 
@@ -37,7 +37,7 @@ export class Token {
 
   /** @param {string | null} cause why there is no connection; null: there is */
   show(cause) {
-    this.#form.hidden = cause === null || !REFUSALS.includes(cause);
+    show(this.#form, cause !== null && REFUSALS.includes(cause));
   }
 }
 

@@ -33,6 +33,7 @@ export const en = {
   'remote-video': 'The other side’s picture',
   chat: 'Chat',
   'chat-input': 'Write to the other side',
+  'chat-hint': 'Message',
   'chat-not-sent': 'This could not be sent.',
   send: 'Send',
   you: 'You',
@@ -131,10 +132,10 @@ export const en = {
 
   'camera-blocked': 'Camera blocked: allow it in the address bar, then call again.',
   'devices-blocked': 'Camera blocked, and the microphone too: allow them in the address bar, then call again.',
-  'camera-missing': 'No camera found: you receive only.',
+  'camera-missing': 'No camera found: the other side does not see you.',
   'camera-taken': 'The camera is in use by another program.',
   'microphone-blocked': 'Microphone blocked: allow it in the address bar, then call again.',
-  'microphone-missing': 'No microphone found.',
+  'microphone-missing': 'No microphone found: the other side does not hear you.',
   'microphone-taken': 'The microphone is in use by another program.',
 
   'path-direct': 'Direct',
@@ -180,6 +181,7 @@ export const fr = {
   'remote-video': 'L’image de l’autre',
   chat: 'Messages',
   'chat-input': 'Écrire à l’autre',
+  'chat-hint': 'Message',
   'chat-not-sent': 'Ce message n’a pas pu être envoyé.',
   send: 'Envoyer',
   you: 'Vous',
@@ -278,10 +280,10 @@ export const fr = {
 
   'camera-blocked': 'Caméra bloquée : autorisez-la dans la barre d’adresse, puis rappelez.',
   'devices-blocked': 'Caméra bloquée, et le micro aussi : autorisez-les dans la barre d’adresse, puis rappelez.',
-  'camera-missing': 'Pas de caméra : vous recevez seulement.',
+  'camera-missing': 'Pas de caméra : l’autre ne vous voit pas.',
   'camera-taken': 'La caméra est utilisée par un autre programme.',
   'microphone-blocked': 'Micro bloqué : autorisez-le dans la barre d’adresse, puis rappelez.',
-  'microphone-missing': 'Pas de micro.',
+  'microphone-missing': 'Pas de micro : l’autre ne vous entend pas.',
   'microphone-taken': 'Le micro est utilisé par un autre programme.',
 
   'path-direct': 'Liaison directe',
