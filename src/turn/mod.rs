@@ -139,7 +139,8 @@ impl Turn {
 
     /// The host has become this one.
     pub(crate) fn follow(&self, host: Host) {
-        self.rules.filter.follow(host.addresses().iter().copied().chain(self.advertised.addresses()).collect());
+        let told = self.advertised.addresses().chain(self.relay_addresses.iter().copied());
+        self.rules.filter.follow(host.addresses().iter().copied().chain(told).collect());
         self.host.store(Arc::new(host));
     }
 
