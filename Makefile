@@ -80,7 +80,7 @@ test-network: node_modules
 	tests/unpack target/haproxy haproxy
 	tests/unpack target/coturn coturn
 	cargo build
-	npm run --silent test:network
+	$(if $(WHOLE),,timeout 600) npm run --silent test:network
 
 # The same with every pair of networks.
 test-network-all: export WHOLE = 1

@@ -6,6 +6,7 @@ mod listen;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+pub(crate) use host::is_own;
 pub use host::{Family, Host, Interfaces};
 pub(crate) use listen::listen;
 

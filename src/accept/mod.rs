@@ -5,6 +5,7 @@
 //! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the first request: hyper's own
 //! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
 
+mod hint;
 mod linger;
 mod opening;
 mod preface;
@@ -38,6 +39,7 @@ pub(crate) use stream::Stream;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use tls::fuzzing::play_tls_records;
 
+use hint::Hints;
 use linger::Lingering;
 use preface::Front;
 use proxy::Ends;
@@ -93,6 +95,7 @@ pub(crate) struct Acceptor {
     openings: Openings,
     deadlines: Deadlines,
     lingering: Lingering,
+    hints: Arc<Hints>,
 }
 
 impl Acceptor {
@@ -103,7 +106,8 @@ impl Acceptor {
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
-        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering: Lingering::new(tasks) }
+        let (lingering, hints) = (Lingering::new(tasks), Arc::default());
+        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering, hints }
     }
 
     /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
@@ -179,9 +183,17 @@ impl Acceptor {
         let direct = Ends { client: tcp.peer_addr()?, server: tcp.local_addr()? };
         let proxy = direct.client.ip().to_canonical();
         if !self.proxies.iter().any(|block| block.contains(proxy)) {
+            if proxy::begins(tcp).await? {
+                self.hints.unread(proxy);
+            }
             return Ok((direct, place));
         }
-        let Some(said) = proxy::take_header(tcp).await? else { return Ok((direct, place)) };
+        let tell = |error: &io::Error| {
+            if error.kind() == io::ErrorKind::InvalidData {
+                self.hints.missing(proxy);
+            }
+        };
+        let Some(said) = proxy::take_header(tcp).await.inspect_err(tell)? else { return Ok((direct, place)) };
         drop(place);
         let place = self.openings.enter(said.client.ip())?;
         // What the client has connected to may be the proxy's.

@@ -78,6 +78,13 @@ pub(super) async fn take_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>>
     }
 }
 
+/// Whether a connection begins with a header. It is left there.
+pub(super) async fn begins(tcp: &TcpStream) -> io::Result<bool> {
+    let mut bytes = [0; V2.len()];
+    let seen = tcp.peek(&mut bytes).await?;
+    Ok(bytes[..seen].starts_with(V1) || &bytes[..seen] == V2)
+}
+
 /// Looks at what a connection has brought so far. What can't be a header any more is broken at once.
 fn look(bytes: &[u8]) -> Front {
     if bytes.starts_with(V2) {

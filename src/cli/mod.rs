@@ -141,7 +141,7 @@ pub struct Cli {
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub trusted_proxy: Vec<Cidr>,
 
-    /// Each connection from a trusted proxy, on every TCP port, begins with the PROXY protocol (version 1 or 2)
+    /// Each connection from a trusted proxy, on every TCP port but --metrics-listen, begins with the PROXY protocol (version 1 or 2)
     #[arg(long, env = "ENTREMISE_PROXY_PROTOCOL", value_parser = switch, requires = "trusted_proxy")]
     #[arg(help_heading = "Behind a proxy", hide_env_values = true)]
     pub proxy_protocol: bool,

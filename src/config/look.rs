@@ -9,7 +9,7 @@ use crate::net::Cidr;
 /// A line for each, which names the flag, or the variable that gave it, and what to do.
 #[must_use]
 pub fn look(cli: &Cli) -> Vec<String> {
-    let lines = [unknown_variables(cli), idle_turn_flags(cli), origins(cli), proxies(cli)];
+    let lines = [unknown_variables(cli), idle_turn_flags(cli), turn_ports(cli), origins(cli), proxies(cli)];
     lines.into_iter().flatten().map(|line| cli.given.named(&line).into_owned()).collect()
 }
 
@@ -31,6 +31,21 @@ fn idle_turn_flags(cli: &Cli) -> Vec<String> {
     let is_used = |flag: &str| flag == "turn-listen" || is_for_elsewhere(flag);
     let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("turn-") && !is_used(flag));
     idle.map(|flag| format!("--{flag} does nothing without --turn: give --turn, or leave it out")).collect()
+}
+
+fn turn_ports(cli: &Cli) -> Vec<String> {
+    let has_none = cli.turn && cli.plain_http && cli.stun_port == 0 && cli.turn_tls_port == 0;
+    let none = has_none.then(|| {
+        "--turn without a port: --stun-port is 0, and with --plain-http the page's port has no TLS; give --stun-port or \
+         --turn-tls-port"
+            .to_owned()
+    });
+    let holds = cli.turn && cli.turn_relay_ports.contains(&cli.stun_port);
+    let held = holds.then(|| {
+        let port = cli.stun_port;
+        format!("--turn-relay-ports holds --stun-port {port}: relays may reach it as if it were one; give a range without it")
+    });
+    none.into_iter().chain(held).collect()
 }
 
 fn origins(cli: &Cli) -> Vec<String> {
@@ -107,6 +122,8 @@ mod tests {
             (&["--turn-secret-file=secret"], "--turn-secret-file does nothing without --turn"),
             (&["--turn-ttl=60"], "--turn-ttl does nothing without --turn"),
             (&["--ice-server=stun:a.example", "--turn-allow-peer=10.0.0.0/8"], "--turn-allow-peer does nothing"),
+            (&["--turn", "--plain-http", "--trusted-proxy=::1", "--stun-port=0"], "--turn without a port"),
+            (&["--turn", "--turn-relay-ports=3000-4000"], "holds --stun-port 3478"),
             (&["--trusted-proxy=0.0.0.0/0"], "--trusted-proxy"),
             (&["--trusted-proxy=::/0"], "--trusted-proxy"),
             (&["--allow-origin=null"], "--allow-origin null"),

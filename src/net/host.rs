@@ -40,7 +40,7 @@ impl Host {
         let addresses = if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect();
         let mut outward = Vec::new();
         for afar in AFAR {
-            outward.extend(source(afar)?);
+            outward.extend(way_out(afar)?);
         }
         Ok(Self::new(addresses, outward))
     }
@@ -93,6 +93,23 @@ impl fmt::Display for Family {
     }
 }
 
+/// Whether the system takes what is sent there itself, be it by a route alone. What can't be found out is its own: the
+/// answer is for those who must not reach it.
+pub(crate) fn is_own(ip: IpAddr) -> bool {
+    let is_source = source(ip).map_or(true, |source| source == Some(ip));
+    // A route may name another source. Where the system lets any address be bound, that says nothing.
+    is_source || (can_bind(ip) && !AFAR.into_iter().any(can_bind))
+}
+
+fn can_bind(ip: IpAddr) -> bool {
+    UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
+}
+
+/// The source of a packet to the internet, if there is a way.
+fn way_out(to: IpAddr) -> io::Result<Option<IpAddr>> {
+    Ok(source(to)?.filter(leads_out))
+}
+
 /// The source of a packet to there, if there is a way: to connect a UDP socket sends nothing.
 fn source(to: IpAddr) -> io::Result<Option<IpAddr>> {
     let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -105,8 +122,7 @@ fn source(to: IpAddr) -> io::Result<Option<IpAddr>> {
     if socket.connect(SocketAddr::new(to, 9)).is_err() {
         return Ok(None);
     }
-    let source = socket.local_addr()?.ip();
-    Ok(Some(source).filter(leads_out))
+    Ok(Some(socket.local_addr()?.ip()))
 }
 
 /// Whether answers from the internet come back to this source. A route may be left whose only source is link-local.
@@ -168,6 +184,16 @@ mod tests {
             ("::1", false),
         ] {
             assert_eq!(leads_out(&source.parse().unwrap()), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn this_hosts_own_addresses_are_known_by_the_way_to_them() {
+        for (ip, expected) in [("127.0.0.1", true), ("127.9.8.7", true), ("198.41.0.4", false)] {
+            assert_eq!(is_own(ip.parse().unwrap()), expected, "{ip}");
+        }
+        for ip in Host::look().unwrap().addresses().iter().filter(|ip| !is_link_local(ip)) {
+            assert!(is_own(*ip), "{ip}");
         }
     }
 

@@ -265,9 +265,11 @@ impl IcePorts {
         parts.extend(served("TLS", tls));
         if self.turn.relays() {
             parts.extend(page.map(|port| format!("TLS {port}, the page's")));
-            parts.push(self.turn.describe());
-        } else if parts.is_empty() {
+        }
+        if parts.is_empty() {
             parts.push("nothing is served".into());
+        } else if self.turn.relays() {
+            parts.push(self.turn.describe());
         }
         let missing = self.missing.keys().map(|(kind, ip)| format!("{kind} {} on {ip}", self.ports[kind]));
         let missing: Vec<String> = missing.take(NAMED).collect();

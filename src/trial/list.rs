@@ -70,8 +70,7 @@ fn exchange(config: &Config, at: SocketAddr, host: &Authority, token: Option<&st
     let is_proxy = |ip: IpAddr| config.http.trusted_proxies.iter().any(|block| block.contains(ip));
     let source = tcp.local_addr()?.ip().to_canonical();
     if config.proxy_protocol && is_proxy(source) {
-        // The connection's own addresses are the client's.
-        tcp.write_all(b"PROXY UNKNOWN\r\n")?;
+        tcp.write_all(proxied(at).as_bytes())?;
     }
     let mut request = format!("GET {}ice HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", config.http.base_path);
     if is_proxy(source) && !config.proxy_protocol {
@@ -86,6 +85,12 @@ fn exchange(config: &Config, at: SocketAddr, host: &Authority, token: Option<&st
         TlsEnd::Here => converse(&mut wire::tls(tcp, host.host().trim_matches(['[', ']']))?, &request),
         TlsEnd::Proxy => converse(&mut tcp, &request),
     }
+}
+
+/// The PROXY protocol's line for a browser elsewhere, for which an address for documentation stands.
+fn proxied(at: SocketAddr) -> String {
+    let (family, browser) = if at.is_ipv4() { ("TCP4", "192.0.2.1") } else { ("TCP6", "2001:db8::1") };
+    format!("PROXY {family} {browser} {} 40000 {}\r\n", at.ip(), at.port())
 }
 
 fn converse(stream: &mut (impl Read + Write), request: &str) -> io::Result<Vec<u8>> {

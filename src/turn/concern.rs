@@ -10,8 +10,8 @@ pub(super) struct Relaying<'a> {
     pub(super) externals: &'a [External],
     /// Of `--turn-relay-address`.
     pub(super) fixed: &'a [IpAddr],
-    /// By which addresses relays are advertised, as far as that is known before a client comes.
-    pub(super) advertised: Vec<IpAddr>,
+    /// By which address the relays of most clients are advertised, as far as that is known before one comes.
+    pub(super) advertised: Option<IpAddr>,
     pub(super) host: &'a Host,
 }
 
@@ -36,17 +36,17 @@ impl Relaying<'_> {
     }
 
     fn unreachable(&self) -> Option<String> {
-        if !self.externals.is_empty() || self.advertised.iter().any(|ip| !is_private(*ip)) {
-            return None;
-        }
-        let told: Vec<String> = self.advertised.iter().map(ToString::to_string).collect();
-        Some(if told.is_empty() {
-            "--turn: no address of this machine leads to the internet; relays can be reached from its own networks alone".into()
-        } else {
+        let Some(told) = self.advertised else {
+            return Some(
+                "--turn: no address of this machine leads to the internet; relays can be reached from its own networks alone"
+                    .into(),
+            );
+        };
+        let is_external = self.externals.iter().any(|external| external.advertised == told);
+        (is_private(told) && !is_external).then(|| {
             format!(
-                "--turn: relays are told by {} alone, which peers on the internet cannot reach; behind a NAT, give \
-                 --turn-external-ip",
-                told.join(" and ")
+                "--turn: relays are told by {told} alone, which peers on the internet cannot reach; behind a NAT, give \
+                 --turn-external-ip"
             )
         })
     }
@@ -56,34 +56,37 @@ impl Relaying<'_> {
 mod tests {
     use super::*;
 
-    fn concerns(externals: &[&str], fixed: &[&str], advertised: &[&str]) -> Vec<String> {
+    fn concerns(externals: &[&str], fixed: &[&str], advertised: Option<&str>) -> Vec<String> {
         let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
         let externals: Vec<External> = externals.iter().map(|text| text.parse().unwrap()).collect();
         let host = Host::new(ips(&["10.0.0.5", "fd00::5"]), Vec::new());
-        Relaying { externals: &externals, fixed: &ips(fixed), advertised: ips(advertised), host: &host }.concerns()
+        let advertised = advertised.map(|text| text.parse().unwrap());
+        Relaying { externals: &externals, fixed: &ips(fixed), advertised, host: &host }.concerns()
     }
 
     #[test]
     fn private_addresses_alone_are_warned_of() {
-        for advertised in [&["10.0.0.5"][..], &["fd00::5", "192.168.1.20"], &["100.64.0.1"], &["169.254.1.1"]] {
-            let warned = concerns(&[], &[], advertised);
-            assert!(warned.len() == 1 && warned[0].contains(advertised[0]), "{warned:?}");
+        for advertised in ["10.0.0.5", "fd00::5", "192.168.1.20", "100.64.0.1", "169.254.1.1"] {
+            let warned = concerns(&[], &[], Some(advertised));
+            assert!(warned.len() == 1 && warned[0].contains(advertised), "{warned:?}");
             assert!(warned[0].contains("give --turn-external-ip"), "{warned:?}");
         }
-        assert!(concerns(&[], &[], &[])[0].contains("no address of this machine leads"));
-        assert!(concerns(&[], &[], &["10.0.0.5", "2606:4700::1"]).is_empty(), "one of them is reached");
-        assert!(concerns(&["9.9.9.9"], &[], &["9.9.9.9"]).is_empty());
+        assert!(concerns(&[], &[], None)[0].contains("no address of this machine leads"));
+        assert!(concerns(&[], &[], Some("2606:4700::1")).is_empty());
+        assert!(concerns(&["9.9.9.9"], &[], Some("9.9.9.9")).is_empty());
+        let of_another = concerns(&["2606:4700::9/fd00::5"], &[], Some("10.0.0.5"));
+        assert!(of_another.len() == 1 && of_another[0].contains("10.0.0.5 alone"), "{of_another:?}");
     }
 
     #[test]
     fn an_external_address_that_is_private_is_warned_of() {
-        let warned = concerns(&["192.168.1.20"], &[], &["192.168.1.20"]);
+        let warned = concerns(&["192.168.1.20"], &[], Some("192.168.1.20"));
         assert!(warned.len() == 1 && warned[0].starts_with("--turn-external-ip 192.168.1.20: a private"), "{warned:?}");
     }
 
     #[test]
     fn an_address_that_this_machine_does_not_have_is_warned_of() {
-        let warned = concerns(&["9.9.9.9/10.0.0.6"], &["10.0.0.7", "10.0.0.5"], &["9.9.9.9"]);
+        let warned = concerns(&["9.9.9.9/10.0.0.6"], &["10.0.0.7", "10.0.0.5"], Some("9.9.9.9"));
         assert_eq!(warned.len(), 2, "{warned:?}");
         assert!(warned[0].starts_with("--turn-relay-address 10.0.0.7") && warned[1].contains("10.0.0.6"), "{warned:?}");
     }

@@ -96,6 +96,12 @@ impl PeerFilter {
         self.is_allowed(ip) || !SPECIAL.iter().any(|block| block.contains(ip))
     }
 
+    /// Of an address, what neither the interfaces nor the operator know. It must not be this host's: a route alone can make
+    /// an address its own (anycast), and no relay is there.
+    pub(super) fn unknown(&self, ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+        faces(ip).filter(|face| !self.is_own(*face) && !self.is_allowed(*face))
+    }
+
     fn is_allowed(&self, ip: IpAddr) -> bool {
         self.allowed.iter().any(|block| block.contains(ip))
     }
@@ -247,6 +253,16 @@ mod tests {
         assert!(sends(&filter, "8.8.4.4:53"));
         filter.follow(Vec::new());
         assert!(sends(&filter, "8.8.4.5:53") && !sends(&filter, "192.168.1.20:50000"));
+    }
+
+    #[test]
+    fn what_neither_interfaces_nor_the_operator_know_is_asked_for_in_every_disguise() {
+        let filter = filter(&["9.9.9.9"], &["8.8.4.4"]);
+        let unknown = |ip: &str| filter.unknown(ip.parse().unwrap()).map(|ip| ip.to_string()).collect::<Vec<_>>();
+        for ip in ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"] {
+            assert_eq!(unknown(ip), ["8.8.8.8"], "{ip}");
+        }
+        assert!(unknown("9.9.9.9").is_empty() && unknown("8.8.4.4").is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One client and the rules, without sockets: what the rules' tests and the fuzz target stand on. No part of the server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +31,8 @@ pub(super) const START: u64 = 1_795_000_000;
 pub(super) struct Ports {
     pub(super) families: Vec<Family>,
     pub(super) is_full: bool,
+    /// What the system says is its own.
+    pub(super) own: Vec<IpAddr>,
     next: u16,
     open: Arc<AtomicUsize>,
 }
@@ -70,6 +72,10 @@ impl Relays for Ports {
 
     fn usual(&self) -> Family {
         self.families.first().copied().unwrap_or(Family::V4)
+    }
+
+    fn is_own(&self, ip: IpAddr) -> bool {
+        self.own.contains(&ip)
     }
 }
 
@@ -111,7 +117,7 @@ impl World {
         let client = SocketAddr::from(([198, 51, 100, 7], 40000));
         let nonce = rules.nonces.make(client, now.wall);
         let families = Family::ALL.to_vec();
-        let ports = Ports { families, is_full: false, next: 50000, open: Arc::default() };
+        let ports = Ports { families, is_full: false, own: Vec::new(), next: 50000, open: Arc::default() };
         Self { rules, ports, slot: None, now, client, credential, nonce, transaction: 1 }
     }
 

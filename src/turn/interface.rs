@@ -1,6 +1,6 @@
 //! On which of this host's addresses a relay is opened. Pure.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::advertised::Advertised;
 use super::filter::PeerFilter;
@@ -24,7 +24,8 @@ impl Choice<'_> {
         let arrived_here = Some(arrived).filter(|ip| fits(ip) && self.is_ours(*ip));
         let fixed = || self.fixed.iter().copied().filter(fits);
         if fixed().next().is_some() {
-            return fixed().find(|ip| *ip == arrived).or_else(|| fixed().next());
+            let is_here = |ip: &IpAddr| self.host.has(*ip) || ip.is_loopback();
+            return fixed().find(|ip| *ip == arrived).or_else(|| fixed().find(is_here));
         }
         let outward = self.host.outward(family);
         if self.advertised.is_for_all(family) {
@@ -34,13 +35,39 @@ impl Choice<'_> {
         near.or(outward).or(arrived_here).or_else(|| self.loopback(arrived, family))
     }
 
-    /// The family of a relay where the client says none: IPv4 (RFC 8656, 7.2), or IPv6 where no IPv4 leads out. Browsers
-    /// never say one, so on a host without IPv4 they would have no relay.
+    /// The family of a relay where the client says none: IPv4 (RFC 8656, 7.2), or IPv6 where peers can reach a relay by
+    /// that alone, or none leads out but that. Browsers never say one, so they would have a relay of no use, or none.
     pub(super) fn usual_family(&self, arrived: IpAddr) -> Family {
+        let is_found = |family: &Family| self.address(arrived, *family).is_some_and(|ip| self.is_found(ip));
         let leads_out = |family: &Family| {
             self.address(arrived, *family).is_some_and(|ip| !ip.is_loopback() || self.reaches_peers(ip))
         };
-        Family::ALL.into_iter().find(leads_out).unwrap_or(Family::V4)
+        let found = Family::ALL.into_iter().find(is_found);
+        found.or_else(|| Family::ALL.into_iter().find(leads_out)).unwrap_or(Family::V4)
+    }
+
+    /// Where relays of the family are, and what clients are told of them, as far as that is known before one comes.
+    pub(super) fn describe(&self, family: Family) -> String {
+        match self.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family).map(|ip| (ip, self.advertised.of(ip))) {
+            Some((local, advertised)) if local == advertised => format!("{family} on {local}"),
+            Some((local, advertised)) => format!("{family} on {local}, advertised as {advertised}"),
+            None if self.fixed.iter().any(|ip| Family::of(*ip) == family) => {
+                format!("no {family} (this host has no address of --turn-relay-address)")
+            }
+            None if self.comes_by_one(family) => format!("{family} on the address that a client comes by"),
+            None => format!("no {family} (no address of this host leads out by it)"),
+        }
+    }
+
+    /// Whether clients from elsewhere have a relay of the family where they come.
+    fn comes_by_one(&self, family: Family) -> bool {
+        let mut reached = self.host.addresses().iter().filter(|ip| !ip.is_loopback());
+        reached.any(|ip| self.address(*ip, family).is_some())
+    }
+
+    /// Whether peers find a relay at this address: by another one, if the operator says so.
+    fn is_found(&self, ip: IpAddr) -> bool {
+        self.advertised.of(ip) != ip || self.filter.is_reachable(ip)
     }
 
     /// Whether those whom relays may reach are where this address is.
@@ -70,7 +97,7 @@ mod tests {
     }
 
     /// What is configured, and the host.
-    #[derive(Default)]
+    #[derive(Clone, Copy, Default)]
     struct Case<'a> {
         fixed: &'a [&'a str],
         external: &'a [&'a str],
@@ -160,9 +187,39 @@ mod tests {
     fn where_there_is_no_ipv4_the_usual_family_is_ipv6() {
         let own = ["127.0.0.1", "::1", "172.17.0.1", "2606:4700::1"];
         let case = Case { own: &own, outward: &["2606:4700::1"], ..Case::default() };
-        for arrived in ["2606:4700::1", "::1", "127.0.0.1"] {
+        for arrived in ["2606:4700::1", "::1", "127.0.0.1", "172.17.0.1"] {
             assert_eq!(case.usual(arrived), Family::V6, "{arrived}");
         }
-        assert_eq!(case.usual("172.17.0.1"), Family::V4, "a client that came by IPv4 is answered there");
+        let allowed = Case { allowed: &["172.16.0.0/12"], ..case };
+        assert_eq!(allowed.usual("172.17.0.1"), Family::V4, "where a client came by IPv4 to peers that may be reached");
+    }
+
+    #[test]
+    fn where_no_peer_finds_a_relay_by_ipv4_the_usual_family_is_ipv6() {
+        let own = ["127.0.0.1", "10.128.0.5", "2606:4700::1"];
+        let case = Case { own: &own, outward: &["10.128.0.5", "2606:4700::1"], ..Case::default() };
+        for arrived in ["10.128.0.5", "2606:4700::1", "127.0.0.1"] {
+            assert_eq!(case.usual(arrived), Family::V6, "{arrived}");
+            let behind_nat = Case { external: &["198.51.100.1"], ..case };
+            assert_eq!(behind_nat.usual(arrived), Family::V4, "{arrived}");
+        }
+    }
+
+    #[test]
+    fn of_the_operators_addresses_the_first_that_this_host_has_is_taken() {
+        let case = Case { fixed: &["10.0.0.9", "10.128.0.5", "10.0.0.1"], ..CLOUD };
+        assert_eq!(case.address("8.8.8.8", Family::V4).as_deref(), Some("10.128.0.5"));
+        let absent = Case { fixed: &["10.0.0.9"], ..CLOUD };
+        assert_eq!(absent.address("10.128.0.5", Family::V4), None, "and it is never another one");
+        let said = absent.with(|choice| choice.describe(Family::V4));
+        assert_eq!(said, "no IPv4 (this host has no address of --turn-relay-address)");
+    }
+
+    #[test]
+    fn where_none_leads_out_a_relay_is_said_to_be_where_the_client_comes() {
+        let lan = Case { own: &["127.0.0.1", "10.0.0.1"], ..Case::default() };
+        let said = |family| lan.with(|choice| choice.describe(family));
+        assert_eq!(said(Family::V4), "IPv4 on the address that a client comes by");
+        assert_eq!(said(Family::V6), "no IPv6 (no address of this host leads out by it)");
     }
 }

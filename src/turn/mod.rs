@@ -84,8 +84,9 @@ pub(crate) fn concerns(config: &TurnConfig, host: &Host) -> Vec<String> {
     let advertised = Advertised::new(externals.clone(), ports.clone());
     let filter = PeerFilter::new(config.allowed_peers.clone(), host.addresses().to_vec(), ports.clone());
     let choice = Choice { fixed, advertised: &advertised, filter: &filter, host };
-    let local = |family| choice.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family);
-    let told = Family::ALL.into_iter().filter_map(local).map(|local| advertised.of(local)).collect();
+    let before_any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let local = choice.address(before_any, choice.usual_family(before_any));
+    let told = local.map(|local| advertised.of(local));
     Relaying { externals, fixed, advertised: told, host }.concerns()
 }
 
@@ -140,7 +141,8 @@ impl Turn {
 
     /// The host has become this one.
     pub(crate) fn follow(&self, host: Host) {
-        self.rules.filter.follow(host.addresses().iter().copied().chain(self.advertised.addresses()).collect());
+        let told = self.advertised.addresses().chain(self.relay_addresses.iter().copied());
+        self.rules.filter.follow(host.addresses().iter().copied().chain(told).collect());
         self.host.store(Arc::new(host));
     }
 
@@ -181,14 +183,7 @@ impl Turn {
 
     /// Where relays are, and what clients are told of them.
     pub(crate) fn describe(&self) -> String {
-        let of_family = |family| {
-            let ip = self.choice(|choice| choice.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family));
-            match ip.map(|ip| (ip, self.advertised.of(ip))) {
-                Some((local, advertised)) if local == advertised => format!("{family} on {local}"),
-                Some((local, advertised)) => format!("{family} on {local}, advertised as {advertised}"),
-                None => format!("no {family} (no address of this host leads out by it)"),
-            }
-        };
+        let of_family = |family| self.choice(|choice| choice.describe(family));
         format!("relays: {}", Family::ALL.map(of_family).join("; "))
     }
 

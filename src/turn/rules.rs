@@ -1,5 +1,5 @@
 //! The rules of TURN (RFC 8656) and STUN Binding (RFC 8489) for one client: datagram in, answer out. Pure: no sockets,
-//! and time is an argument. Opening a relay is the caller's business, through [`Relays`].
+//! and time is an argument. Opening a relay and asking the system is the caller's business, through [`Relays`].
 //!
 //! Nothing is remembered of a client before its credentials have been checked.
 
@@ -30,7 +30,7 @@ use super::quota::{Quota, Share};
 use super::routes::{NoRoute, Routes};
 use crate::ice::credential::{TurnSecret, expiry};
 use crate::meter::{Flow, Meter};
-use crate::net::Family;
+use crate::net::{self, Family};
 
 /// Both what we call ourselves to clients and a part of every key.
 pub(super) const REALM: &str = "entremise";
@@ -61,7 +61,7 @@ impl Now {
     }
 }
 
-/// Opens relays: the one thing that the rules ask of the outside.
+/// Opens relays, and knows the host: what the rules ask of the outside.
 pub(super) trait Relays {
     /// An open relay. Dropping it closes it.
     type Relay;
@@ -80,6 +80,12 @@ pub(super) trait Relays {
 
     /// The family of a relay for a client that says none.
     fn usual(&self) -> Family;
+
+    /// Whether the system takes what is sent there itself, whatever its interfaces show. Asked when a route is made, and
+    /// for no packet.
+    fn is_own(&self, ip: IpAddr) -> bool {
+        net::is_own(ip)
+    }
 }
 
 /// What every allocation is ruled by.
@@ -285,7 +291,7 @@ impl Rules {
         let key = caller.key.clone();
         let answered = match message.method() {
             ALLOCATE => self.allocate(slot, caller, client, message, now, relays),
-            method => self.change(slot, &caller, method, message, now),
+            method => self.change(slot, &caller, method, message, now, relays),
         };
         answered.map_or_else(|refusal| Outcome::Refuse(refusal.write(message, &key)), Outcome::Answer)
     }
@@ -392,29 +398,31 @@ impl Rules {
     }
 
     /// What changes an allocation that is there.
-    fn change<R>(
+    fn change<R: Relays>(
         &self,
-        slot: &mut Option<Allocation<R>>,
+        slot: &mut Option<Allocation<R::Relay>>,
         caller: &Caller,
         method: Method,
         message: &Message<'_>,
         now: Now,
+        relays: &R,
     ) -> Result<Vec<u8>, Refusal> {
         let allocation = slot.as_mut().ok_or(code(ErrorCode::ALLOCATION_MISMATCH))?;
         allocation.check_owner(caller)?;
         match method {
-            CREATE_PERMISSION => self.create_permission(allocation, message, now.instant),
-            CHANNEL_BIND => self.bind_channel(allocation, message, now.instant),
+            CREATE_PERMISSION => self.create_permission(allocation, message, now.instant, relays),
+            CHANNEL_BIND => self.bind_channel(allocation, message, now.instant, relays),
             _ => refresh(slot, message, now.instant),
         }
     }
 
     /// RFC 8656, 10.2: all of them or none.
-    fn create_permission<R>(
+    fn create_permission<R: Relays>(
         &self,
-        allocation: &Allocation<R>,
+        allocation: &Allocation<R::Relay>,
         message: &Message<'_>,
         now: Instant,
+        relays: &R,
     ) -> Result<Vec<u8>, Refusal> {
         check_known(message, &[XorPeerAddress::TYPE])?;
         let mut routes = Routes::clone(&allocation.routes.load());
@@ -424,7 +432,7 @@ impl Rules {
         for (_, raw) in message.iter_attributes().filter(|(_, raw)| raw.get_type() == XorPeerAddress::TYPE) {
             let peer = XorPeerAddress::from_raw(raw).map_err(|_| code(ErrorCode::BAD_REQUEST))?;
             let ip = peer.addr(message.transaction_id()).ip();
-            check_peer(allocation, ip, self.filter.may_permit(ip))?;
+            check_peer(allocation, ip, self.filter.may_permit(ip) && self.is_elsewhere(ip, relays))?;
             routes.permit(ip, now).map_err(no_route)?;
         }
         allocation.routes.store(Arc::new(routes));
@@ -432,11 +440,12 @@ impl Rules {
     }
 
     /// RFC 8656, 12.2.
-    fn bind_channel<R>(
+    fn bind_channel<R: Relays>(
         &self,
-        allocation: &Allocation<R>,
+        allocation: &Allocation<R::Relay>,
         message: &Message<'_>,
         now: Instant,
+        relays: &R,
     ) -> Result<Vec<u8>, Refusal> {
         check_known(message, &[XorPeerAddress::TYPE, ChannelNumber::TYPE])?;
         let bad = |_| code(ErrorCode::BAD_REQUEST);
@@ -445,11 +454,16 @@ impl Rules {
         if !(0x4000..=0x7fff).contains(&channel) {
             return Err(code(ErrorCode::BAD_REQUEST));
         }
-        check_peer(allocation, peer.ip(), self.filter.may_send(peer))?;
+        check_peer(allocation, peer.ip(), self.filter.may_send(peer) && self.is_elsewhere(peer.ip(), relays))?;
         let mut routes = Routes::clone(&allocation.routes.load());
         routes.bind(channel, peer, now).map_err(no_route)?;
         allocation.routes.store(Arc::new(routes));
         Ok(success(message, &[], &allocation.key))
+    }
+
+    /// Whether an address that is not known to be this host's is none of it.
+    fn is_elsewhere(&self, ip: IpAddr, relays: &impl Relays) -> bool {
+        self.filter.unknown(ip).all(|face| !relays.is_own(face))
     }
 
     /// An error that says how to authenticate (RFC 8489, 9.2.4).
@@ -936,6 +950,16 @@ mod tests {
     };
 
     const ONE: Option<std::num::NonZeroUsize> = Some(std::num::NonZeroUsize::MIN);
+
+    #[test]
+    fn an_address_that_the_system_takes_itself_is_no_peer_whatever_its_interfaces_show() {
+        let mut world = allocated();
+        world.ports.own = vec!["8.8.8.8".parse().unwrap(), "192.0.2.1".parse().unwrap()];
+        assert_eq!((permit(&mut world, PEER), bind(&mut world, 0x4000, PEER)), (403, 403));
+        assert!(!sends(&mut world, PEER, &[]));
+        assert_eq!((permit(&mut world, "8.8.4.4:1"), bind(&mut world, 0x4001, "8.8.4.4:1")), (0, 0));
+        assert_eq!(bind(&mut world, 0x4002, "192.0.2.1:50001"), 0, "a relay on an interface's address");
+    }
 
     #[test]
     fn a_request_without_integrity_is_told_how_to_authenticate() {

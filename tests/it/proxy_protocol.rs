@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use entremise::cli::Cli;
+use rustix::process::Signal;
 use stun_types::attribute::XorMappedAddress;
 use stun_types::message::BINDING;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::accept::assert_ended;
 use crate::http::exchange;
+use crate::program::Program;
 use crate::server::{Server, Site};
 use crate::turn_client::LOOPBACK;
 use crate::within;
@@ -221,5 +223,26 @@ async fn stun_and_turn_see_the_client_that_the_proxy_names() {
                 assert_eq!(client.refresh(0).await, 0);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_and_a_switch_that_do_not_fit_each_other_are_told_once_and_with_what_to_do() {
+    let (with, without) = (&["--trusted-proxy=127.0.0.0/8", "--proxy-protocol"][..], &[][..]);
+    let header = block(ALICE, address("127.0.0.1:443"));
+    for (flags, sent, told) in [
+        (with, &b"GET / HTTP/1.1\r\n"[..], "(send-proxy-v2, proxy_protocol on) or leave out --proxy-protocol"),
+        (without, &header, "give --proxy-protocol --trusted-proxy 127.0.0.1"),
+        (without, b"PROXY UNKNOWN\r\n\r\n", "give --proxy-protocol --trusted-proxy 127.0.0.1"),
+    ] {
+        let program = Program::start(flags).await;
+        for _ in 0..2 {
+            let mut tcp = begun(&program, sent).await;
+            let _ = within("its end", tcp.read_to_end(&mut Vec::new())).await;
+        }
+        program.logs(told, 1).await;
+        program.signal(Signal::TERM);
+        let log = program.ended().await.stderr;
+        assert_eq!(log.matches(told).count(), 1, "{log}");
     }
 }

@@ -93,6 +93,15 @@ async fn a_server_that_asks_for_tokens_is_asked_with_one_that_its_secret_signs()
 }
 
 #[tokio::test]
+async fn behind_a_proxy_that_passes_on_bytes_a_browser_elsewhere_is_offered_turns_on_the_pages_port() {
+    let proxied = ["--proxy-protocol", "--trusted-proxy=127.0.0.0/8", "--turn-external-ip=9.9.9.9"];
+    let (program, flags) = served(7, &proxied).await;
+    let ended = trial(&program, "127.0.0.1", &flags).await;
+    let turns = format!("  turns:127.0.0.1:{}?transport=tcp", program.address.port());
+    assert!(ended.stdout.contains(&turns), "{turns}: {}{}", ended.stdout, ended.stderr);
+}
+
+#[tokio::test]
 async fn the_commands_of_the_ice_page_serve_what_its_last_one_finds() {
     const PAGE: &str = include_str!("../../docs/ice.md");
     let boxes = PAGE.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());

@@ -17,6 +17,8 @@ import { Namespaces } from './namespaces.js';
 const PATIENCE = 15;
 
 const [FIRST, TAKEN, TENTATIVE, LATER] = ['11.0.0.1', '11.0.1.1', '2600:11::1', '11.0.2.1'];
+/** No interface has them: a route makes them the host’s, the second with another source. */
+const ROUTED = ['11.9.9.9', '11.9.9.10'];
 const PORT = 3478;
 /** Of another program: it has TAKEN's port until its input ends, and says when it has it. */
 const HOLD = `
@@ -82,12 +84,24 @@ test('an address that comes after the start is served', async () => {
 });
 
 test('a relay reaches no port of an address that came after the start', async () => {
+  await assertForbidden(LATER, 53);
+});
+
+test('a relay reaches no port of an address that is this host’s by a route alone', async () => {
+  const [plain, named] = ROUTED;
+  network.ip('server', 'route', 'add', 'local', `${plain}/32`, 'dev', 'lo');
+  network.ip('server', 'route', 'add', 'local', `${named}/32`, 'dev', 'lo', 'src', FIRST);
+  for (const address of ROUTED) await assertForbidden(address, 53);
+});
+
+/** That a relay does not reach a peer there. @param {string} address @param {number} port */
+async function assertForbidden(address, port) {
   const tool = await Tool.start('turnutils_uclient', [
-    '-c', '-u', 'alice', '-W', SECRET, '-m', '1', '-n', '1', '-e', LATER, '-r', '53', '-p', `${PORT}`, FIRST,
+    '-c', '-u', 'alice', '-W', SECRET, '-m', '1', '-n', '1', '-e', address, '-r', `${port}`, '-p', `${PORT}`, FIRST,
   ], ['ip', 'netns', 'exec', network.name('client')]);
   assert.notEqual(await tool.end(), 0, tool.log);
   assert.match(tool.log, /channel bind: error 403 \(Forbidden\)/, tool.log);
-});
+}
 
 /** Asks the server from another host, until it answers. @param {string} address */
 function answeredFrom(address) {

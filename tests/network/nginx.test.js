@@ -61,6 +61,6 @@ for (const [left, right] of chosen(pairsOf(few).filter(isHopeless), [[only443, o
     await bob.accept();
     await all([alice, bob], (peer) => peer.reaches('ready', GIVES_UP));
     const confined = [left, right].flatMap((kind, index) => (kind === only443 ? [index === 0 ? alice : bob] : []));
-    await all(confined, (peer) => peer.isTold(/no path .* relay \(TURN\) that this server offers did not answer/i));
+    await all(confined, (peer) => peer.isTold(/no path .* relay \(TURN\) that this server offers did not answer\. perhaps your network .* try another/i));
   }));
 }
