@@ -234,7 +234,7 @@ async fn who_has_no_allocation_says_nothing_long_over_a_stream() {
     // With one it may: data for a peer is as long as a datagram.
     let mut client = offered.tcp_client().await;
     client.allocate().await;
-    client.put(&[&channel(u16::MAX)[..], &[0; 65535 - 4 + 1]].concat()).await;
+    client.put(&[&channel(u16::MAX)[..], &vec![0; 65535 - 4 + 1]].concat()).await;
     client.fence().await;
     assert_eq!(client.refresh(0).await, 0);
 }
