@@ -2,6 +2,7 @@
 
 mod host;
 mod listen;
+mod special;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 pub(crate) use host::is_own;
 pub use host::{Family, Host, Interfaces};
 pub(crate) use listen::listen;
+pub(crate) use special::is_special;
 
 /// The addresses that a phone on the same network could use: neither loopback nor link-local, IPv4 first.
 #[must_use]

@@ -94,7 +94,7 @@ impl fmt::Display for Family {
 }
 
 /// Whether the system takes what is sent there itself, be it by a route alone. What can't be found out is its own: the
-/// answer is for those who must not reach it.
+/// answer is for those who must not reach it. Of IPv6, Linux shows by neither way what a route alone makes its own.
 pub(crate) fn is_own(ip: IpAddr) -> bool {
     let is_source = source(ip).map_or(true, |source| source == Some(ip));
     // A route may name another source. Where the system lets any address be bound, that says nothing.

@@ -88,6 +88,8 @@ pub(super) struct IcePorts {
     every: Duration,
     bound: HashMap<Place, Bound>,
     served: HashMap<Place, Served>,
+    /// Whether the host could not be seen, which has been said.
+    is_unseen: bool,
     /// What can't be had, and why. Each has been said.
     missing: BTreeMap<Place, String>,
     embedded: Arc<ArcSwap<Embedded>>,
@@ -110,6 +112,7 @@ impl IcePorts {
             every: settings.look_every,
             bound: HashMap::new(),
             served: HashMap::new(),
+            is_unseen: false,
             missing: BTreeMap::new(),
             embedded: Arc::new(ArcSwap::from_pointee(embedded)),
         };
@@ -141,7 +144,10 @@ impl IcePorts {
     /// Makes the ports what the host as it is now should have.
     fn look(&mut self) {
         // Where it can't be seen what the host has, it has what it had.
-        let Ok(host) = self.interfaces.look() else { return };
+        let host = match self.interfaces.look() {
+            Ok(host) => host,
+            Err(error) => return self.tell_unseen(&error),
+        };
         self.turn.follow(host.clone());
         let addresses = wanted(&self.listen, &host);
         self.served.retain(|_, served| served.tasks.strong_count() > 0);
@@ -155,6 +161,15 @@ impl IcePorts {
         self.tell(&missing);
         self.missing = missing;
         self.offer(&host, &addresses);
+    }
+
+    /// Once: it may come and go with each connection.
+    fn tell_unseen(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.is_unseen, true) {
+            warn!(
+                "the addresses of this host cannot be read: {error}; what is served stays as it is until they can be"
+            );
+        }
     }
 
     /// Takes what isn't there yet. Gives back what can't be had.

@@ -17,7 +17,7 @@ use axum::http::uri::Authority;
 
 use crate::config::Config;
 use crate::ice::credential::Credential;
-use crate::net::Host;
+use crate::net::{Host, TlsEnd};
 use crate::turn;
 use list::{IceServer, List};
 use target::{Owner, Target, Transport, Url};
@@ -73,6 +73,10 @@ impl<W: Write> Trial<'_, W> {
         for url in servers.iter().flat_map(|server| &server.urls) {
             writeln!(self.out, "  {url}")?;
         }
+        let has_turns = servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turns:"));
+        if !has_turns && !self.config.ice.turn.secrets.is_empty() {
+            self.say_no_turns()?;
+        }
         if servers.is_empty() {
             self.fail(
                 "the list",
@@ -91,6 +95,19 @@ impl<W: Write> Trial<'_, W> {
             writeln!(self.out, "note  {concern}")?;
         }
         Ok(())
+    }
+
+    fn say_no_turns(&mut self) -> io::Result<()> {
+        let reason = match self.config.http.tls_end {
+            TlsEnd::Proxy => "TLS ends at a proxy",
+            TlsEnd::Here => {
+                "the server believes that TLS ends at a proxy before it (--trusted-proxy), or it is not served"
+            }
+        };
+        writeln!(
+            self.out,
+            "note  no turns: is offered: browsers whose network lets out TCP 443 alone have no relay: {reason}"
+        )
     }
 
     fn try_server(&mut self, server: &IceServer) -> io::Result<()> {

@@ -77,26 +77,29 @@ pub(super) fn targets(url: &Url, owner: Owner, machine: &Host) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for address in found.into_iter().flatten() {
         let target = target(url, owner, address.ip().to_canonical(), machine);
-        if let Some(target) = target.filter(|target| !targets.contains(target)) {
+        if !targets.contains(&target) {
             targets.push(target);
         }
     }
     targets
 }
 
-fn target(url: &Url, owner: Owner, ip: IpAddr, machine: &Host) -> Option<Target> {
+fn target(url: &Url, owner: Owner, ip: IpAddr, machine: &Host) -> Target {
     if owner == Owner::Elsewhere || machine.has(ip) || ip.is_loopback() {
-        return Some(Target { address: SocketAddr::new(ip, url.port), note: None });
+        return Target { address: SocketAddr::new(ip, url.port), note: None };
     }
     let own =
         machine.outward(Family::of(ip)).or_else(|| Family::ALL.into_iter().find_map(|family| machine.outward(family)));
-    let own = own.or_else(|| machine.addresses().first().copied())?;
+    let Some(own) = own else {
+        // The way to it is known to the system, or is none.
+        return Target { address: SocketAddr::new(ip, url.port), note: None };
+    };
     let name = if url.host.parse::<IpAddr>().is_ok() { String::new() } else { format!("{} is ", url.host) };
     let note = format!(
         "{name}{ip}, which no interface of this machine has, is a NAT's address or another machine's. It was tried at {own}; \
          whether the way from {ip} to here is open can be seen from outside alone"
     );
-    Some(Target { address: SocketAddr::new(own, url.port), note: Some(note) })
+    Target { address: SocketAddr::new(own, url.port), note: Some(note) }
 }
 
 #[cfg(test)]
@@ -134,5 +137,8 @@ mod tests {
         let [nat] = &at("198.51.100.1", Owner::Ours)[..] else { panic!("one") };
         assert_eq!(nat.address, "10.128.0.5:3478".parse().unwrap());
         assert!(nat.note.as_ref().unwrap().contains("198.51.100.1, which no interface"), "{nat:?}");
+        let alone = Host::new(vec![ip("127.0.0.1"), ip("10.0.0.1")], Vec::new());
+        let url = Url { host: "10.0.0.9".into(), port: 3478, transport: Transport::Udp, relays: false };
+        assert_eq!(targets(&url, Owner::Ours, &alone), plain("10.0.0.9:3478"), "without a way out, as the URL says");
     }
 }

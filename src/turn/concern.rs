@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::advertised::External;
-use crate::net::{Host, is_private};
+use crate::net::{Host, is_private, is_special};
 
 /// What is looked at.
 pub(super) struct Relaying<'a> {
@@ -17,11 +17,11 @@ pub(super) struct Relaying<'a> {
 
 impl Relaying<'_> {
     pub(super) fn concerns(&self) -> Vec<String> {
-        let private = self.externals.iter().filter(|external| is_private(external.advertised));
+        let private = self.externals.iter().filter(|external| is_special(external.advertised));
         let private = private.map(|external| {
-            format!(
-                "--turn-external-ip {external}: a private address; only peers of its own network reach relays by it"
-            )
+            let kind =
+                if is_private(external.advertised) { "a private address" } else { "an address of a special block" };
+            format!("--turn-external-ip {external}: {kind}; only peers of its own network reach relays by it")
         });
         private.chain(self.absent()).chain(self.unreachable()).collect()
     }
@@ -43,7 +43,7 @@ impl Relaying<'_> {
             );
         };
         let is_external = self.externals.iter().any(|external| external.advertised == told);
-        (is_private(told) && !is_external).then(|| {
+        (is_special(told) && !is_external).then(|| {
             format!(
                 "--turn: relays are told by {told} alone, which peers on the internet cannot reach; behind a NAT, give \
                  --turn-external-ip"
@@ -82,6 +82,10 @@ mod tests {
     fn an_external_address_that_is_private_is_warned_of() {
         let warned = concerns(&["192.168.1.20"], &[], Some("192.168.1.20"));
         assert!(warned.len() == 1 && warned[0].starts_with("--turn-external-ip 192.168.1.20: a private"), "{warned:?}");
+        for special in ["198.51.100.1", "192.88.99.1", "2001:db8::1", "fec0::1"] {
+            let warned = concerns(&[special], &[], Some(special));
+            assert!(warned.len() == 1 && warned[0].contains("an address of a special block"), "{warned:?}");
+        }
     }
 
     #[test]

@@ -102,6 +102,14 @@ async fn behind_a_proxy_that_passes_on_bytes_a_browser_elsewhere_is_offered_turn
 }
 
 #[tokio::test]
+async fn behind_a_proxy_that_ends_tls_it_is_said_who_has_no_relay() {
+    let (program, flags) = served(8, &["--trusted-proxy=127.0.0.0/8", "--turn-external-ip=9.9.9.9"]).await;
+    let said = "no turns: is offered: browsers whose network lets out TCP 443 alone have no relay";
+    let ended = trial(&program, "127.0.0.1", &flags).await;
+    assert!(ended.stdout.contains(said), "{}{}", ended.stdout, ended.stderr);
+}
+
+#[tokio::test]
 async fn the_commands_of_the_ice_page_serve_what_its_last_one_finds() {
     const PAGE: &str = include_str!("../../docs/ice.md");
     let boxes = PAGE.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
