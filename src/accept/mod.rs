@@ -229,7 +229,6 @@ fn invalid(what: &str) -> io::Error {
 }
 
 /// What became of a new connection.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Opened {
     Http(Stream, Arrival),
     /// It is the TURN server's now.
