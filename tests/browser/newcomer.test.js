@@ -56,7 +56,7 @@ describe('a phone', () => {
     await bob.page.goto(`${server.url}#call=${id}`);
     await bob.reaches('ready');
     await bob.click('.other-way a');
-    assert(await bob.page.$eval('#remote-id', (field) => field.checkVisibility()));
+    await bob.page.waitForSelector('#remote-id', { visible: true });
     assert.equal(await bob.text('#dial-heading'), 'Make a call');
   }));
 });
