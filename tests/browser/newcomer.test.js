@@ -9,8 +9,8 @@ import { all, connect, scene, serve, server } from './scene.js';
 
 serve();
 
-/** By what the browser says of a connection that is refused, or cut or answered 503 in a drain, and of our asking for the reason. */
-const unreachable = /ERR_CONNECTION_|ERR_EMPTY_RESPONSE|WebSocket connection to|can.t establish a connection|NetworkError|was interrupted|\b(426|503)\b/;
+/** By what the browser says of a refused connection, and of our asking for the reason. */
+const unreachable = /ERR_CONNECTION_REFUSED|WebSocket connection to|can.t establish a connection|NetworkError|was interrupted|\b426\b/;
 
 /** @param {Peer} peer @param {string} selector @returns {Promise<boolean>} whether all of it is in the window */
 function isInSight({ page }, selector) {
