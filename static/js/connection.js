@@ -5,6 +5,9 @@
 /** @import { ServerMessage } from './protocol.js' */
 import { parseServerMessage } from './protocol.js';
 
+/** `WebSocket.CLOSING`: a client may be given a `WebSocket` of its own, and there need be no global one. */
+const CLOSING = 2;
+
 export class Connection {
   #socket;
   #opened = false;
@@ -27,8 +30,14 @@ export class Connection {
     this.#on('error', () => {});
   }
 
-  /** @param {string} text */
+  /**
+   * What is said while the socket closes is dropped, as the socket itself would, but without the browser's complaint in the
+   * console: the session keeps each message until the server has counted it.
+   *
+   * @param {string} text
+   */
   send(text) {
+    if (this.#socket.readyState >= CLOSING) return;
     this.#socket.send(text);
   }
 

@@ -103,6 +103,17 @@ describe('a session that is taken up again', () => {
     await Promise.all(said);
   });
 
+  it('says over the next connection what was said while the last one was closing', async () => {
+    const { world, client } = openClient();
+    world.socket.readyState = 2;
+    client.message({ to: 'you' }, 'farewell').catch(() => {});
+    assert.equal(world.socket.complaints, 0, 'nothing in the console');
+    world.socket.end(1006);
+    await world.pass(1);
+    resumed(world);
+    assert.deepEqual(world.socket.sent.map(({ message }) => message), ['farewell']);
+  });
+
   it('says that before anything that a listener says on its return', async () => {
     const { world, client } = openClient();
     client.on('state', ({ state }) => state === 'open' && client.message({ to: 'you' }, 'back').catch(() => {}));

@@ -22,7 +22,7 @@ export class Wire {
   constructor(socket) {
     this.socket = socket;
     socket.send = (text) => {
-      assert.ok(socket.isOpen, 'a socket that is still connecting carries nothing');
+      assert.notEqual(socket.readyState, 0, 'a socket that is still connecting carries nothing');
       this.#carry(this.up, { text });
     };
     socket.close = (code) => void this.#carry(this.up, { close: code });

@@ -41,7 +41,10 @@ export class FakeSocket extends EventTarget {
   sent = [];
   /** @type {number | null} */
   closedWith = null;
-  isOpen = false;
+  /** As a browser's: 0 connecting, 1 open, 2 closing, 3 closed. */
+  readyState = 0;
+  /** What a browser writes to the console: sent into a socket that is closing or closed. */
+  complaints = 0;
 
   /** @param {string} url @param {string[]} protocols */
   constructor(url, protocols) {
@@ -52,17 +55,19 @@ export class FakeSocket extends EventTarget {
 
   /** @param {string} text */
   send(text) {
-    if (!this.isOpen) throw new DOMException('still connecting', 'InvalidStateError');
-    this.sent.push(JSON.parse(text));
+    if (this.readyState === 0) throw new DOMException('still connecting', 'InvalidStateError');
+    if (this.readyState === 1) this.sent.push(JSON.parse(text));
+    else this.complaints += 1;
   }
 
   /** @param {number} code */
   close(code) {
     this.closedWith ??= code;
+    this.readyState = Math.max(this.readyState, 2);
   }
 
   open() {
-    this.isOpen = true;
+    this.readyState = 1;
     this.dispatchEvent(new Event('open'));
   }
 
@@ -81,6 +86,7 @@ export class FakeSocket extends EventTarget {
 
   /** The other end, or the network, closes. @param {number} code */
   end(code) {
+    this.readyState = 3;
     this.dispatchEvent(Object.assign(new Event('close'), { code, reason: '' }));
   }
 }
