@@ -50,8 +50,8 @@ pub(crate) fn join(session: &Session, room: &str) {
 }
 
 pub(crate) fn obey(session: &Session, request: Request<'_>) {
-    let place = session.place().expect("its queue is empty");
-    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, *NOW, Vec::new);
+    let permit = session.answer_permit().expect("its queue is empty");
+    let verdict = session.hear(Ask::Frame(Ok(request), permit), 0, *NOW, Vec::new);
     assert_eq!(verdict.refused, None);
 }
 

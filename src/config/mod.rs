@@ -269,7 +269,7 @@ mod tests {
             for number in 0..rooms {
                 let room = RoomName::new(&format!("room {number}")).unwrap();
                 let join = Request { reference: None, message: ClientMessage::Join(room) };
-                let ask = Ask::Frame(Ok(join), session.place().unwrap());
+                let ask = Ask::Frame(Ok(join), session.answer_permit().unwrap());
                 assert_eq!(session.hear(ask, 0, Instant::now(), Vec::new).refused, None);
             }
             session

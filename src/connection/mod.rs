@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
-use crate::hub::{AllowanceLimits, Ask, Frame, Place, Session, Unseated, Verdict};
+use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
 use crate::ice::IceOffer;
 use crate::metrics::Metrics;
 use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome, decode};
@@ -111,14 +111,14 @@ impl Connection {
     pub(crate) async fn talk(&mut self) -> End {
         // Order: the first frame is always `welcome`, be the session a newer connection's by now.
         self.welcome();
-        let (unseated, expired) = (self.session.unseated(), reached(self.expires));
+        let (revoked, expired) = (self.session.revoked(), reached(self.expires));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
             biased;
             // Cancels a write that is stuck: what was not written goes down with the session, or again over the next.
-            unseated = unseated => match unseated {
-                Unseated::TakenOver => End::TakenOver,
-                Unseated::Closing => self.farewell(),
+            revoked = revoked => match revoked {
+                Revoked::TakenOver => End::TakenOver,
+                Revoked::Closing => self.farewell(),
             },
             // Not a beat: a client that is never silent must not outstay its time.
             () = expired => End::Expired,
@@ -132,13 +132,13 @@ impl Connection {
         if let Err(end) = self.socket.flush().await {
             return end;
         }
-        let mut place = None;
+        let mut permit = None;
         // One for all rounds: to make it anew would cost a part of each message.
         let mut alarm = pin!(tokio::time::sleep_until(self.due().into()));
         loop {
-            // Invariant: a frame is read only while the queue has a place for its answer
+            // Invariant: a frame is read only while the queue has a permit for its answer
             // (`a_client_that_does_not_read_is_not_read`).
-            place = place.or_else(|| self.session.place());
+            permit = permit.or_else(|| self.session.answer_permit());
             let due = self.due().into();
             if alarm.deadline() != due {
                 alarm.as_mut().reset(due);
@@ -147,7 +147,7 @@ impl Connection {
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
-                received = self.socket.receive(), if place.is_some() => self.hear(received, &mut place),
+                received = self.socket.receive(), if permit.is_some() => self.hear(received, &mut permit),
                 frame = self.session.next() => self.write(frame).await,
                 () = &mut alarm => self.beat().await,
             };
@@ -209,8 +209,8 @@ impl Connection {
         self.socket.feed(&frame.message().encode()).await
     }
 
-    /// Takes in what came from the client. `place` is left empty when an answer was put into it.
-    fn hear(&mut self, received: Result<Received, End>, place: &mut Option<Place>) -> Result<(), End> {
+    /// Takes in what came from the client. `permit` is left empty when an answer was put into it.
+    fn hear(&mut self, received: Result<Received, End>, permit: &mut Option<AnswerPermit>) -> Result<(), End> {
         let now = Instant::now();
         let Received { what, bytes } = received?;
         if !matches!(what, What::Part) {
@@ -220,17 +220,17 @@ impl Connection {
             What::Control => self.ask(Ask::Control, bytes, now),
             What::Part => self.ask(Ask::Part, bytes, now),
             What::Text(text) => {
-                let place = place.take().expect("a frame is read only while its answer has a place");
-                self.obey(&text, bytes, place, now)
+                let permit = permit.take().expect("a frame is read only while its answer has a permit");
+                self.obey(&text, bytes, permit, now)
             }
         };
         if verdict.is_over { Err(End::Abuse) } else { Ok(()) }
     }
 
-    fn obey(&self, text: &str, bytes: usize, place: Place, now: Instant) -> Verdict {
+    fn obey(&self, text: &str, bytes: usize, permit: AnswerPermit, now: Instant) -> Verdict {
         let decoded = decode(text);
         let kind = decoded.as_ref().map_or("unreadable", |request| request.message.kind());
-        let verdict = self.ask(Ask::Frame(decoded, place), bytes, now);
+        let verdict = self.ask(Ask::Frame(decoded, permit), bytes, now);
         self.terms.metrics.message(kind, verdict.refused.map_or("ok", ErrorCode::as_str));
         verdict
     }
@@ -269,7 +269,7 @@ impl Connection {
         // Without anything to write, what is stuck from before would get a whole write's time: a connection that was
         // taken over counts beside the one that replaces it, so it has no more than the close's.
         if can_write && !rest.is_empty() {
-            // One deadline for all of it: who trickles must not keep its place for longer than who stalls.
+            // One deadline for all of it: who trickles must not keep its permit for longer than who stalls.
             let written = timeout(self.terms.limits.write_timeout, self.write_all(rest)).await;
             if !matches!(written, Ok(Ok(()))) {
                 return;
@@ -400,7 +400,7 @@ mod tests {
         for _ in 0..FRAMES {
             let to = connection.session().id().to_string().into();
             let message = ClientMessage::Relay { kind: Kind::Message, to, payload: Some(&payload) };
-            let ask = Ask::Frame(Ok(Request { reference: None, message }), sender.place().unwrap());
+            let ask = Ask::Frame(Ok(Request { reference: None, message }), sender.answer_permit().unwrap());
             assert_eq!(sender.hear(ask, 0, Instant::now(), Vec::new).refused, None);
         }
         let turns = turns(connection, client, FRAMES, &tasks).await;

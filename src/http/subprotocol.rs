@@ -4,7 +4,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::credentials::Token;
-use crate::hub::ResumeOffer;
+use crate::hub::ResumeRequest;
 
 /// The protocol's name. It is the only one that is ever selected: the others are secrets, and never echoed.
 pub(super) const V1: &str = "entremise.v1";
@@ -22,7 +22,7 @@ pub(super) enum Offer<'a> {
         /// The credentials that came with it.
         bearer: Option<Token<'a>>,
         /// The earlier session to go on with. A malformed wish is none.
-        resume: Option<ResumeOffer>,
+        resume: Option<ResumeRequest>,
     },
 }
 
@@ -63,7 +63,7 @@ impl<'a> Offer<'a> {
     }
 
     /// The earlier session to go on with.
-    pub(super) fn resume(&self) -> Option<&ResumeOffer> {
+    pub(super) fn resume(&self) -> Option<&ResumeRequest> {
         match self {
             Self::Plain => None,
             Self::V1 { resume, .. } => resume.as_ref(),
@@ -80,11 +80,11 @@ impl<'a> Offer<'a> {
 }
 
 /// `<token>.<received>`: the latter decimal, without a sign.
-fn resume_offer(wish: &str) -> Option<ResumeOffer> {
+fn resume_offer(wish: &str) -> Option<ResumeRequest> {
     let (token, received) = wish.split_once('.')?;
     let is_decimal = received.bytes().all(|byte| byte.is_ascii_digit());
     let received = if is_decimal { received.parse().ok()? } else { return None };
-    Some(ResumeOffer { token: token.parse().ok()?, received })
+    Some(ResumeRequest { token: token.parse().ok()?, received })
 }
 
 fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadOffer>> {
@@ -110,7 +110,7 @@ mod tests {
         match Offer::read(&headers(lists)) {
             Ok(Offer::Plain) => "plain".into(),
             Ok(Offer::V1 { resume: None, .. }) => "v1".into(),
-            Ok(Offer::V1 { resume: Some(ResumeOffer { token, received }), .. }) => {
+            Ok(Offer::V1 { resume: Some(ResumeRequest { token, received }), .. }) => {
                 assert_eq!(token.to_string(), TOKEN);
                 received.to_string()
             }

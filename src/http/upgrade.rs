@@ -32,7 +32,7 @@ use crate::accept::{HttpStream, Stream};
 use crate::admission::{Overload, Slot};
 use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
-use crate::hub::{Lifetime, ResumeOffer, Session};
+use crate::hub::{Lifetime, ResumeRequest, Session};
 use crate::ice::IceOffer;
 use crate::protocol::{End, IceServer, PeerId};
 
@@ -120,7 +120,7 @@ impl Shared {
     }
 
     /// A place among the connections. Who resumes takes its old connection's.
-    fn slot(&self, client: IpAddr, resume: Option<&ResumeOffer>, grant: Option<&Grant>) -> Result<Slot, Overload> {
+    fn slot(&self, client: IpAddr, resume: Option<&ResumeRequest>, grant: Option<&Grant>) -> Result<Slot, Overload> {
         if resume.is_some_and(|offer| self.0.hub.can_resume(offer, grant)) {
             return Ok(self.0.admission.enter_regardless(client));
         }
@@ -229,7 +229,7 @@ impl Shared {
     fn session(
         &self,
         lifetime: Lifetime,
-        resume: Option<ResumeOffer>,
+        resume: Option<ResumeRequest>,
         grant: Option<Grant>,
         slot: Slot,
     ) -> Result<(Session, Beginning, Slot), Overload> {
@@ -254,7 +254,7 @@ impl Shared {
         self.0.tasks.spawn(async move {
             let waiting = async {
                 tokio::select! {
-                    _ = parked.unseated() => {}
+                    _ = parked.revoked() => {}
                     () = permit.revoked() => {}
                 }
             };
@@ -269,7 +269,7 @@ impl Shared {
 struct Client {
     address: IpAddr,
     lifetime: Lifetime,
-    resume: Option<ResumeOffer>,
+    resume: Option<ResumeRequest>,
     grant: Option<Grant>,
     slot: Slot,
     ice: IceOffer,

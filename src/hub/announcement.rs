@@ -1,6 +1,6 @@
 //! What the server has to tell a peer unasked, and what of it cancels out while it waits. Pure.
 //!
-//! Announcements wait in room of their own, which what peers say can't take. Each keeps its place among what peers say:
+//! Announcements wait in room of their own, which what peers say can't take. Each keeps its position among what peers say:
 //! it comes after as many messages of the queue as were there before it.
 
 use std::collections::hash_map::{Entry, HashMap};
@@ -105,7 +105,7 @@ impl Announcements {
         });
     }
 
-    /// The next one, if its place has come: all messages are taken that it comes after. `front` is the number of the
+    /// The next one, if its position has come: all messages are taken that it comes after. `front` is the number of the
     /// queue's first message; none where the queue is empty.
     pub(super) fn take(&mut self, front: Option<u64>) -> Option<Announcement> {
         let first = self.waiting.first_entry()?;

@@ -52,12 +52,12 @@ impl Budget {
 
 /// Bytes of the budget, given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Charge {
+pub(super) struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
 }
 
-impl Charge {
+impl Reservation {
     /// Whether the budget allows it is for the caller to ask: what the server has to say is charged all the same.
     pub(super) fn new(budget: &Arc<Budget>, bytes: usize) -> Self {
         budget.used.add(bytes);
@@ -65,7 +65,7 @@ impl Charge {
     }
 }
 
-impl Drop for Charge {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.used.subtract(self.bytes);
     }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session};
+use super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Session};
 use crate::auth::Grant;
-use crate::protocol::{ErrorCode, PeerId, Refusal, RoomName, decode};
+use crate::protocol::{ErrorCode, PeerId, RoomName, Unreadable, decode};
 
 const SEATS: usize = 3;
 
@@ -114,10 +114,10 @@ impl World {
     /// A frame of any text.
     fn say(&self, by: usize, frame: &[u8]) {
         let (Some(Seat { session, .. }), Ok(frame)) = (&self.seats[by], std::str::from_utf8(frame)) else { return };
-        let Some(place) = session.place() else { return };
+        let Some(permit) = session.answer_permit() else { return };
         let decoded = decode(frame);
         let is_message = decoded.is_ok();
-        let verdict = session.hear(Ask::Frame(decoded, place), 0, Instant::now(), Vec::new);
+        let verdict = session.hear(Ask::Frame(decoded, permit), 0, Instant::now(), Vec::new);
         assert_ne!(verdict.refused, Some(ErrorCode::RateLimited), "there is no limit");
         assert!(is_message || verdict.refused == Some(ErrorCode::BadMessage));
     }
@@ -155,9 +155,9 @@ impl World {
 
     fn refuse(&self, by: usize, frame: &[u8]) {
         let (Some(Seat { session, .. }), Ok(frame)) = (&self.seats[by], std::str::from_utf8(frame)) else { return };
-        if let (Some(place), Ok(request)) = (session.place(), decode(frame)) {
-            let refusal = Refusal { reference: request.reference };
-            let _ = session.hear(Ask::Frame(Err(refusal), place), 0, Instant::now(), Vec::new);
+        if let (Some(permit), Ok(request)) = (session.answer_permit(), decode(frame)) {
+            let refusal = Unreadable { reference: request.reference };
+            let _ = session.hear(Ask::Frame(Err(refusal), permit), 0, Instant::now(), Vec::new);
         }
         let _ = session.hear(Ask::Control, 0, Instant::now(), Vec::new);
     }
@@ -173,7 +173,7 @@ impl World {
         let grant = grant(*allowed);
         let token = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
         let token = token.unwrap_or_else(|| self.tokens[usize::from(*which) % self.tokens.len()]);
-        let offer = ResumeOffer { token, received: (*received).into() };
+        let offer = ResumeRequest { token, received: (*received).into() };
         let can_resume = self.hub.can_resume(&offer, grant.as_ref());
         let resumed = self.hub.resume(&offer, grant.as_ref());
         assert_eq!(resumed.is_some(), can_resume);

@@ -4,17 +4,17 @@
 use std::time::Instant;
 
 use super::allowance::MESSAGE_UNITS;
-use super::mailbox::Place;
+use super::mailbox::AnswerPermit;
 use super::peer::State;
 use super::reply::Reply;
 use super::session::Session;
-use crate::protocol::{ClientMessage, ErrorCode, ErrorNotice, IceServer, Notice, Refusal, Request};
+use crate::protocol::{ClientMessage, ErrorCode, ErrorNotice, IceServer, Notice, Request, Unreadable};
 
 /// What has come from a client.
 #[derive(Debug)]
 pub enum Ask<'a> {
-    /// A frame of the protocol, as it was decoded, and the place for its answer.
-    Frame(Result<Request<'a>, Refusal>, Place),
+    /// A frame of the protocol, as it was decoded, and the permit for its answer.
+    Frame(Result<Request<'a>, Unreadable>, AnswerPermit),
     /// A ping or a pong.
     Control,
     /// Bytes of a message that is not whole. No sign of life.
@@ -47,8 +47,8 @@ impl Session {
         // Read no further: the client says it again over its newer connection.
         let Some(mut state) = self.held() else { return Verdict::DONE };
         let (refused, is_abuse) = match ask {
-            Ask::Frame(decoded, place) => {
-                let done = self.hear_frame(&mut state, decoded, place, bytes, now, ice_servers);
+            Ask::Frame(decoded, permit) => {
+                let done = self.hear_frame(&mut state, decoded, permit, bytes, now, ice_servers);
                 (done.err(), done.is_err_and(ErrorCode::is_abuse))
             }
             Ask::Control => {
@@ -63,8 +63,8 @@ impl Session {
     fn hear_frame(
         &self,
         state: &mut State,
-        decoded: Result<Request<'_>, Refusal>,
-        place: Place,
+        decoded: Result<Request<'_>, Unreadable>,
+        permit: AnswerPermit,
         bytes: usize,
         now: Instant,
         ice_servers: impl FnOnce() -> Vec<IceServer>,
@@ -74,13 +74,13 @@ impl Session {
         let is_affordable = state.allowance.spend(units, bytes, now);
         let error = match decoded {
             Ok(Request { reference, message }) if is_affordable => {
-                return self.obey(state, message, Reply::new(&self.peer.mailbox, place, reference), ice_servers);
+                return self.obey(state, message, Reply::new(&self.peer.mailbox, permit, reference), ice_servers);
             }
             Ok(request) => ErrorNotice::about(ErrorCode::RateLimited, request),
-            Err(Refusal { reference }) => ErrorNotice::new(ErrorCode::BadMessage, reference),
+            Err(Unreadable { reference }) => ErrorNotice::new(ErrorCode::BadMessage, reference),
         };
         let code = error.code();
-        self.peer.mailbox.answer(place, Notice::Error(Box::new(error)));
+        self.peer.mailbox.answer(permit, Notice::Error(Box::new(error)));
         Err(code)
     }
 

@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeOffer, ResumeToken, Session, Unseated,
+    AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Revoked, Session,
 };
-use crate::protocol::{ErrorCode, Notice, PeerId, Refusal, ServerMessage, decode};
+use crate::protocol::{ErrorCode, Notice, PeerId, ServerMessage, Unreadable, decode};
 
 const CLIENTS: usize = 3;
 
@@ -119,7 +119,7 @@ enum Down {
 }
 
 enum End {
-    Waiting(Option<ResumeOffer>),
+    Waiting(Option<ResumeRequest>),
     Open { session: Session, record: usize, token: ResumeToken },
 }
 
@@ -201,15 +201,15 @@ struct World {
     undelivered: HashSet<(usize, usize)>,
 }
 
-fn unseated(session: &Session) -> Option<Unseated> {
-    match pin!(session.unseated()).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(unseated) => Some(unseated),
+fn revoked(session: &Session) -> Option<Revoked> {
+    match pin!(session.revoked()).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(revoked) => Some(revoked),
         Poll::Pending => None,
     }
 }
 
 fn is_held(session: &Session) -> bool {
-    unseated(session) != Some(Unseated::TakenOver)
+    revoked(session) != Some(Revoked::TakenOver)
 }
 
 impl World {
@@ -280,7 +280,7 @@ impl World {
         (0..MOST_MESSAGES).for_each(|_| self.broadcast(by));
         self.say(by, &json!({"type": "leave", "room": "hall"}));
         if let Some(line) = self.clients[by].line {
-            // As far as its own answers have places.
+            // As far as its own answers have permits.
             (0..MOST_MESSAGES + 2).for_each(|_| self.read(line, false));
         }
     }
@@ -322,7 +322,7 @@ impl World {
                 Choice::Predecessor => 2,
             };
             let token = known.tokens[known.tokens.len().saturating_sub(back)];
-            ResumeOffer { token, received: known.received }
+            ResumeRequest { token, received: known.received }
         });
         let line = self.next_line;
         self.next_line += 1;
@@ -463,7 +463,7 @@ impl World {
     }
 
     /// The newest token that a client knows takes its session back, as long as there is one.
-    fn assert_resumes(&self, line: usize, offer: Option<&ResumeOffer>, is_resumed: bool) {
+    fn assert_resumes(&self, line: usize, offer: Option<&ResumeRequest>, is_resumed: bool) {
         let client = &self.clients[self.lines[&line].client];
         let (Some(known), Some(offer)) = (&client.session, offer) else { return };
         let newest = known.tokens.last().expect("a token").to_string();
@@ -492,7 +492,7 @@ impl World {
             }
             None => return,
         };
-        let Some(place) = session.place() else { return };
+        let Some(permit) = session.answer_permit() else { return };
         up.pop_front();
         let processed = is_held(session);
         let request = decode(&text).expect("clients keep to the protocol");
@@ -502,8 +502,8 @@ impl World {
             // Before it is done: whom it reaches.
             Self::note(&self.hub, &mut self.records, record, &frame, refuse, (&mut self.unsaid, &mut self.said));
         }
-        let decoded = if refuse { Err(Refusal { reference: request.reference }) } else { Ok(request) };
-        let verdict = session.hear(Ask::Frame(decoded, place), 0, Instant::now(), Vec::new);
+        let decoded = if refuse { Err(Unreadable { reference: request.reference }) } else { Ok(request) };
+        let verdict = session.hear(Ask::Frame(decoded, permit), 0, Instant::now(), Vec::new);
         if processed && verdict.refused.is_none() {
             match frame["type"].as_str() {
                 Some("join") => self.records[record].is_member = true,
@@ -573,7 +573,7 @@ impl World {
 
     fn notice(&mut self, line: usize) {
         let is_over = match &self.lines[&line] {
-            Line { end: End::Open { session, .. }, is_cut, .. } => *is_cut || unseated(session).is_some(),
+            Line { end: End::Open { session, .. }, is_cut, .. } => *is_cut || revoked(session).is_some(),
             Line { end: End::Waiting(_), is_cut, .. } => *is_cut,
         };
         if is_over {
@@ -613,7 +613,7 @@ impl World {
         for known in self.clients.iter().filter_map(|client| client.session.as_ref()) {
             let Record { tokens, spent, .. } = &self.records[known.record];
             let is_valid = |token: &&ResumeToken| {
-                self.hub.can_resume(&ResumeOffer { token: **token, received: known.received }, None)
+                self.hub.can_resume(&ResumeRequest { token: **token, received: known.received }, None)
             };
             let valid: HashSet<_> = tokens.iter().filter(is_valid).map(ToString::to_string).collect();
             assert!(valid.len() <= 2, "two at most");
@@ -669,7 +669,7 @@ impl World {
     /// the server closes with 4001.
     fn is_stuck(&self, line: usize) -> bool {
         let Line { end: End::Open { session, .. }, up, down, .. } = &self.lines[&line] else { return false };
-        session.is_window_full() && session.place().is_none() && down.is_empty() && !up.is_empty()
+        session.is_window_full() && session.answer_permit().is_none() && down.is_empty() && !up.is_empty()
     }
 
     fn is_quiet(&mut self) -> bool {
@@ -678,7 +678,7 @@ impl World {
             self.write(line);
         }
         self.lines.values().all(|line| {
-            let is_settled = |end: &End| matches!(end, End::Open { session, .. } if unseated(session).is_none());
+            let is_settled = |end: &End| matches!(end, End::Open { session, .. } if revoked(session).is_none());
             line.up.is_empty() && line.down.is_empty() && is_settled(&line.end)
         })
     }
@@ -790,7 +790,7 @@ struct Stress {
     hub: Arc<Hub>,
     ids: Arc<parking_lot::Mutex<Vec<PeerId>>>,
     /// The newest offer of each thread: any other may take its session over.
-    offers: Arc<parking_lot::Mutex<Vec<Option<ResumeOffer>>>>,
+    offers: Arc<parking_lot::Mutex<Vec<Option<ResumeRequest>>>>,
     thread: usize,
     random: u64,
 }
@@ -823,20 +823,20 @@ impl Stress {
                 3 => json!({"type": "received", "count": received}),
                 _ => json!({"type": "message", "to": to, "message": "x".repeat(100), "ref": 1}),
             };
-            if let Some(place) = session.place() {
+            if let Some(permit) = session.answer_permit() {
                 let text = frame.to_string();
-                let verdict = session.hear(Ask::Frame(decode(&text), place), 0, Instant::now(), Vec::new);
+                let verdict = session.hear(Ask::Frame(decode(&text), permit), 0, Instant::now(), Vec::new);
                 assert_ne!(verdict.refused, Some(ErrorCode::RateLimited), "there is no limit");
             }
             if let Some(frame) = session.try_next() {
                 received = frame.number;
             }
         }
-        self.offers.lock()[which] = Some(ResumeOffer { token, received });
+        self.offers.lock()[which] = Some(ResumeRequest { token, received });
         match self.random(4) {
             0 => drop(session),
             1 => drop(
-                session.park().map(|parked| self.hub.resume(&ResumeOffer { token, received }, None).or(Some(parked))),
+                session.park().map(|parked| self.hub.resume(&ResumeRequest { token, received }, None).or(Some(parked))),
             ),
             _ => drop(session.park()),
         }

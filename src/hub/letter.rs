@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::budget::{Budget, Charge, Debt};
+use super::budget::{Budget, Debt, Reservation};
 use crate::protocol::{RoomName, ServerMessage, footprint};
 
 /// What a message takes in one queue, in bytes, besides itself: its [`Waiting`] in a queue and in a window, each of which
@@ -16,15 +16,15 @@ pub(super) struct Letter {
     pub(super) message: ServerMessage,
     /// The bytes of memory that it takes.
     bytes: usize,
-    _charge: Charge,
+    _reservation: Reservation,
 }
 
 impl Letter {
     /// A message for so many queues.
     pub(super) fn new(message: ServerMessage, queues: usize, budget: &Arc<Budget>) -> Arc<Self> {
         let bytes = footprint::shared(size_of::<Self>()) + message.heap_bytes();
-        let charge = Charge::new(budget, bytes + queues * WAITING_BYTES);
-        Arc::new(Self { message, bytes, _charge: charge })
+        let reservation = Reservation::new(budget, bytes + queues * WAITING_BYTES);
+        Arc::new(Self { message, bytes, _reservation: reservation })
     }
 
     /// What it counts for in one queue, in bytes.

@@ -2,7 +2,7 @@
 //!
 //! Everything that a peer is told passes through here, in one sequence. It is not a channel of tokio's: what the server
 //! has to say unasked can be taken back while it waits ([`announcement`](super::announcement)), and an answer keeps a
-//! place for itself ([`Mailbox::keep_seat`]), so that the answer to a message is ahead of what its addressee replies.
+//! position for itself ([`Mailbox::keep_seat`]), so that the answer to a message is ahead of what its addressee replies.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -39,12 +39,12 @@ impl MailboxLimits {
 
 /// Messages and their bytes.
 #[derive(Debug, Default)]
-struct Load {
+struct Usage {
     messages: usize,
     bytes: usize,
 }
 
-impl Load {
+impl Usage {
     fn add(&mut self, waiting: &Waiting) {
         self.messages += 1;
         self.bytes += waiting.weight();
@@ -81,13 +81,13 @@ struct Inbox {
     taken: u64,
     announcements: Announcements,
     /// What others say, in the queue: has to fit beside both other loads (`a_window_counts_against_the_queue`).
-    said: Load,
+    said: Usage,
     /// The peer's own answers in the queue: they fit whatever others say, or a peer with a full window could not even
     /// acknowledge it.
-    // Invariant: at most the limits and one answer: `an_answer_has_its_place_even_when_the_queue_is_full`.
-    answers: Load,
+    // Invariant: at most the limits and one answer: `an_answer_has_its_permit_even_when_the_queue_is_full`.
+    answers: Usage,
     /// Taken, and not yet acknowledged.
-    window: Load,
+    window: Usage,
 }
 
 /// Why a mailbox took nothing.
@@ -102,9 +102,9 @@ pub(super) enum Refused {
 /// The right to one answer, in a peer's own mailbox: given while few answers wait there. An answer has no size before it is
 /// there, so it may exceed the limit in bytes.
 #[derive(Debug)]
-pub struct Place(());
+pub struct AnswerPermit(());
 
-/// An answer's place in the sequence.
+/// An answer's position in the sequence.
 #[derive(Debug)]
 pub(super) struct Seat(u64);
 
@@ -116,9 +116,9 @@ impl Mailbox {
             queue: VecDeque::new(),
             taken: 0,
             announcements: Announcements::default(),
-            said: Load::default(),
-            answers: Load::default(),
-            window: Load::default(),
+            said: Usage::default(),
+            answers: Usage::default(),
+            window: Usage::default(),
         };
         Self { limits, budget, owed: Arc::default(), inbox: Mutex::new(inbox) }
     }
@@ -152,13 +152,13 @@ impl Mailbox {
     }
 
     /// The right to an answer, or `None` while too many answers wait.
-    pub(super) fn place(&self) -> Option<Place> {
+    pub(super) fn answer_permit(&self) -> Option<AnswerPermit> {
         let Inbox { answers, .. } = &*self.inbox.lock();
         let has_room = !answers.is_full(self.limits) && (answers.bytes < MODEST_BYTES || !self.budget.is_exceeded());
-        has_room.then_some(Place(()))
+        has_room.then_some(AnswerPermit(()))
     }
 
-    /// Keeps the place of an answer, ahead of all that is put in from now on.
+    /// Keeps the position of an answer, ahead of all that is put in from now on.
     // Order: nothing is taken before the seat is filled, because both need the peer's state.
     pub(super) fn keep_seat(&self) -> Seat {
         let mut inbox = self.inbox.lock();
@@ -176,7 +176,7 @@ impl Mailbox {
     }
 
     /// Puts an answer behind all that is there.
-    pub(super) fn answer(&self, _: Place, answer: Notice) {
+    pub(super) fn answer(&self, _: AnswerPermit, answer: Notice) {
         let letter = self.notice(answer);
         let mut inbox = self.inbox.lock();
         // Where the session has ended there is nothing to answer.
@@ -262,7 +262,7 @@ impl Mailbox {
             inbox.taken += 1;
             shrink(&mut inbox.queue);
             if let Some(waiting) = front {
-                inbox.load(&waiting).subtract(&waiting);
+                inbox.usage_of(&waiting).subtract(&waiting);
                 break waiting;
             }
         };
@@ -309,26 +309,26 @@ impl Inbox {
     }
 
     /// All that counts against the limits when others say something.
-    fn held(&self) -> Load {
+    fn held(&self) -> Usage {
         let Self { said, answers, window, .. } = self;
         let messages = said.messages + answers.messages + window.messages;
-        Load { messages, bytes: said.bytes + answers.bytes + window.bytes }
+        Usage { messages, bytes: said.bytes + answers.bytes + window.bytes }
     }
 
     /// Where a message of the queue counts.
-    fn load(&mut self, waiting: &Waiting) -> &mut Load {
+    fn usage_of(&mut self, waiting: &Waiting) -> &mut Usage {
         if waiting.letter.message.sender().is_some() { &mut self.said } else { &mut self.answers }
     }
 
     fn fill(&mut self, seat: u64, answer: Waiting) {
-        let place = seat.checked_sub(self.taken).and_then(|place| usize::try_from(place).ok());
-        if let Some(seat) = place.and_then(|place| self.queue.get_mut(place)) {
+        let index = seat.checked_sub(self.taken).and_then(|index| usize::try_from(index).ok());
+        if let Some(seat) = index.and_then(|index| self.queue.get_mut(index)) {
             self.answers.add(seat.insert(answer));
         }
     }
 
     fn push(&mut self, waiting: Waiting) {
-        self.load(&waiting).add(&waiting);
+        self.usage_of(&waiting).add(&waiting);
         self.queue.push_back(Some(waiting));
     }
 
@@ -405,7 +405,7 @@ mod tests {
     }
 
     fn answer(mailbox: &Mailbox) {
-        mailbox.answer(mailbox.place().expect("a place"), notice());
+        mailbox.answer(mailbox.answer_permit().expect("a permit"), notice());
     }
 
     /// A mailbox's weight of a message with so much payload: a weight is more than a payload.
@@ -519,13 +519,13 @@ mod tests {
         let [mailbox, other] = [(); 2].map(|()| site.mailbox(1000, 1_000_000));
         site.put(&mailbox, 20_000).unwrap();
         site.put(&other, 12_000).unwrap();
-        assert!(site.budget.is_exceeded() && mailbox.place().is_some(), "what others say to it does not count");
-        while mailbox.place().is_some() {
+        assert!(site.budget.is_exceeded() && mailbox.answer_permit().is_some(), "what others say to it does not count");
+        while mailbox.answer_permit().is_some() {
             answer(&mailbox);
         }
         assert!(mailbox.usage() < 0.2, "its answers wait, and all together hold too much: {}", mailbox.usage());
         let window: Vec<_> = std::iter::from_fn(|| mailbox.take_now()).collect();
-        assert!(mailbox.place().is_some(), "its next frame may be what empties the window");
+        assert!(mailbox.answer_permit().is_some(), "its next frame may be what empties the window");
         drop(window);
     }
 
@@ -546,18 +546,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_its_place_even_when_the_queue_is_full() {
+    fn an_answer_has_its_permit_even_when_the_queue_is_full() {
         let site = Site::new(1_000_000);
         let mailbox = site.mailbox(2, 10_000);
         assert_eq!([site.put(&mailbox, 1), site.put(&mailbox, 1)], [Ok(()); 2]);
         assert_eq!(site.put(&mailbox, 1), Err(Refused::Full));
         answer(&mailbox);
         answer(&mailbox);
-        assert!(mailbox.place().is_none(), "as many answers: the next frame is not read");
+        assert!(mailbox.answer_permit().is_none(), "as many answers: the next frame is not read");
         while let Some(taken) = mailbox.take_left() {
             acknowledge(&mailbox, taken);
         }
-        assert!(mailbox.place().is_some());
+        assert!(mailbox.answer_permit().is_some());
     }
 
     #[test]
@@ -573,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_has_room_when_the_queue_and_the_budget_have_none_and_keeps_its_place() {
+    fn an_announcement_has_room_when_the_queue_and_the_budget_have_none_and_keeps_its_position() {
         let site = Site::new(1000);
         let mailbox = site.mailbox(2, 1_000_000);
         let room = RoomName::new("hall").unwrap();

@@ -35,8 +35,8 @@ use dashmap::DashMap;
 pub use allowance::AllowanceLimits;
 pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
-pub use mailbox::{MailboxLimits, Place};
-pub use peer::Unseated;
+pub use mailbox::{AnswerPermit, MailboxLimits};
+pub use peer::Revoked;
 pub use session::Session;
 pub use token::ResumeToken;
 
@@ -90,7 +90,7 @@ pub enum Lifetime {
 
 /// A wish to go on with an earlier session.
 #[derive(Clone, Copy, Debug)]
-pub struct ResumeOffer {
+pub struct ResumeRequest {
     /// Which, and the right to it.
     pub token: ResumeToken,
     /// How many frames of it the client has got.
@@ -100,7 +100,7 @@ pub struct ResumeOffer {
 /// A message on its way out.
 #[derive(Debug)]
 pub struct Frame {
-    /// Its place in the session's sequence, from 1.
+    /// Its position in the session's sequence, from 1.
     pub number: u64,
     letter: Arc<Letter>,
     since: Instant,
@@ -160,7 +160,7 @@ impl Hub {
         // Not with a shard's lock: who is told may be here at once to leave.
         let peers: Vec<Arc<Peer>> = self.peers.iter().map(|peer| Arc::clone(&peer)).collect();
         for peer in peers {
-            peer.stir();
+            peer.notify();
         }
     }
 
@@ -173,27 +173,27 @@ impl Hub {
     pub fn open(self: &Arc<Self>, lifetime: Lifetime, grant: Option<Grant>) -> Session {
         let mailbox = Mailbox::new(self.limits.mailbox, Arc::clone(&self.budget));
         let allowance = Allowance::new(self.limits.allowance, Instant::now());
-        let (peer, hold) = Peer::new(PeerId::random(), mailbox, lifetime, grant, allowance);
+        let (peer, epoch) = Peer::new(PeerId::random(), mailbox, lifetime, grant, allowance);
         self.peers.insert(peer.id, Arc::clone(&peer));
-        Session::new(Arc::clone(self), peer, hold)
+        Session::new(Arc::clone(self), peer, epoch)
     }
 
     /// Takes an earlier session up again, from the connection that may still hold it; it leaves the rooms that the new
     /// credentials do not allow. `None`: there is nothing to take up, or no right to it, or another subject asks.
     #[must_use]
-    pub fn resume(self: &Arc<Self>, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Session> {
-        let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer))?;
-        let hold = peer.take_over(offer, grant)?;
-        let session = Session::new(Arc::clone(self), peer, hold);
+    pub fn resume(self: &Arc<Self>, request: &ResumeRequest, grant: Option<&Grant>) -> Option<Session> {
+        let peer = self.handles.get(&request.token.handle).map(|peer| Arc::clone(&peer))?;
+        let epoch = peer.take_over(request, grant)?;
+        let session = Session::new(Arc::clone(self), peer, epoch);
         session.leave_forbidden_rooms();
         Some(session)
     }
 
     /// Whether [`resume`](Self::resume) would succeed now. Changes nothing.
     #[must_use]
-    pub fn can_resume(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
-        let peer = self.handles.get(&offer.token.handle).map(|peer| Arc::clone(&peer));
-        peer.is_some_and(|peer| peer.can_take_over(offer, grant))
+    pub fn can_resume(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
+        let peer = self.handles.get(&request.token.handle).map(|peer| Arc::clone(&peer));
+        peer.is_some_and(|peer| peer.can_take_over(request, grant))
     }
 
     /// How many peers are here, those whose connection is lost at the moment included.

@@ -15,7 +15,7 @@ use super::letter::Waiting;
 use super::mailbox::Mailbox;
 use super::token::Tokens;
 use super::window::Window;
-use super::{Frame, Hub, Lifetime, ResumeOffer};
+use super::{Frame, Hub, Lifetime, ResumeRequest};
 use crate::auth::Grant;
 use crate::protocol::{PeerId, RoomName};
 
@@ -31,14 +31,14 @@ pub(super) struct Peer {
     changed: Notify,
 }
 
-/// Who holds a session: each hold is newer than the one before, and only the newest counts.
+/// Which of a session's holders is meant: each epoch is newer than the one before, and only the newest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hold(u64);
+pub(super) struct Epoch(u64);
 
 /// What outlives a connection.
 #[derive(Debug)]
 pub(super) struct State {
-    hold: Hold,
+    epoch: Epoch,
     has_ended: bool,
     window: Window<Waiting>,
     /// None: the session can't be resumed.
@@ -55,7 +55,7 @@ pub(super) struct State {
 
 /// Why a session is no longer held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unseated {
+pub enum Revoked {
     /// A newer connection has it.
     TakenOver,
     /// The process stops.
@@ -63,17 +63,17 @@ pub enum Unseated {
 }
 
 impl Peer {
-    /// A new peer, and the first hold on it.
+    /// A new peer, and the first epoch of its session.
     pub(super) fn new(
         id: PeerId,
         mailbox: Mailbox,
         lifetime: Lifetime,
         grant: Option<Grant>,
         allowance: Allowance,
-    ) -> (Arc<Self>, Hold) {
-        let hold = Hold(0);
+    ) -> (Arc<Self>, Epoch) {
+        let epoch = Epoch(0);
         let state = State {
-            hold,
+            epoch,
             has_ended: false,
             window: Window::new(),
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
@@ -83,44 +83,44 @@ impl Peer {
             rooms: HashSet::new(),
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
-        (Arc::new(Self { id, mailbox, parked, state, changed: Notify::new() }), hold)
+        (Arc::new(Self { id, mailbox, parked, state, changed: Notify::new() }), epoch)
     }
 
     /// The session's state, for who holds it.
-    pub(super) fn held(&self, hold: Hold) -> Option<MutexGuard<'_, State>> {
+    pub(super) fn held(&self, epoch: Epoch) -> Option<MutexGuard<'_, State>> {
         let state = self.state.lock();
-        (state.hold == hold && !state.has_ended).then_some(state)
+        (state.epoch == epoch && !state.has_ended).then_some(state)
     }
 
     /// Takes the session from its holder, for a connection of the same subject; `None` where it is another's, or
     /// the token or the number of frames is not valid.
-    pub(super) fn take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> Option<Hold> {
+    pub(super) fn take_over(&self, request: &ResumeRequest, grant: Option<&Grant>) -> Option<Epoch> {
         let mut state = self.state.lock();
-        if !state.is_resumable(offer, grant) {
+        if !state.is_resumable(request, grant) {
             return None;
         }
-        state.tokens.as_mut()?.spend(&offer.token);
-        state.window.rewind(offer.received, self.mailbox.release());
+        state.tokens.as_mut()?.spend(&request.token);
+        state.window.rewind(request.received, self.mailbox.release());
         state.grant = grant.cloned();
         Some(self.pass_on(&mut state, false))
     }
 
     /// Whether [`take_over`](Self::take_over) would succeed now. Takes and spends nothing.
-    pub(super) fn can_take_over(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
-        self.state.lock().is_resumable(offer, grant)
+    pub(super) fn can_take_over(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
+        self.state.lock().is_resumable(request, grant)
     }
 
     /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
-    pub(super) fn park(&self, hold: Hold) -> Option<Hold> {
-        let mut state = self.held(hold)?;
+    pub(super) fn park(&self, epoch: Epoch) -> Option<Epoch> {
+        let mut state = self.held(epoch)?;
         state.tokens.is_some().then(|| self.pass_on(&mut state, true))
     }
 
-    fn pass_on(&self, state: &mut State, parked: bool) -> Hold {
-        state.hold.0 += 1;
+    fn pass_on(&self, state: &mut State, parked: bool) -> Epoch {
+        state.epoch.0 += 1;
         self.parked.store(parked, Ordering::Relaxed);
-        self.stir();
-        state.hold
+        self.notify();
+        state.epoch
     }
 
     /// Whether its connection is lost at the moment.
@@ -129,22 +129,22 @@ impl Peer {
     }
 
     /// Has the session's holder look again whether it still may hold it.
-    pub(super) fn stir(&self) {
+    pub(super) fn notify(&self) {
         self.changed.notify_waiters();
     }
 
-    /// Waits until this hold is over, or the hub closes.
-    pub(super) async fn unseated(self: Arc<Self>, hub: Arc<Hub>, hold: Hold) -> Unseated {
+    /// Waits until this epoch is over, or the hub closes.
+    pub(super) async fn revoked(self: Arc<Self>, hub: Arc<Hub>, epoch: Epoch) -> Revoked {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Order: listen first, then look, or a change in between would be missed.
             changed.as_mut().enable();
-            if self.state.lock().hold != hold {
-                return Unseated::TakenOver;
+            if self.state.lock().epoch != epoch {
+                return Revoked::TakenOver;
             }
             if hub.is_closing() {
-                return Unseated::Closing;
+                return Revoked::Closing;
             }
             changed.await;
         }
@@ -152,11 +152,11 @@ impl Peer {
 }
 
 impl State {
-    fn is_resumable(&self, offer: &ResumeOffer, grant: Option<&Grant>) -> bool {
+    fn is_resumable(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
         let subject = |grant: &Grant| Arc::clone(&grant.subject);
-        let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&offer.token))
+        let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&request.token))
             && self.grant.as_ref().map(subject) == grant.map(subject);
-        is_valid && !self.has_ended && self.window.reaches(offer.received)
+        is_valid && !self.has_ended && self.window.reaches(request.received)
     }
 
     /// The next frame for the connection: first those that an earlier one may have lost.

@@ -1,19 +1,19 @@
 //! The one answer to a client's message, on its way into the client's own queue.
 
-use super::mailbox::{Mailbox, Place, Seat};
+use super::mailbox::{AnswerPermit, Mailbox, Seat};
 use crate::protocol::{ErrorCode, ErrorNotice, Notice, Reference};
 
 /// Where the answer goes, and what it says which message it is about.
 pub(super) struct Reply<'a> {
     mailbox: &'a Mailbox,
-    place: Place,
+    permit: AnswerPermit,
     reference: Option<Reference>,
     seat: Option<Seat>,
 }
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(mailbox: &'a Mailbox, place: Place, reference: Option<Reference>) -> Self {
-        Self { mailbox, place, reference, seat: None }
+    pub(super) fn new(mailbox: &'a Mailbox, permit: AnswerPermit, reference: Option<Reference>) -> Self {
+        Self { mailbox, permit, reference, seat: None }
     }
 
     /// From now on the answer is ahead of all else, such as what the addressee replies. Without a `ref` only an error
@@ -45,7 +45,7 @@ impl<'a> Reply<'a> {
     fn give(self, notice: Notice) {
         match self.seat {
             Some(seat) => self.mailbox.fill(seat, notice),
-            None => self.mailbox.answer(self.place, notice),
+            None => self.mailbox.answer(self.permit, notice),
         }
     }
 }

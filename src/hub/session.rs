@@ -10,23 +10,23 @@ use std::task::{Context, Poll};
 
 use parking_lot::MutexGuard;
 
-use super::peer::{Hold, Peer, State};
-use super::{Frame, Hub, Place, ResumeToken, Unseated};
+use super::peer::{Epoch, Peer, State};
+use super::{AnswerPermit, Frame, Hub, ResumeToken, Revoked};
 use crate::protocol::PeerId;
 
-/// A hold on a session. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
+/// A session in one of its epochs. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
 ///
-/// There may be older holds, of connections that do not know yet that they are over: they do nothing.
+/// There may be older epochs, of connections that do not know yet that they are over: they do nothing.
 #[derive(Debug)]
 pub struct Session {
     pub(super) hub: Arc<Hub>,
     pub(super) peer: Arc<Peer>,
-    hold: Hold,
+    epoch: Epoch,
 }
 
 impl Session {
-    pub(super) fn new(hub: Arc<Hub>, peer: Arc<Peer>, hold: Hold) -> Self {
-        Self { hub, peer, hold }
+    pub(super) fn new(hub: Arc<Hub>, peer: Arc<Peer>, epoch: Epoch) -> Self {
+        Self { hub, peer, epoch }
     }
 
     /// The peer's address.
@@ -68,10 +68,10 @@ impl Session {
         }
     }
 
-    /// A place for the answer to the client's next frame, or `None` while this peer's own queue has no room.
+    /// A permit for the answer to the client's next frame, or `None` while this peer's own queue has no room.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
-        self.peer.mailbox.place()
+    pub fn answer_permit(&self) -> Option<AnswerPermit> {
+        self.peer.mailbox.answer_permit()
     }
 
     /// Whether so much is unacknowledged that nothing more can be sent.
@@ -80,25 +80,25 @@ impl Session {
         self.peer.mailbox.is_window_full()
     }
 
-    /// Waits until this hold is over, or the hub closes. Borrows nothing.
-    pub fn unseated(&self) -> impl Future<Output = Unseated> + use<> {
-        Arc::clone(&self.peer).unseated(Arc::clone(&self.hub), self.hold)
+    /// Waits until this epoch is over, or the hub closes. Borrows nothing.
+    pub fn revoked(&self) -> impl Future<Output = Revoked> + use<> {
+        Arc::clone(&self.peer).revoked(Arc::clone(&self.hub), self.epoch)
     }
 
-    /// Hands the session over to the hold that is given back, which waits for a newer connection. `None`: it can't
+    /// Hands the session over to the epoch that is given back, which waits for a newer connection. `None`: it can't
     /// be resumed.
     #[must_use]
     pub fn park(&self) -> Option<Self> {
-        let hold = self.peer.park(self.hold)?;
-        Some(Self { hub: Arc::clone(&self.hub), peer: Arc::clone(&self.peer), hold })
+        let epoch = self.peer.park(self.epoch)?;
+        Some(Self { hub: Arc::clone(&self.hub), peer: Arc::clone(&self.peer), epoch })
     }
 
     pub(super) fn held(&self) -> Option<MutexGuard<'_, State>> {
-        self.peer.held(self.hold)
+        self.peer.held(self.epoch)
     }
 
     /// Ends the session, in one step: nothing more is accepted, no peer reaches it, its rooms know, and so does every peer
-    /// that said what it has not acknowledged. Gives back what its connection could still be told. An older hold ends
+    /// that said what it has not acknowledged. Gives back what its connection could still be told. An older epoch ends
     /// nothing.
     pub fn end(&mut self) -> Vec<Frame> {
         let Some(mut state) = self.held() else { return Vec::new() };

@@ -93,7 +93,7 @@ impl Reference {
 
 /// A frame that isn't a message of the protocol: the error `bad-message`.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct Unreadable {
     /// The `ref`, where the frame had a valid one.
     pub reference: Option<Reference>,
 }
@@ -102,15 +102,15 @@ pub struct Refusal {
 ///
 /// # Errors
 ///
-/// [`Refusal`] for all that docs/protocol.md calls `bad-message`.
-pub fn decode(frame: &str) -> Result<Request<'_>, Refusal> {
-    let fields = Fields::read(frame).ok_or(Refusal { reference: None })?;
+/// [`Unreadable`] for all that docs/protocol.md calls `bad-message`.
+pub fn decode(frame: &str) -> Result<Request<'_>, Unreadable> {
+    let fields = Fields::read(frame).ok_or(Unreadable { reference: None })?;
     let reference = fields.reference.map(Reference::read);
     let message = fields.message();
     match (reference, message) {
         (None, Some(message)) => Ok(Request { reference: None, message }),
         (Some(Some(reference)), Some(message)) => Ok(Request { reference: Some(reference), message }),
-        (reference, _) => Err(Refusal { reference: reference.flatten() }),
+        (reference, _) => Err(Unreadable { reference: reference.flatten() }),
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
         for Vector { name, frame, ok, refused } in vectors {
             match decode(&frame) {
                 Ok(request) => assert_eq!(Some(as_vector(&request)), ok, "{name}"),
-                Err(Refusal { reference }) => {
+                Err(Unreadable { reference }) => {
                     let refused = refused.unwrap_or_else(|| panic!("{name}: refused, and should not be"));
                     let said = reference.as_ref().map(Reference::as_json);
                     assert_eq!(said, refused.get("ref").and_then(|value| value.as_str()), "{name}");

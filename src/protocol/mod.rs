@@ -11,7 +11,7 @@ pub(crate) mod fuzzing;
 mod id;
 mod server;
 
-pub use client::{ClientMessage, Reference, Refusal, Request, decode};
+pub use client::{ClientMessage, Reference, Request, Unreadable, decode};
 pub use code::{End, ErrorCode};
 pub use id::{NotAPeerId, PeerId, RoomName};
 pub use server::{ErrorNotice, IceServer, Notice, Rate, Resume, Secret, ServerMessage, Welcome};

@@ -260,8 +260,8 @@ fn peers(hub: &Arc<Hub>, count: usize) -> Vec<Session> {
 /// Decodes a client's frame, and obeys it.
 fn say(session: &Session, frame: &str) {
     let request = decode(frame).expect("a message");
-    let place = session.place().expect("its queue has room");
-    let verdict = session.hear(Ask::Frame(Ok(request), place), 0, Instant::now(), Vec::new);
+    let permit = session.answer_permit().expect("its queue has room");
+    let verdict = session.hear(Ask::Frame(Ok(request), permit), 0, Instant::now(), Vec::new);
     assert_eq!(verdict.refused, None);
 }
 
