@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
-use entremise::protocol::{ClientMessage, PeerId, Request, RoomName};
+use entremise::protocol::{ClientMessage, PeerId, Realm, Request, RoomName};
 
 /// One moment for all of it: to ask the clock is the connection's part.
 static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -28,7 +28,7 @@ pub(crate) struct Crowd {
 impl Crowd {
     pub(crate) fn new(rooms: usize) -> Self {
         let hub = Hub::new(LIMITS);
-        let open = || hub.open(Lifetime::Connection, None);
+        let open = || hub.open(Realm::V1, Lifetime::Connection, None);
         let enter = |number| {
             let other = open();
             join(&other, &format!("room {number}"));

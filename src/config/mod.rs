@@ -234,7 +234,7 @@ mod tests {
     use std::time::Instant;
 
     use crate::hub::{Ask, Hub, Lifetime, Session};
-    use crate::protocol::{ClientMessage, Request, RoomName};
+    use crate::protocol::{ClientMessage, Realm, Request, RoomName};
 
     fn config(flags: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
@@ -265,7 +265,7 @@ mod tests {
         let (rooms, members) = (limits.rooms_per_peer.unwrap().get(), limits.peers_per_room.unwrap().get());
         let hub = Hub::new(limits);
         let enter_all = || {
-            let session = hub.open(Lifetime::Connection, None);
+            let session = hub.open(Realm::V1, Lifetime::Connection, None);
             for number in 0..rooms {
                 let room = RoomName::new(&format!("room {number}")).unwrap();
                 let join = Request { reference: None, message: ClientMessage::Join(room) };

@@ -171,7 +171,7 @@ impl Connection {
         let (token, accepted) = self.session.issue_token().unzip();
         let resume_window = self.terms.limits.resume_window.unwrap_or_default();
         let welcome = Welcome {
-            id: self.session.id(),
+            id: self.session.address().clone(),
             resumed: is_resumed,
             resume: token.map(|token| Resume { token: Secret(token.to_string()), window: resume_window.as_secs_f64() }),
             accepted: accepted.filter(|_| is_resumed),
@@ -309,7 +309,7 @@ mod tests {
     use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
     use crate::ice::{Access, IceConfig};
     use crate::net::TlsEnd;
-    use crate::protocol::{ClientMessage, Kind, Request};
+    use crate::protocol::{ClientMessage, Kind, Realm, Request};
     use crate::tasks::Tasks;
 
     type Client = WebSocketStream<TcpStream>;
@@ -352,7 +352,7 @@ mod tests {
         let local = [127, 0, 0, 1].into();
         let ice = IceOffer { config: Arc::new(config), reached: None, client: local, tls_end: TlsEnd::Proxy };
         let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
-        let session = hub.open(Lifetime::Connection, None);
+        let session = hub.open(Realm::V1, Lifetime::Connection, None);
         let connection = Connection::new(socket, session, Beginning::New, ice, terms, None);
         (connection, WebSocketStream::from_raw_socket(client.unwrap(), Role::Client, None).await, hub)
     }
@@ -395,7 +395,7 @@ mod tests {
 
         let tasks = Tasks::new();
         let (connection, client, hub) = connection(&tasks).await;
-        let sender = hub.open(Lifetime::Connection, None);
+        let sender = hub.open(Realm::V1, Lifetime::Connection, None);
         let payload = format!("\"{}\"", "x".repeat(300));
         for _ in 0..FRAMES {
             let to = connection.session().id().to_string().into();

@@ -34,7 +34,7 @@ use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
 use crate::hub::{Lifetime, ResumeRequest, Session};
 use crate::ice::IceOffer;
-use crate::protocol::{End, IceServer, PeerId};
+use crate::protocol::{End, IceServer, PeerId, Realm};
 
 /// Why there is no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl Shared {
             return Ok((session, Beginning::Resumed, slot));
         }
         let slot = slot.into_regular(Instant::now())?;
-        Ok((self.0.hub.open(lifetime, grant), Beginning::New, slot))
+        Ok((self.0.hub.open(Realm::V1, lifetime, grant), Beginning::New, slot))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::num::NonZeroU64;
 
 use super::budget::Debt;
-use crate::protocol::{ErrorCode, ErrorNotice, Notice, PeerId, RoomName, ServerMessage};
+use crate::protocol::{Address, ErrorCode, ErrorNotice, Notice, PeerId, RoomName, ServerMessage};
 
 /// The memory of one announcement that is about no member of a room, in bytes, at most: three times its entry, because
 /// a node of a B-tree may be half full.
@@ -21,13 +21,13 @@ pub(super) const ANNOUNCEMENT_BYTES: usize = PLACED_BYTES + 3 * size_of::<((Room
 #[derive(Debug)]
 pub(super) enum Announcement {
     /// This peer entered the room.
-    Joined(RoomName, PeerId),
+    Joined(RoomName, Address),
     /// This peer left it.
-    Left(RoomName, PeerId),
+    Left(RoomName, Address),
     /// The peer itself is no longer in the room: its new credentials do not allow it.
     Expelled(RoomName),
     /// This session ended before it had acknowledged all that the peer said to it.
-    Undelivered(PeerId, Debt),
+    Undelivered(Address, Debt),
 }
 
 /// In the order in which they were made, from 1.
@@ -64,21 +64,21 @@ impl Announcements {
     }
 
     /// A peer has entered a room.
-    pub(super) fn joined(&mut self, room: &RoomName, peer: PeerId, after: u64) {
-        let number = self.put(Announcement::Joined(room.clone(), peer), after);
-        self.about.entry((room.clone(), peer)).or_default().joined = Some(number);
+    pub(super) fn joined(&mut self, room: &RoomName, peer: &Address, after: u64) {
+        let number = self.put(Announcement::Joined(room.clone(), peer.clone()), after);
+        self.about.entry((room.clone(), peer.id())).or_default().joined = Some(number);
     }
 
     /// A peer has left a room. Where its arrival still waits, the two cancel each other.
-    pub(super) fn left(&mut self, room: &RoomName, peer: PeerId, after: u64) {
-        let arrival = self.about.get_mut(&(room.clone(), peer)).and_then(|pair| pair.joined.take());
+    pub(super) fn left(&mut self, room: &RoomName, peer: &Address, after: u64) {
+        let arrival = self.about.get_mut(&(room.clone(), peer.id())).and_then(|pair| pair.joined.take());
         if let Some(arrival) = arrival {
             self.waiting.remove(&arrival.get());
-            self.tidy(room, peer);
+            self.tidy(room, peer.id());
             return;
         }
-        let number = self.put(Announcement::Left(room.clone(), peer), after);
-        self.about.entry((room.clone(), peer)).or_default().left = Some(number);
+        let number = self.put(Announcement::Left(room.clone(), peer.clone()), after);
+        self.about.entry((room.clone(), peer.id())).or_default().left = Some(number);
     }
 
     /// The peer itself has been put out of a room.
@@ -87,7 +87,7 @@ impl Announcements {
     }
 
     /// A session ended that had not acknowledged all.
-    pub(super) fn undelivered(&mut self, by: PeerId, debt: Debt, after: u64) {
+    pub(super) fn undelivered(&mut self, by: Address, debt: Debt, after: u64) {
         self.put(Announcement::Undelivered(by, debt), after);
     }
 
@@ -114,8 +114,8 @@ impl Announcements {
         }
         let announcement = btree_map::OccupiedEntry::remove(first).announcement;
         match &announcement {
-            Announcement::Joined(room, peer) => self.say(room, *peer, |pair| pair.joined = None),
-            Announcement::Left(room, peer) => self.say(room, *peer, |pair| pair.left = None),
+            Announcement::Joined(room, peer) => self.say(room, peer.id(), |pair| pair.joined = None),
+            Announcement::Left(room, peer) => self.say(room, peer.id(), |pair| pair.left = None),
             Announcement::Expelled(_) | Announcement::Undelivered(..) => {}
         }
         Some(announcement)
@@ -209,8 +209,8 @@ mod tests {
         fn take(&mut self) -> bool {
             let front = (self.taken < self.queued).then_some(self.taken);
             match self.announcements.take(front) {
-                Some(Announcement::Joined(_, peer)) => assert!(self.told.insert(peer), "told once"),
-                Some(Announcement::Left(_, peer)) => assert!(self.told.remove(&peer), "told once"),
+                Some(Announcement::Joined(_, peer)) => assert!(self.told.insert(peer.id()), "told once"),
+                Some(Announcement::Left(_, peer)) => assert!(self.told.remove(&peer.id()), "told once"),
                 Some(other) => panic!("{other:?}"),
                 None if front.is_some() => self.taken += 1,
                 None => return false,
@@ -222,10 +222,10 @@ mod tests {
             let hall = room("hall");
             match step {
                 Step::Enter(which) if self.members.insert(peers[which]) => {
-                    self.announcements.joined(&hall, peers[which], self.queued);
+                    self.announcements.joined(&hall, &peers[which].into(), self.queued);
                 }
                 Step::Leave(which) if self.members.remove(&peers[which]) => {
-                    self.announcements.left(&hall, peers[which], self.queued);
+                    self.announcements.left(&hall, &peers[which].into(), self.queued);
                 }
                 Step::Say => self.queued += 1,
                 Step::Take => drop(self.take()),
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn an_announcement_comes_after_as_many_messages_as_were_there_before_it() {
         let mut announcements = Announcements::default();
-        announcements.joined(&room("hall"), PeerId::random(), 3);
+        announcements.joined(&room("hall"), &Address::random(), 3);
         announcements.expelled(&room("hall"), 5);
         assert!(announcements.take(Some(2)).is_none());
         assert!(matches!(announcements.take(Some(3)), Some(Announcement::Joined(..))));
@@ -273,10 +273,10 @@ mod tests {
 
     #[test]
     fn what_waits_about_a_room_that_is_left_is_forgotten_and_nothing_else() {
-        let (mut announcements, peer) = (Announcements::default(), PeerId::random());
-        announcements.left(&room("hall"), peer, 0);
-        announcements.joined(&room("hall"), peer, 0);
-        announcements.joined(&room("yard"), peer, 0);
+        let (mut announcements, peer) = (Announcements::default(), Address::random());
+        announcements.left(&room("hall"), &peer, 0);
+        announcements.joined(&room("hall"), &peer, 0);
+        announcements.joined(&room("yard"), &peer, 0);
         announcements.expelled(&room("hall"), 0);
         announcements.forget(&room("hall"));
         assert_eq!((announcements.len(), announcements.about.len()), (2, 1));

@@ -7,7 +7,7 @@ use super::mailbox::Refused;
 use super::peer::{Peer, State};
 use super::reply::Reply;
 use super::session::Session;
-use crate::protocol::{ErrorCode, Kind, PeerId, RoomName, ServerMessage};
+use crate::protocol::{Address, ErrorCode, Kind, RoomName, ServerMessage};
 
 impl Session {
     pub(super) fn relay(
@@ -17,13 +17,13 @@ impl Session {
         payload: Option<&str>,
         mut reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
-        let Some(addressee) = self.hub.peer(to) else {
+        let Some(addressee) = self.hub.reachable(self.peer.realm, to) else {
             return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
         };
         if !self.peer.mailbox.may_owe() {
             return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to)));
         }
-        let message = ServerMessage::Relayed { from: self.peer.id, kind, payload: payload.map(Arc::from) };
+        let message = ServerMessage::Relayed { from: self.peer.address.clone(), kind, payload: payload.map(Arc::from) };
         // Order: the ack is ahead of the message, or a quick reply could overtake it.
         reply.keep_seat();
         match addressee.mailbox.put(&Letter::new(message, 1, &self.hub.budget), &self.peer.mailbox) {
@@ -43,21 +43,25 @@ impl Session {
         payload: &str,
         mut reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
-        let room = if state.rooms.contains(name) { self.hub.rooms.get(name) } else { None };
+        let room = if state.rooms.contains(name) { self.hub.rooms.get(&self.peer.room(name)) } else { None };
         let Some(room) = room else {
             return Err(reply.refuse(ErrorCode::NotInRoom, |error| error.room(name.clone())));
         };
-        let others = || room.others(self.peer.id);
+        let others = || room.others(self.peer.id());
         // Order: as in `relay`.
         reply.keep_seat();
-        let busy: Vec<PeerId> = if self.peer.mailbox.may_owe() {
-            let message = ServerMessage::Broadcast { room: name.clone(), from: self.peer.id, payload: payload.into() };
+        let busy: Vec<Address> = if self.peer.mailbox.may_owe() {
+            let message = ServerMessage::Broadcast {
+                room: name.clone(),
+                from: self.peer.address.clone(),
+                payload: payload.into(),
+            };
             let letter = Letter::new(message, room.len() - 1, &self.hub.budget);
             // One that has closed is on its way out of the room.
             let is_full = |member: &Arc<Peer>| member.mailbox.put(&letter, &self.peer.mailbox) == Err(Refused::Full);
-            others().filter(|(_, member)| is_full(member)).map(|(id, _)| id).collect()
+            others().filter(|member| is_full(member)).map(|member| member.address.clone()).collect()
         } else {
-            others().map(|(id, _)| id).collect()
+            others().map(|member| member.address.clone()).collect()
         };
         if busy.is_empty() {
             reply.ack(false);

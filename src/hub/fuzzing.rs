@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Session};
 use crate::auth::Grant;
-use crate::protocol::{ErrorCode, PeerId, RoomName, Unreadable, decode};
+use crate::protocol::{ErrorCode, PeerId, Realm, RoomName, Unreadable, decode};
 
 const SEATS: usize = 3;
 
@@ -106,7 +106,7 @@ impl World {
     }
 
     fn open(&mut self, by: usize, lifetime: Lifetime, grant: Option<Grant>) {
-        let session = self.hub.open(lifetime, grant);
+        let session = self.hub.open(Realm::V1, lifetime, grant);
         self.ids.push(session.id());
         self.seat(by, session, 0);
     }

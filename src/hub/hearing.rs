@@ -90,10 +90,10 @@ impl Session {
             // Acknowledgements are as many as the frames that others cause.
             ClientMessage::Received(count) if state.is_news(*count) => 0,
             ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
-                MESSAGE_UNITS + self.hub.members(room)
+                MESSAGE_UNITS + self.hub.members(&self.peer.room(room))
             }
             // The roster alone has a line for each of them.
-            ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(room),
+            ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
             _ => MESSAGE_UNITS,
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Revoked, Session,
 };
-use crate::protocol::{ErrorCode, Notice, PeerId, ServerMessage, Unreadable, decode};
+use crate::protocol::{Address, ErrorCode, Notice, PeerId, Realm, ServerMessage, Unreadable, decode};
 
 const CLIENTS: usize = 3;
 
@@ -391,17 +391,19 @@ impl World {
             ServerMessage::Relayed { from, payload: Some(payload), .. }
             | ServerMessage::Broadcast { from, payload, .. } => {
                 let number = payload.parse().expect("a number");
-                let before = self.records[me].heard.insert(from, number);
+                let before = self.records[me].heard.insert(from.id(), number);
                 assert!(before.is_none_or(|before| before < number), "once and in order: {before:?}, {number}");
                 self.delivered.insert((number, me));
             }
-            ServerMessage::Notice(Notice::Joined { peers, .. }) => known.roster = Some(peers.into_iter().collect()),
+            ServerMessage::Notice(Notice::Joined { peers, .. }) => {
+                known.roster = Some(peers.iter().map(Address::id).collect())
+            }
             ServerMessage::Notice(Notice::Left { .. }) => known.roster = None,
             ServerMessage::Notice(Notice::PeerJoined { peer, .. }) => {
-                assert!(known.roster.as_mut().expect("a member").insert(peer), "told once");
+                assert!(known.roster.as_mut().expect("a member").insert(peer.id()), "told once");
             }
             ServerMessage::Notice(Notice::PeerLeft { peer, .. }) => {
-                assert!(known.roster.as_mut().expect("a member").remove(&peer), "told once");
+                assert!(known.roster.as_mut().expect("a member").remove(&peer.id()), "told once");
             }
             ServerMessage::Notice(Notice::Error(_)) => self.regret(me, &message.encode()),
             ServerMessage::Notice(_) | ServerMessage::Relayed { .. } => {}
@@ -433,7 +435,7 @@ impl World {
         let resumed = offer.as_ref().and_then(|offer| self.hub.resume(offer, None));
         self.assert_resumes(line, offer.as_ref(), resumed.is_some());
         let is_resumed = resumed.is_some();
-        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable, None));
+        let session = resumed.unwrap_or_else(|| self.hub.open(Realm::V1, Lifetime::Resumable, None));
         let (token, accepted) = session.issue_token().expect("it can be resumed");
         let id = session.id();
         let record = self.records.iter().position(|record| record.id == id).unwrap_or_else(|| {
@@ -809,7 +811,7 @@ impl Stress {
         let which = self.random(THREADS);
         let offer = self.offers.lock()[which];
         let resumed = offer.and_then(|offer| self.hub.resume(&offer, None));
-        let session = resumed.unwrap_or_else(|| self.hub.open(Lifetime::Resumable, None));
+        let session = resumed.unwrap_or_else(|| self.hub.open(Realm::V1, Lifetime::Resumable, None));
         let Some((token, _)) = session.issue_token() else { return };
         self.ids.lock()[self.thread] = session.id();
         let mut received = offer.map_or(0, |offer| offer.received);

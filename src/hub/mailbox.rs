@@ -14,7 +14,7 @@ use super::announcement::{ANNOUNCEMENT_BYTES, Announcement, Announcements};
 use super::budget::{Budget, Debt, Gauge};
 use super::letter::{Letter, Waiting};
 use super::window::shrink;
-use crate::protocol::{Notice, PeerId, RoomName, ServerMessage};
+use crate::protocol::{Address, Notice, RoomName, ServerMessage};
 
 /// What a peer may hold although the budget of all is used up, in bytes: a peer that reads what it is told can be
 /// reached, however much others hoard.
@@ -191,12 +191,12 @@ impl Mailbox {
     }
 
     /// Tells the peer that another has entered a room that it is in.
-    pub(super) fn tell_joined(&self, room: &RoomName, peer: PeerId) {
+    pub(super) fn tell_joined(&self, room: &RoomName, peer: &Address) {
         self.announce(|announcements, after| announcements.joined(room, peer, after));
     }
 
     /// … and that another has left it.
-    pub(super) fn tell_left(&self, room: &RoomName, peer: PeerId) {
+    pub(super) fn tell_left(&self, room: &RoomName, peer: &Address) {
         self.announce(|announcements, after| announcements.left(room, peer, after));
     }
 
@@ -206,7 +206,7 @@ impl Mailbox {
     }
 
     /// Tells the peer that a session ended which had not acknowledged all that the peer said to it.
-    pub(super) fn tell_undelivered(&self, by: PeerId) {
+    pub(super) fn tell_undelivered(&self, by: Address) {
         let debt = Debt::new(&self.owed);
         self.announce(|announcements, after| announcements.undelivered(by, debt, after));
     }
@@ -367,7 +367,7 @@ mod tests {
 
     use super::*;
     use crate::hub::letter::largest_weight;
-    use crate::protocol::{Kind, decode};
+    use crate::protocol::{Kind, PeerId, decode};
 
     const ROOMY: MailboxLimits = MailboxLimits { messages: 1000, bytes: 1_000_000 };
 
@@ -394,7 +394,7 @@ mod tests {
 
         fn put_from(&self, from: PeerId, mailbox: &Mailbox, bytes: usize) -> Result<(), Refused> {
             let payload = Some("x".repeat(bytes).into());
-            let message = ServerMessage::Relayed { from, kind: Kind::Message, payload };
+            let message = ServerMessage::Relayed { from: from.into(), kind: Kind::Message, payload };
             mailbox.put(&Letter::new(message, 1, &self.budget), &self.sender)
         }
     }
@@ -499,8 +499,11 @@ mod tests {
     fn a_message_for_many_takes_of_the_budget_once() {
         let site = Site::new(1_000_000);
         let mailboxes = [(); 10].map(|()| site.mailbox(100, 1_000_000));
-        let message =
-            ServerMessage::Relayed { from: site.from, kind: Kind::Message, payload: Some("x".repeat(10_000).into()) };
+        let message = ServerMessage::Relayed {
+            from: site.from.into(),
+            kind: Kind::Message,
+            payload: Some("x".repeat(10_000).into()),
+        };
         let letter = Letter::new(message, mailboxes.len(), &site.budget);
         for mailbox in &mailboxes {
             mailbox.put(&letter, &site.sender).unwrap();
@@ -578,10 +581,10 @@ mod tests {
         let mailbox = site.mailbox(2, 1_000_000);
         let room = RoomName::new("hall").unwrap();
         site.put(&mailbox, 1).unwrap();
-        mailbox.tell_joined(&room, site.from);
+        mailbox.tell_joined(&room, &site.from.into());
         site.put(&mailbox, 1).unwrap();
         assert_eq!(site.put(&mailbox, 1), Err(Refused::Full));
-        mailbox.tell_left(&room, PeerId::random());
+        mailbox.tell_left(&room, &Address::random());
         let from_peer = std::iter::from_fn(|| mailbox.take_left()).map(|taken| taken.letter.message.sender().is_some());
         assert_eq!(from_peer.collect::<Vec<_>>(), [true, false, true, false]);
     }
@@ -601,7 +604,7 @@ mod tests {
             acknowledge(&mailboxes[0], taken);
         }
         assert!(site.sender.may_owe());
-        site.sender.tell_undelivered(PeerId::random());
+        site.sender.tell_undelivered(Address::random());
         assert!(!site.sender.may_owe(), "an error that waits takes the room that was kept for it");
         acknowledge(&site.sender, site.sender.take_now().unwrap());
         assert!(site.sender.may_owe());
@@ -614,7 +617,7 @@ mod tests {
         site.put(&mailbox, 1).unwrap();
         mailbox.close();
         assert_eq!(site.put(&mailbox, 1), Err(Refused::Closed));
-        mailbox.tell_undelivered(PeerId::random());
+        mailbox.tell_undelivered(Address::random());
         assert!(mailbox.take_left().is_some());
         assert!(mailbox.take_left().is_none());
     }

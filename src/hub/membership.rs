@@ -21,21 +21,21 @@ impl Session {
             return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(name)));
         }
         // The room's lock is held to the end: roster and announcements are one instant.
-        let mut room = self.hub.rooms.entry(name.clone()).or_default();
+        let mut room = self.hub.rooms.entry(self.peer.room(&name)).or_default();
         if !is_member && room.is_full(self.hub.limits.peers_per_room) {
             return Err(reply.refuse(ErrorCode::RoomFull, |error| error.room(name)));
         }
-        let peers = room.others(self.peer.id).map(|(id, _)| id).collect();
+        let peers = room.others(self.peer.id()).map(|member| member.address.clone()).collect();
         // The name that all its members share.
-        let name = room.key().clone();
+        let name = room.key().name.clone();
         if is_member {
             // The roster says it all.
             self.peer.mailbox.forget(&name);
         }
         reply.say(|reference| Notice::Joined { room: name.clone(), peers, reference });
         if !is_member {
-            self.announce(&room, |member| member.tell_joined(&name, self.peer.id));
-            room.insert(self.peer.id, Arc::clone(&self.peer));
+            self.announce(&room, |member| member.tell_joined(&name, &self.peer.address));
+            room.insert(self.peer.id(), Arc::clone(&self.peer));
             state.rooms.insert(name);
         }
         Ok(())
@@ -62,14 +62,14 @@ impl Session {
 
     /// Takes this peer out of a room, answers it, tells the others, and takes the room away if it was the last.
     pub(super) fn depart(&self, name: &RoomName, reply: Option<Reply<'_>>) {
-        let Entry::Occupied(mut entry) = self.hub.rooms.entry(name.clone()) else { return };
+        let Entry::Occupied(mut entry) = self.hub.rooms.entry(self.peer.room(name)) else { return };
         let room = entry.get_mut();
-        room.remove(self.peer.id);
+        room.remove(self.peer.id());
         self.peer.mailbox.forget(name);
         if let Some(reply) = reply {
             reply.say(|reference| Notice::Left { room: name.clone(), reference });
         }
-        self.announce(room, |member| member.tell_left(name, self.peer.id));
+        self.announce(room, |member| member.tell_left(name, &self.peer.address));
         if room.is_empty() {
             entry.remove();
         }
@@ -80,7 +80,7 @@ impl Session {
         if self.hub.is_closing() {
             return;
         }
-        for (_, member) in room.others(self.peer.id) {
+        for member in room.others(self.peer.id()) {
             tell(&member.mailbox);
         }
     }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 
 pub use allowance::AllowanceLimits;
 pub use hearing::{Ask, Verdict};
@@ -41,12 +41,12 @@ pub use session::Session;
 pub use token::ResumeToken;
 
 use crate::auth::Grant;
-use crate::protocol::{PeerId, RoomName, ServerMessage};
+use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
 use allowance::Allowance;
 use budget::Budget;
 use letter::{Letter, Waiting};
 use mailbox::Mailbox;
-use peer::Peer;
+use peer::{Epoch, Identity, Peer, Reclaim};
 use room::Room;
 use token::Handle;
 
@@ -97,6 +97,21 @@ pub struct ResumeRequest {
     pub received: u64,
 }
 
+/// A wish for a name.
+#[derive(Debug)]
+pub struct Claim {
+    /// Where the name means something.
+    pub realm: Realm,
+    /// The name.
+    pub address: Address,
+    /// By which the client proves later that the name is its own. None: it can't.
+    pub secret: Option<Secret>,
+}
+
+/// Another peer has the name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken;
+
 /// A message on its way out.
 #[derive(Debug)]
 pub struct Frame {
@@ -132,7 +147,7 @@ pub struct Hub {
     limits: HubLimits,
     budget: Arc<Budget>,
     peers: DashMap<PeerId, Arc<Peer>>,
-    rooms: DashMap<RoomName, Room<Arc<Peer>>>,
+    rooms: DashMap<RoomKey, Room<Arc<Peer>>>,
     /// The sessions that can be resumed.
     handles: DashMap<Handle, Arc<Peer>>,
     /// Set once, when the process stops.
@@ -168,14 +183,53 @@ impl Hub {
         self.is_closing.load(Ordering::SeqCst)
     }
 
-    /// A new peer, with what its credentials allow where there are any: from now on it can be addressed.
+    /// A new peer of this realm, with what its credentials allow where there are any: from now on it can be addressed.
     #[must_use]
-    pub fn open(self: &Arc<Self>, lifetime: Lifetime, grant: Option<Grant>) -> Session {
+    pub fn open(self: &Arc<Self>, realm: Realm, lifetime: Lifetime, grant: Option<Grant>) -> Session {
+        let (peer, epoch) = self.peer(realm, Address::random(), lifetime, grant, None);
+        self.peers.insert(peer.id(), Arc::clone(&peer));
+        Session::new(Arc::clone(self), peer, epoch)
+    }
+
+    /// A new peer under a name, or the one that has it already, where that was claimed with the same secret by the same
+    /// subject: then its older connection is over.
+    ///
+    /// # Errors
+    ///
+    /// [`Taken`]: another peer has the name.
+    pub fn claim(self: &Arc<Self>, claim: Claim, grant: Option<Grant>) -> Result<Session, Taken> {
+        let Claim { realm, address, secret } = claim;
+        let (id, lifetime) = (address.id(), Lifetime::Connection);
+        loop {
+            // Order: no state is locked while the shard is.
+            let holder = match self.peers.entry(id) {
+                Entry::Occupied(entry) => Arc::clone(entry.get()),
+                Entry::Vacant(entry) => {
+                    let (peer, epoch) = self.peer(realm, address, lifetime, grant, secret);
+                    entry.insert(Arc::clone(&peer));
+                    return Ok(Session::new(Arc::clone(self), peer, epoch));
+                }
+            };
+            match holder.reclaim(secret.as_ref(), grant.as_ref()) {
+                Reclaim::Done(epoch) => return Ok(Session::new(Arc::clone(self), holder, epoch)),
+                Reclaim::Refused => return Err(Taken),
+                // It is in the registry no more.
+                Reclaim::Ended => {}
+            }
+        }
+    }
+
+    fn peer(
+        &self,
+        realm: Realm,
+        address: Address,
+        lifetime: Lifetime,
+        grant: Option<Grant>,
+        secret: Option<Secret>,
+    ) -> (Arc<Peer>, Epoch) {
         let mailbox = Mailbox::new(self.limits.mailbox, Arc::clone(&self.budget));
         let allowance = Allowance::new(self.limits.allowance, Instant::now());
-        let (peer, epoch) = Peer::new(PeerId::random(), mailbox, lifetime, grant, allowance);
-        self.peers.insert(peer.id, Arc::clone(&peer));
-        Session::new(Arc::clone(self), peer, epoch)
+        Peer::new(Identity { address, realm, secret }, mailbox, lifetime, grant, allowance)
     }
 
     /// Takes an earlier session up again, from the connection that may still hold it; it leaves the rooms that the new
@@ -230,13 +284,97 @@ impl Hub {
     }
 
     /// How many peers are in this room.
-    fn members(&self, room: &RoomName) -> usize {
+    fn members(&self, room: &RoomKey) -> usize {
         self.rooms.get(room).map_or(0, |room| room.len())
     }
 
-    /// The peer that a client's text addresses.
-    fn peer(&self, to: &str) -> Option<Arc<Peer>> {
-        let id = to.parse().ok()?;
-        self.peers.get(&id).map(|peer| Arc::clone(&peer))
+    /// The peer that a client of this realm means by a text, if the client may talk to it.
+    fn reachable(&self, from: Realm, to: &str) -> Option<Arc<Peer>> {
+        let peer = self.peers.get(&from.key(to)?)?;
+        from.reaches(peer.realm).then(|| Arc::clone(&peer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::protocol::{ErrorCode, Kind, Notice, decode};
+
+    const LIMITS: HubLimits = HubLimits {
+        allowance: AllowanceLimits::NONE,
+        mailbox: MailboxLimits { messages: 8, bytes: 10_000 },
+        queued_bytes: 100_000,
+        rooms_per_peer: None,
+        peers_per_room: None,
+    };
+
+    fn claim(realm: Realm, name: &str, secret: &str) -> Claim {
+        let address = Address::named(realm, name).unwrap();
+        Claim { realm, address, secret: Some(Secret(secret.to_owned())) }
+    }
+
+    fn say(session: &Session, frame: &str) -> Option<ErrorCode> {
+        let ask = Ask::Frame(decode(frame), session.answer_permit().unwrap());
+        session.hear(ask, frame.len(), Instant::now(), Vec::new).refused
+    }
+
+    fn revoked(session: &Session) -> Option<Revoked> {
+        match pin!(session.revoked()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(revoked) => Some(revoked),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_peers_until_it_leaves() {
+        let hub = Hub::new(LIMITS);
+        let holder = hub.claim(claim(Realm::PeerJs, "alice", "secret"), None).unwrap();
+        assert_eq!(hub.claim(claim(Realm::PeerJs, "alice", "other"), None).err(), Some(Taken));
+        assert_eq!(hub.claim(Claim { secret: None, ..claim(Realm::PeerJs, "alice", "") }, None).err(), Some(Taken));
+        drop(holder);
+        assert!(hub.claim(claim(Realm::PeerJs, "alice", "other"), None).is_ok());
+    }
+
+    #[test]
+    fn the_secret_of_a_name_takes_its_session_over_with_what_waits_for_it() {
+        let hub = Hub::new(LIMITS);
+        let older = hub.claim(claim(Realm::SocketIo, "alice", "secret"), None).unwrap();
+        let caller = hub.open(Realm::V1, Lifetime::Connection, None);
+        assert_eq!(say(&caller, r#"{"type":"offer","to":"alice","offer":1}"#), None);
+        let newer = hub.claim(claim(Realm::SocketIo, "alice", "secret"), None).unwrap();
+        assert_eq!((revoked(&older), revoked(&newer)), (Some(Revoked::TakenOver), None));
+        assert!(older.try_next().is_none());
+        let from = caller.address().clone();
+        let heard = newer.try_next().map(|frame| frame.message().clone());
+        assert!(matches!(heard, Some(ServerMessage::Relayed { from: heard, kind: Kind::Offer, .. }) if heard == from));
+        drop(older);
+        assert_eq!(hub.peers(), 2, "an older epoch ends nothing");
+    }
+
+    #[test]
+    fn a_name_of_another_subject_is_not_taken_over() {
+        let hub = Hub::new(LIMITS);
+        let grant = |subject: &str| Some(Grant { subject: subject.into(), rooms: None, expires: u64::MAX });
+        let _holder = hub.claim(claim(Realm::PeerJs, "alice", "secret"), grant("alice")).unwrap();
+        assert_eq!(hub.claim(claim(Realm::PeerJs, "alice", "secret"), grant("mallory")).err(), Some(Taken));
+        assert!(hub.claim(claim(Realm::PeerJs, "alice", "secret"), grant("alice")).is_ok());
+    }
+
+    #[test]
+    fn a_realm_does_not_reach_the_peers_and_rooms_of_another() {
+        let hub = Hub::new(LIMITS);
+        let v1 = hub.open(Realm::V1, Lifetime::Connection, None);
+        let other = hub.open(Realm::Matchbox, Lifetime::Connection, None);
+        let frame = format!(r#"{{"type":"offer","to":"{}","offer":1}}"#, other.address());
+        assert_eq!(say(&v1, &frame), Some(ErrorCode::PeerUnavailable));
+        assert_eq!(say(&v1, r#"{"type":"join","room":"lobby"}"#), None);
+        assert_eq!(say(&other, r#"{"type":"join","room":"lobby"}"#), None);
+        assert_eq!(hub.rooms(), 2);
+        let roster = std::iter::from_fn(|| v1.try_next())
+            .any(|frame| matches!(frame.message(), ServerMessage::Notice(Notice::PeerJoined { .. })));
+        assert!(!roster);
     }
 }

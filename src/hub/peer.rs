@@ -17,12 +17,14 @@ use super::token::Tokens;
 use super::window::Window;
 use super::{Frame, Hub, Lifetime, ResumeRequest};
 use crate::auth::Grant;
-use crate::protocol::{PeerId, RoomName};
+use crate::protocol::{Address, PeerId, Realm, RoomKey, RoomName, Secret};
 
 /// What others see of a session: its address and its mailbox.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) id: PeerId,
+    pub(super) address: Address,
+    /// Where its address and its rooms mean something.
+    pub(super) realm: Realm,
     pub(super) mailbox: Mailbox,
     /// Whether its connection is lost at the moment. Written with the state locked.
     parked: AtomicBool,
@@ -41,6 +43,8 @@ pub(super) struct State {
     epoch: Epoch,
     has_ended: bool,
     window: Window<Waiting>,
+    /// By which its client proves that its name is its own.
+    secret: Option<Secret>,
     /// None: the session can't be resumed.
     tokens: Option<Tokens>,
     /// What its credentials allow, where they are asked for.
@@ -51,6 +55,25 @@ pub(super) struct State {
     pub(super) accepted: u64,
     /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
     pub(super) rooms: HashSet<RoomName>,
+}
+
+/// Who a peer is.
+pub(super) struct Identity {
+    pub(super) address: Address,
+    pub(super) realm: Realm,
+    /// By which it proves later that its name is its own.
+    pub(super) secret: Option<Secret>,
+}
+
+/// What becomes of a claim on the name of a peer that is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reclaim {
+    /// The session is its own, and goes on with it.
+    Done(Epoch),
+    /// It is another's.
+    Refused,
+    /// The session has ended.
+    Ended,
 }
 
 /// Why a session is no longer held.
@@ -65,17 +88,18 @@ pub enum Revoked {
 impl Peer {
     /// A new peer, and the first epoch of its session.
     pub(super) fn new(
-        id: PeerId,
+        identity: Identity,
         mailbox: Mailbox,
         lifetime: Lifetime,
         grant: Option<Grant>,
         allowance: Allowance,
     ) -> (Arc<Self>, Epoch) {
-        let epoch = Epoch(0);
+        let (epoch, Identity { address, realm, secret }) = (Epoch(0), identity);
         let state = State {
             epoch,
             has_ended: false,
             window: Window::new(),
+            secret,
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
             grant,
             allowance,
@@ -83,7 +107,17 @@ impl Peer {
             rooms: HashSet::new(),
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
-        (Arc::new(Self { id, mailbox, parked, state, changed: Notify::new() }), epoch)
+        (Arc::new(Self { address, realm, mailbox, parked, state, changed: Notify::new() }), epoch)
+    }
+
+    /// The key of its address.
+    pub(super) fn id(&self) -> PeerId {
+        self.address.id()
+    }
+
+    /// The room that it means by a name.
+    pub(super) fn room(&self, name: &RoomName) -> RoomKey {
+        RoomKey { realm: self.realm, name: name.clone() }
     }
 
     /// The session's state, for who holds it.
@@ -108,6 +142,21 @@ impl Peer {
     /// Whether [`take_over`](Self::take_over) would succeed now. Takes and spends nothing.
     pub(super) fn can_take_over(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
         self.state.lock().is_resumable(request, grant)
+    }
+
+    /// Takes the session from its holder, for a client that claims its name with the secret that it was claimed with.
+    /// What the older connection was given and has not written is lost with it.
+    pub(super) fn reclaim(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> Reclaim {
+        let mut state = self.state.lock();
+        if state.has_ended {
+            return Reclaim::Ended;
+        }
+        if secret.is_none() || state.secret.as_ref() != secret || !state.is_of(grant) {
+            return Reclaim::Refused;
+        }
+        state.window.settle(self.mailbox.release());
+        state.grant = grant.cloned();
+        Reclaim::Done(self.pass_on(&mut state, false))
     }
 
     /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
@@ -153,10 +202,14 @@ impl Peer {
 
 impl State {
     fn is_resumable(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
-        let subject = |grant: &Grant| Arc::clone(&grant.subject);
-        let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&request.token))
-            && self.grant.as_ref().map(subject) == grant.map(subject);
+        let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&request.token)) && self.is_of(grant);
         is_valid && !self.has_ended && self.window.reaches(request.received)
+    }
+
+    /// Whether these credentials are of the subject whose session it is.
+    fn is_of(&self, grant: Option<&Grant>) -> bool {
+        let subject = |grant: &Grant| Arc::clone(&grant.subject);
+        self.grant.as_ref().map(subject) == grant.map(subject)
     }
 
     /// The next frame for the connection: first those that an earlier one may have lost.

@@ -43,8 +43,8 @@ impl<M> Room<M> {
     }
 
     /// All members but this one.
-    pub(crate) fn others(&self, id: PeerId) -> impl Iterator<Item = (PeerId, &M)> {
-        self.members.iter().filter(move |(other, _)| **other != id).map(|(other, member)| (*other, member))
+    pub(crate) fn others(&self, id: PeerId) -> impl Iterator<Item = &M> {
+        self.members.iter().filter(move |(other, _)| **other != id).map(|(_, member)| member)
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
         for (number, id) in ids.into_iter().enumerate() {
             room.insert(id, number);
         }
-        let mut others: Vec<_> = room.others(ids[1]).map(|(_, number)| *number).collect();
+        let mut others: Vec<_> = room.others(ids[1]).copied().collect();
         others.sort_unstable();
         assert_eq!(others, [0, 2]);
         room.remove(ids[0]);

@@ -12,7 +12,7 @@ use parking_lot::MutexGuard;
 
 use super::peer::{Epoch, Peer, State};
 use super::{AnswerPermit, Frame, Hub, ResumeToken, Revoked};
-use crate::protocol::PeerId;
+use crate::protocol::{Address, PeerId};
 
 /// A session in one of its epochs. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
 ///
@@ -31,8 +31,14 @@ impl Session {
 
     /// The peer's address.
     #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.peer.address
+    }
+
+    /// The key of the peer's address.
+    #[must_use]
     pub fn id(&self) -> PeerId {
-        self.peer.id
+        self.peer.id()
     }
 
     /// A token for the next `welcome`, and how many of the client's frames have been processed. `None` where the
@@ -103,7 +109,7 @@ impl Session {
     pub fn end(&mut self) -> Vec<Frame> {
         let Some(mut state) = self.held() else { return Vec::new() };
         self.peer.mailbox.close();
-        self.hub.peers.remove(&self.peer.id);
+        self.hub.peers.remove(&self.peer.id());
         if let Some(tokens) = state.tokens() {
             self.hub.handles.remove(&tokens.handle);
         }
@@ -124,7 +130,7 @@ impl Session {
         for sender in senders {
             let sender = self.hub.peers.get(&sender).map(|peer| Arc::clone(&peer));
             if let Some(sender) = sender {
-                sender.mailbox.tell_undelivered(self.peer.id);
+                sender.mailbox.tell_undelivered(self.peer.address.clone());
             }
         }
     }

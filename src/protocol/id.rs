@@ -1,13 +1,153 @@
-//! Who is meant, and where: the address of a peer and the name of a room. Pure.
+//! Who is meant, and where: the address of a peer, the name of a room, and the realm in which both mean something. Pure.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Serialize, Serializer};
-use uuid::Uuid;
+use uuid::{Builder, Uuid, Variant, Version};
 
-/// A peer's address: a UUID, opaque to clients.
+/// Where addresses and names of rooms mean something. Each kind of client has its own, so that two clients that chose the
+/// same name by chance do not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Realm {
+    /// This project's own protocol.
+    V1,
+    /// socket.io, with the events of its tutorials.
+    SocketIo,
+    /// PeerJS.
+    PeerJs,
+    /// y-webrtc.
+    YWebrtc,
+    /// Trystero's relay.
+    Trystero,
+    /// matchbox.
+    Matchbox,
+    /// GStreamer's webrtcsink and webrtcsrc.
+    GStreamer,
+}
+
+impl Realm {
+    /// A word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::SocketIo => "socket.io",
+            Self::PeerJs => "peerjs",
+            Self::YWebrtc => "y-webrtc",
+            Self::Trystero => "trystero",
+            Self::Matchbox => "matchbox",
+            Self::GStreamer => "gstreamer",
+        }
+    }
+
+    /// Whether a peer of this realm may talk to one of the other: what they say has one shape.
+    #[must_use]
+    pub fn reaches(self, other: Self) -> bool {
+        let is_shared = |realm| matches!(realm, Self::V1 | Self::SocketIo);
+        self == other || is_shared(self) && is_shared(other)
+    }
+
+    /// The peer that a client's text names. `None`: the text is no address here.
+    #[must_use]
+    pub fn key(self, text: &str) -> Option<PeerId> {
+        let named = |realm| (text.len() <= Address::MAX_NAME_BYTES).then(|| PeerId::named(realm, text));
+        match self {
+            Self::V1 | Self::SocketIo => text.parse().ok().or_else(|| named(Self::SocketIo)),
+            Self::PeerJs => named(self),
+            Self::YWebrtc | Self::Trystero | Self::Matchbox | Self::GStreamer => text.parse().ok(),
+        }
+    }
+}
+
+/// How a peer is addressed: by its id, or by a name that its client chose or its kind of server makes.
+///
+/// Two addresses are equal exactly when their ids are.
+#[derive(Clone, Debug)]
+pub struct Address {
+    id: PeerId,
+    name: Option<Arc<str>>,
+}
+
+impl Address {
+    /// The longest name, in bytes.
+    pub const MAX_NAME_BYTES: usize = RoomName::MAX_BYTES;
+
+    /// An address that no peer has had.
+    #[must_use]
+    pub fn random() -> Self {
+        PeerId::random().into()
+    }
+
+    /// The address of this name, or `None` if the name is empty or too long.
+    #[must_use]
+    pub fn named(realm: Realm, name: &str) -> Option<Self> {
+        let is_valid = (1..=Self::MAX_NAME_BYTES).contains(&name.len());
+        is_valid.then(|| Self { id: PeerId::named(realm, name), name: Some(name.into()) })
+    }
+
+    /// The key under which the peer is known: its id, or one that follows from its name.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// The name, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The bytes of memory that it holds besides itself. Its clones share them.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.name.as_ref().map_or(0, |name| super::footprint::shared(name.len()))
+    }
+}
+
+impl From<PeerId> for Address {
+    fn from(id: PeerId) -> Self {
+        Self { id, name: None }
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// What others write to reach the peer.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => self.id.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.name {
+            Some(name) => serializer.serialize_str(name),
+            None => self.id.serialize(serializer),
+        }
+    }
+}
+
+/// A peer's id: a UUID, opaque to clients.
 ///
 /// Its only text form is the one that `welcome` showed (36 characters, lower case), so that two texts name
 /// the same peer exactly when they are equal.
@@ -19,6 +159,19 @@ impl PeerId {
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())
+    }
+
+    /// The id that follows from a name: like a UUID of version 5, which no random id is, but by SHA-256, because names
+    /// that have the same SHA-1 can be made.
+    fn named(realm: Realm, name: &str) -> Self {
+        let mut digest = Context::new(&SHA256);
+        digest.update(realm.as_str().as_bytes());
+        digest.update(&[0]);
+        digest.update(name.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.finish().as_ref()[..16]);
+        let id = Builder::from_bytes(bytes).with_version(Version::Sha1).with_variant(Variant::RFC4122);
+        Self(id.into_uuid())
     }
 }
 
@@ -64,6 +217,15 @@ impl RoomName {
     }
 }
 
+/// A room among those of all realms.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RoomKey {
+    /// Where the name means something.
+    pub realm: Realm,
+    /// The name.
+    pub name: RoomName,
+}
+
 impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -87,6 +249,45 @@ mod tests {
         assert_eq!(text.parse(), Ok(id));
         for other in [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}"), format!("urn:uuid:{text}")] {
             assert_eq!(other.parse::<PeerId>(), Err(NotAPeerId), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_another_peer_in_each_realm_and_never_a_random_id() {
+        let name = |realm| Address::named(realm, "alice").unwrap();
+        assert_eq!(name(Realm::PeerJs), name(Realm::PeerJs));
+        assert_ne!(name(Realm::PeerJs), name(Realm::SocketIo));
+        assert_eq!(name(Realm::PeerJs).to_string(), "alice");
+        assert_eq!(name(Realm::PeerJs).id().0.get_version_num(), 5);
+        assert_eq!(PeerId::random().0.get_version_num(), 4);
+        assert_eq!(Realm::PeerJs.key("alice"), Some(name(Realm::PeerJs).id()));
+        let uuid = PeerId::random().to_string();
+        assert_ne!(Realm::PeerJs.key(&uuid), uuid.parse().ok(), "a name that looks like an id of ours");
+        assert_eq!(Realm::SocketIo.key(&uuid), uuid.parse().ok(), "a peer of v1");
+    }
+
+    #[test]
+    fn a_name_has_1_to_128_bytes() {
+        assert_eq!(Address::named(Realm::PeerJs, ""), None);
+        assert!(Address::named(Realm::PeerJs, &"x".repeat(128)).is_some());
+        assert_eq!(Address::named(Realm::PeerJs, &"x".repeat(129)), None);
+        assert_eq!(Realm::PeerJs.key(&"x".repeat(129)), None);
+    }
+
+    #[test]
+    fn only_v1_and_socket_io_reach_each_other() {
+        let all = [
+            Realm::V1,
+            Realm::SocketIo,
+            Realm::PeerJs,
+            Realm::YWebrtc,
+            Realm::Trystero,
+            Realm::Matchbox,
+            Realm::GStreamer,
+        ];
+        for (one, other) in all.into_iter().flat_map(|one| all.map(|other| (one, other))) {
+            let is_pair = [(Realm::V1, Realm::SocketIo), (Realm::SocketIo, Realm::V1)].contains(&(one, other));
+            assert_eq!(one.reaches(other), one == other || is_pair, "{one:?} {other:?}");
         }
     }
 

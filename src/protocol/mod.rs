@@ -13,7 +13,7 @@ mod server;
 
 pub use client::{ClientMessage, Reference, Request, Unreadable, decode};
 pub use code::{End, ErrorCode};
-pub use id::{NotAPeerId, PeerId, RoomName};
+pub use id::{Address, NotAPeerId, PeerId, Realm, RoomKey, RoomName};
 pub use server::{ErrorNotice, IceServer, Notice, Rate, Resume, Secret, ServerMessage, Welcome};
 
 /// What a peer can say to another. The word is both the message's `type` and the name of its payload's field.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{ClientMessage, ErrorCode, Kind, PeerId, Reference, Request, RoomName, footprint};
+use super::{Address, ClientMessage, ErrorCode, Kind, PeerId, Reference, Request, RoomName, footprint};
 
 /// A server's message, before it is text.
 ///
@@ -16,7 +16,7 @@ pub enum ServerMessage {
     /// What one peer says to another.
     Relayed {
         /// Who says it: set by the server, never by the client.
-        from: PeerId,
+        from: Address,
         /// What is said.
         kind: Kind,
         /// The sender's JSON text, byte for byte. Only a `bye` may be without.
@@ -27,7 +27,7 @@ pub enum ServerMessage {
         /// Where it is said.
         room: RoomName,
         /// Who says it.
-        from: PeerId,
+        from: Address,
         /// The sender's JSON text, byte for byte.
         payload: Arc<str>,
     },
@@ -53,7 +53,7 @@ pub enum Notice {
         /// Which room.
         room: RoomName,
         /// Who was there already, in no order.
-        peers: Vec<PeerId>,
+        peers: Vec<Address>,
         /// As the client sent it.
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<Reference>,
@@ -71,14 +71,14 @@ pub enum Notice {
         /// Which room.
         room: RoomName,
         /// Who.
-        peer: PeerId,
+        peer: Address,
     },
     /// A peer left it, or is gone.
     PeerLeft {
         /// Which room.
         room: RoomName,
         /// Who.
-        peer: PeerId,
+        peer: Address,
     },
     /// The answer to `ice-servers`.
     IceServers {
@@ -102,7 +102,7 @@ pub struct ErrorNotice {
     #[serde(skip_serializing_if = "Option::is_none")]
     room: Option<RoomName>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    peers: Vec<PeerId>,
+    peers: Vec<Address>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     reference: Option<Reference>,
 }
@@ -146,7 +146,7 @@ impl ErrorNotice {
 
     /// … that hit these members of it.
     #[must_use]
-    pub fn peers(mut self, peers: Vec<PeerId>) -> Self {
+    pub fn peers(mut self, peers: Vec<Address>) -> Self {
         self.peers = peers;
         self
     }
@@ -163,7 +163,7 @@ impl ErrorNotice {
 #[serde(tag = "type", rename = "welcome", rename_all = "camelCase")]
 pub struct Welcome {
     /// The peer's address.
-    pub id: PeerId,
+    pub id: Address,
     /// Whether an earlier session goes on.
     pub resumed: bool,
     /// How to take this session up again. None: that is not possible.
@@ -207,7 +207,7 @@ pub struct Resume {
 }
 
 /// Text that is shown to its owner alone.
-#[derive(Clone, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
 
@@ -259,8 +259,12 @@ impl ServerMessage {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Self::Relayed { payload, .. } => payload.as_ref().map_or(0, |payload| footprint::shared(payload.len())),
-            Self::Broadcast { room, payload, .. } => name_bytes(room) + footprint::shared(payload.len()),
+            Self::Relayed { from, payload, .. } => {
+                from.heap_bytes() + payload.as_ref().map_or(0, |payload| footprint::shared(payload.len()))
+            }
+            Self::Broadcast { room, from, payload } => {
+                name_bytes(room) + from.heap_bytes() + footprint::shared(payload.len())
+            }
             Self::Notice(notice) => notice.heap_bytes(),
         }
     }
@@ -269,7 +273,7 @@ impl ServerMessage {
     #[must_use]
     pub fn sender(&self) -> Option<PeerId> {
         match self {
-            Self::Relayed { from, .. } | Self::Broadcast { from, .. } => Some(*from),
+            Self::Relayed { from, .. } | Self::Broadcast { from, .. } => Some(from.id()),
             Self::Notice(_) => None,
         }
     }
@@ -278,7 +282,7 @@ impl ServerMessage {
     #[must_use]
     pub fn encode(&self) -> String {
         match self {
-            Self::Relayed { from, kind, payload } => relayed(*from, *kind, payload.as_deref()),
+            Self::Relayed { from, kind, payload } => relayed(from, *kind, payload.as_deref()),
             Self::Broadcast { room, from, payload } => {
                 format!(r#"{{"type":"message","room":{},"from":"{from}","message":{payload}}}"#, json(room))
             }
@@ -328,7 +332,7 @@ fn list_bytes<T>(list: &Vec<T>) -> usize {
 }
 
 /// By hand, because this is every message of every call: one allocation of the right size, no escaping to look for.
-fn relayed(from: PeerId, kind: Kind, payload: Option<&str>) -> String {
+fn relayed(from: &Address, kind: Kind, payload: Option<&str>) -> String {
     use std::fmt::Write as _;
     const AROUND: usize = r#"{"type":"candidate","from":"00000000-0000-0000-0000-000000000000","candidate":}"#.len();
 
@@ -374,10 +378,11 @@ mod tests {
     /// The message that a vector's frame says, built from its parts, as the hub would build it.
     fn message(frame: &str) -> String {
         let value: Value = serde_json::from_str(frame).unwrap();
-        let id = |key: &str| value[key].as_str().unwrap().parse().unwrap();
-        let ids = |key: &str| -> Vec<PeerId> {
+        let address = |id: &Value| -> Address { id.as_str().unwrap().parse::<PeerId>().unwrap().into() };
+        let id = |key: &str| address(&value[key]);
+        let ids = |key: &str| -> Vec<Address> {
             let list = value[key].as_array().map_or(&[][..], Vec::as_slice);
-            list.iter().map(|id| id.as_str().unwrap().parse().unwrap()).collect()
+            list.iter().map(address).collect()
         };
         let room = || RoomName::new(value["room"].as_str().unwrap()).unwrap();
         let raw = |key: &str| frame.split_once(&format!("\"{key}\":")).map(|(_, rest)| &rest[..rest.len() - 1]);
@@ -484,7 +489,7 @@ mod tests {
     fn a_message_holds_at_least_its_payload() {
         let payload: Arc<str> = "x".repeat(1000).into();
         let from = PeerId::random();
-        let relayed = ServerMessage::Relayed { from, kind: Kind::Offer, payload: Some(payload) };
+        let relayed = ServerMessage::Relayed { from: from.into(), kind: Kind::Offer, payload: Some(payload) };
         assert!((1000..1200).contains(&relayed.heap_bytes()));
     }
 }

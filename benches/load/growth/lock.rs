@@ -6,7 +6,7 @@ use std::thread::{available_parallelism, scope};
 use std::time::{Duration, Instant};
 
 use entremise::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, Session};
-use entremise::protocol::decode;
+use entremise::protocol::{Realm, decode};
 
 use super::member::{join, leave, message};
 use super::table::{Row, Table};
@@ -250,7 +250,7 @@ impl Room {
 }
 
 fn open(hub: &Arc<Hub>) -> Session {
-    hub.open(Lifetime::Connection, None)
+    hub.open(Realm::V1, Lifetime::Connection, None)
 }
 
 fn peers(hub: &Arc<Hub>, count: usize) -> Vec<Session> {
