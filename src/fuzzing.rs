@@ -3,9 +3,9 @@
 pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
+pub use crate::dialect::v1::fuzzing::play_frame;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
-pub use crate::protocol::fuzzing::play_frame;
 pub use crate::tls::fuzzing::play_pem;
 pub use crate::turn::fuzzing::{play_stranger, play_user};
 

@@ -7,7 +7,7 @@
 //! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101; [`auth`] says
 //!    what a client's token allows.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
-//! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
+//! 5. [`protocol`] is what clients can ask for and be told, and [`dialect`] how that looks on the wire.
 //! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
@@ -30,6 +30,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod dialect;
 pub mod error;
 mod file;
 pub mod http;

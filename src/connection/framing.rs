@@ -286,8 +286,21 @@ fn closing(payload: &[u8]) -> Result<Event, Broken> {
 }
 
 /// Puts a whole message behind what is to be sent.
-pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
-    put(out, TEXT, text.as_bytes());
+///
+/// The text is written where it will stay, behind room for the header of most frames; the header is known afterwards.
+pub(super) fn put_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    const ROOM: usize = 4;
+
+    let start = out.len();
+    out.extend_from_slice(&[0; ROOM]);
+    write(out);
+    let (header, length) = header(TEXT, out.len() - start - ROOM);
+    let header = &header[..length];
+    if length == ROOM {
+        out[start..start + ROOM].copy_from_slice(header);
+    } else {
+        out.splice(start..start + ROOM, header.iter().copied());
+    }
 }
 
 /// Puts a ping without a payload.
@@ -308,20 +321,33 @@ pub(super) fn put_close(out: &mut Vec<u8>, code: Option<u16>, reason: &str) {
 
 /// A server's frames have no mask and, ours, no fragments.
 fn put(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
-    out.reserve(MAX_HEADER_BYTES + payload.len());
-    out.push(FIN | opcode);
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(short @ ..MEDIUM), _) => out.push(short),
+    let (header, length) = header(opcode, payload.len());
+    out.reserve(length + payload.len());
+    out.extend_from_slice(&header[..length]);
+    out.extend_from_slice(payload);
+}
+
+/// A frame's header, and its length.
+fn header(opcode: u8, payload: usize) -> ([u8; MAX_HEADER_BYTES], usize) {
+    let mut header = [0; MAX_HEADER_BYTES];
+    header[0] = FIN | opcode;
+    let length = match (u8::try_from(payload), u16::try_from(payload)) {
+        (Ok(short @ ..MEDIUM), _) => {
+            header[1] = short;
+            2
+        }
         (_, Ok(medium)) => {
-            out.push(MEDIUM);
-            out.extend(medium.to_be_bytes());
+            header[1] = MEDIUM;
+            header[2..4].copy_from_slice(&medium.to_be_bytes());
+            4
         }
         _ => {
-            out.push(LONG);
-            out.extend((payload.len() as u64).to_be_bytes());
+            header[1] = LONG;
+            header[2..10].copy_from_slice(&(payload as u64).to_be_bytes());
+            10
         }
-    }
-    out.extend_from_slice(payload);
+    };
+    (header, length)
 }
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -367,7 +393,7 @@ mod tests {
         let pong = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         assert_eq!(decode_all(100, &pong), Ok(vec![Event::Pong]));
         let mut out = Vec::new();
-        put_text(&mut out, "Hello");
+        put_text(&mut out, |out| out.extend_from_slice(b"Hello"));
         assert_eq!(out, [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
     }
 
@@ -381,7 +407,7 @@ mod tests {
             (65536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
         ] {
             let mut out = Vec::new();
-            put_text(&mut out, &"x".repeat(length));
+            put_text(&mut out, |out| out.resize(out.len() + length, b'x'));
             assert_eq!(&out[..header.len()], header);
             assert_eq!(out.len(), header.len() + length);
         }

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
+use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
 use crate::ice::IceOffer;
 use crate::metrics::Metrics;
-use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome, decode};
+use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome};
 use heartbeat::{Beat, Heartbeat};
 pub(crate) use socket::Socket;
 use socket::{Received, What};
@@ -68,6 +69,7 @@ pub(crate) enum Beginning {
 #[derive(Debug)]
 pub(crate) struct Connection {
     socket: Socket,
+    dialect: Dialect,
     session: Session,
     beginning: Beginning,
     ice: IceOffer,
@@ -82,6 +84,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(
         socket: Socket,
+        dialect: Dialect,
         session: Session,
         beginning: Beginning,
         ice: IceOffer,
@@ -91,6 +94,7 @@ impl Connection {
         let (now, limits) = (Instant::now(), terms.limits);
         Self {
             socket,
+            dialect,
             session,
             beginning,
             ice,
@@ -181,7 +185,7 @@ impl Connection {
             rate: self.terms.limits.allowance.rate,
             bytes_per_second: self.terms.limits.allowance.bytes_per_second,
         };
-        self.socket.put(&welcome.encode());
+        self.dialect.greet(&welcome, &mut self.socket);
         if token.is_some() {
             // What comes back shows that the token has arrived.
             self.socket.put_ping();
@@ -206,7 +210,8 @@ impl Connection {
         if frame.message().sender().is_some() {
             self.terms.metrics.relayed_after(frame.waited().as_secs_f64());
         }
-        self.socket.feed(&frame.message().encode()).await
+        self.dialect.write(frame.message(), &mut self.socket);
+        self.socket.relieve().await
     }
 
     /// Takes in what came from the client. `permit` is left empty when an answer was put into it.
@@ -227,8 +232,8 @@ impl Connection {
         if verdict.is_over { Err(End::Abuse) } else { Ok(()) }
     }
 
-    fn obey(&self, text: &str, bytes: usize, permit: AnswerPermit, now: Instant) -> Verdict {
-        let decoded = decode(text);
+    fn obey(&mut self, text: &str, bytes: usize, permit: AnswerPermit, now: Instant) -> Verdict {
+        let Heard::Request(decoded) = self.dialect.read(text);
         let kind = decoded.as_ref().map_or("unreadable", |request| request.message.kind());
         let verdict = self.ask(Ask::Frame(decoded, permit), bytes, now);
         self.terms.metrics.message(kind, verdict.refused.map_or("ok", ErrorCode::as_str));
@@ -275,7 +280,7 @@ impl Connection {
                 return;
             }
         }
-        self.socket.close(end).await;
+        self.socket.close(self.dialect.close(end)).await;
     }
 
     async fn write_all(&mut self, frames: Vec<Frame>) -> Result<(), End> {
@@ -306,6 +311,7 @@ mod tests {
 
     use super::*;
     use crate::accept::Stream;
+    use crate::dialect::Dialect;
     use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
     use crate::ice::{Access, IceConfig};
     use crate::net::TlsEnd;
@@ -353,7 +359,7 @@ mod tests {
         let ice = IceOffer { config: Arc::new(config), reached: None, client: local, tls_end: TlsEnd::Proxy };
         let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
         let session = hub.open(Realm::V1, Lifetime::Connection, None);
-        let connection = Connection::new(socket, session, Beginning::New, ice, terms, None);
+        let connection = Connection::new(socket, Dialect::V1, session, Beginning::New, ice, terms, None);
         (connection, WebSocketStream::from_raw_socket(client.unwrap(), Role::Client, None).await, hub)
     }
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::framing::{self, Broken, Decoder, Event};
 use crate::accept::Stream;
+use crate::dialect::Sink;
 use crate::protocol::End;
 
 /// What is written in one go: one TLS record's worth.
@@ -132,19 +133,12 @@ impl Socket {
         }
     }
 
-    /// Puts a text behind what is to be sent. Sends nothing.
-    pub(super) fn put(&mut self, text: &str) {
-        framing::put_text(self.outgoing.buffer(), text);
-        self.turn += WRITTEN_BYTES + text.len();
-    }
-
-    /// Puts a text behind what is to be sent; only [`flush`](Self::flush) is sure to send it.
-    pub(super) async fn feed(&mut self, text: &str) -> Result<(), End> {
-        self.put(text);
+    /// Sends what is to be sent, if it is a record's worth; only [`flush`](Self::flush) is sure to send it.
+    pub(super) async fn relieve(&mut self) -> Result<(), End> {
         if self.outgoing.bytes.len() < WRITE_BYTES { Ok(()) } else { self.flush().await }
     }
 
-    /// Sends what was fed. Cancel safe: the next goes on where this one was.
+    /// Sends what is to be sent. Cancel safe: the next goes on where this one was.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
         let written = poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx));
         timeout(self.write_timeout, written).await.map_err(|_| End::TooSlow)?
@@ -175,8 +169,8 @@ impl Socket {
     }
 
     /// The closing handshake: says why, if it is ours to say, and waits a moment for the other side's answer.
-    pub(crate) async fn close(&mut self, end: End) {
-        if let Some((code, reason)) = end.close() {
+    pub(crate) async fn close(&mut self, reason: Option<(u16, &str)>) {
+        if let Some((code, reason)) = reason {
             framing::put_close(self.outgoing.buffer(), Some(code), reason);
         }
         let handshake = async {
@@ -222,6 +216,16 @@ impl Socket {
         self.unpaid += taken;
         self.is_over |= decoded.is_err();
         Poll::Ready(decoded.map_err(End::from))
+    }
+}
+
+/// Puts texts behind what is to be sent. Sends nothing.
+impl Sink for Socket {
+    fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let out = self.outgoing.buffer();
+        let before = out.len();
+        framing::put_text(out, write);
+        self.turn += WRITTEN_BYTES + out.len() - before;
     }
 }
 

@@ -32,6 +32,7 @@ use crate::accept::{HttpStream, Stream};
 use crate::admission::{Overload, Slot};
 use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
+use crate::dialect::Dialect;
 use crate::hub::{Lifetime, ResumeRequest, Session};
 use crate::ice::IceOffer;
 use crate::protocol::{End, IceServer, PeerId, Realm};
@@ -189,7 +190,7 @@ impl Shared {
                 Ok(begun) => begun,
                 Err(mut socket) => {
                     shared.0.terms.metrics.ended(End::Full.as_str());
-                    return socket.close(End::Full).await;
+                    return socket.close(End::Full.close()).await;
                 }
             };
             // A panic is a bug of ours; it ends this connection, and no other. What it may have left half done is
@@ -220,7 +221,7 @@ impl Shared {
         match self.session(lifetime, resume, grant, slot) {
             Ok((session, beginning, slot)) => {
                 let terms = Arc::clone(&self.0.terms);
-                Ok((Connection::new(socket, session, beginning, ice, terms, expires), slot))
+                Ok((Connection::new(socket, Dialect::V1, session, beginning, ice, terms, expires), slot))
             }
             Err(_) => Err(Box::new(socket)),
         }

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Session};
 use crate::auth::Grant;
-use crate::protocol::{ErrorCode, PeerId, Realm, RoomName, Unreadable, decode};
+use crate::dialect::v1::{self, decode};
+use crate::protocol::{ErrorCode, PeerId, Realm, RoomName, Unreadable};
 
 const SEATS: usize = 3;
 
@@ -145,8 +146,9 @@ impl World {
             let Some(frame) = seat.session.try_next() else { break };
             seat.received += 1;
             assert_eq!(frame.number, seat.received, "each once, in order");
-            let text = frame.message().encode();
-            serde_json::from_str::<&RawValue>(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let mut text = Vec::new();
+            v1::write(frame.message(), &mut text);
+            serde_json::from_slice::<&RawValue>(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
         }
         if is_written {
             seat.session.written();

@@ -79,7 +79,7 @@ impl Session {
             Ok(request) => ErrorNotice::about(ErrorCode::RateLimited, request),
             Err(Unreadable { reference }) => ErrorNotice::new(ErrorCode::BadMessage, reference),
         };
-        let code = error.code();
+        let code = error.code;
         self.peer.mailbox.answer(permit, Notice::Error(Box::new(error)));
         Err(code)
     }

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use super::{
     AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Revoked, Session,
 };
-use crate::protocol::{Address, ErrorCode, Notice, PeerId, Realm, ServerMessage, Unreadable, decode};
+use crate::dialect::v1::{self, decode};
+use crate::protocol::{Address, ErrorCode, Notice, PeerId, Realm, ServerMessage, Unreadable};
 
 const CLIENTS: usize = 3;
 
@@ -405,13 +406,17 @@ impl World {
             ServerMessage::Notice(Notice::PeerLeft { peer, .. }) => {
                 assert!(known.roster.as_mut().expect("a member").remove(&peer.id()), "told once");
             }
-            ServerMessage::Notice(Notice::Error(_)) => self.regret(me, &message.encode()),
+            ServerMessage::Notice(Notice::Error(_)) => {
+                let mut text = Vec::new();
+                v1::write(&message, &mut text);
+                self.regret(me, &text);
+            }
             ServerMessage::Notice(_) | ServerMessage::Relayed { .. } => {}
         }
     }
 
-    fn regret(&mut self, me: usize, error: &str) {
-        let error: Value = serde_json::from_str(error).expect("JSON");
+    fn regret(&mut self, me: usize, error: &[u8]) {
+        let error: Value = serde_json::from_slice(error).expect("JSON");
         let record_of = |id: &Value| self.records.iter().position(|record| id == &json!(record.id)).expect("an id");
         match (error["code"].as_str().expect("a code"), error["ref"].as_u64()) {
             ("undelivered", None) => {

@@ -366,8 +366,9 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::dialect::v1::decode;
     use crate::hub::letter::largest_weight;
-    use crate::protocol::{Kind, PeerId, decode};
+    use crate::protocol::{Kind, PeerId};
 
     const ROOMY: MailboxLimits = MailboxLimits { messages: 1000, bytes: 1_000_000 };
 

@@ -301,7 +301,8 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::protocol::{ErrorCode, Kind, Notice, decode};
+    use crate::dialect::v1::decode;
+    use crate::protocol::{ErrorCode, Kind, Notice};
 
     const LIMITS: HubLimits = HubLimits {
         allowance: AllowanceLimits::NONE,

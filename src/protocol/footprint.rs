@@ -26,6 +26,11 @@ pub fn shared(bytes: usize) -> usize {
     allocated(bytes.saturating_add(2 * size_of::<usize>()))
 }
 
+/// The bytes of memory behind a list, which has up to twice the room that it needs where it grew by doubling.
+pub(super) fn list<T>(list: &Vec<T>) -> usize {
+    allocated(list.capacity() * size_of::<T>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,20 +1,24 @@
-//! The wire contract, docs/protocol.md, as types. Pure: no IO, no clock.
+//! The vocabulary: what clients can ask for, and what the server can tell them. Pure: no IO, no clock.
 //!
-//! [`decode`] turns a client's frame into a [`Request`]; [`ServerMessage::encode`] turns what waits in a mailbox into
-//! a frame. What two peers say to each other passes as JSON text that is not read here.
+//! How it looks on the wire is [`dialect`](crate::dialect)'s business. What two peers say to each other passes as JSON text
+//! that is not read.
 
 mod client;
 mod code;
 pub mod footprint;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod fuzzing;
+mod ice_server;
 mod id;
+mod notice;
 mod server;
+mod welcome;
 
-pub use client::{ClientMessage, Reference, Request, Unreadable, decode};
+pub use client::{ClientMessage, Reference, Request, Unreadable};
 pub use code::{End, ErrorCode};
+pub use ice_server::IceServer;
 pub use id::{Address, NotAPeerId, PeerId, Realm, RoomKey, RoomName};
-pub use server::{ErrorNotice, IceServer, Notice, Rate, Resume, Secret, ServerMessage, Welcome};
+pub use notice::{ErrorNotice, Notice};
+pub use server::ServerMessage;
+pub use welcome::{Rate, Resume, Secret, Welcome};
 
 /// What a peer can say to another. The word is both the message's `type` and the name of its payload's field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

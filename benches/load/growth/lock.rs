@@ -5,8 +5,9 @@ use std::sync::{Arc, Barrier};
 use std::thread::{available_parallelism, scope};
 use std::time::{Duration, Instant};
 
+use entremise::dialect::v1::decode;
 use entremise::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, Session};
-use entremise::protocol::{Realm, decode};
+use entremise::protocol::Realm;
 
 use super::member::{join, leave, message};
 use super::table::{Row, Table};

@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{ClientMessage, Reference, RoomName, decode};
+use super::decode;
+use crate::protocol::{ClientMessage, Reference, RoomName};
 
 /// Decodes a frame, and asserts that what comes out is what the frame says.
 ///
@@ -21,13 +22,13 @@ pub fn play_frame(data: &[u8]) {
         Ok(request) => {
             let read = read.expect("what is decoded is an object");
             assert_eq!(Some(Said::of(&request.message)), expected, "{frame}");
-            assert_eq!(request.reference.as_ref().map(Reference::as_json), read.get("ref"), "{frame}");
+            assert_eq!(request.reference.as_ref().map(Reference::as_str), read.get("ref"), "{frame}");
         }
         Err(refusal) => {
             let is_wrong = read.as_ref().is_none_or(|fields| !fields.has_good_reference());
             assert!(expected.is_none() || is_wrong, "refused: {frame}");
             let reference = read.as_ref().filter(|fields| fields.has_good_reference()).and_then(|read| read.get("ref"));
-            assert_eq!(refusal.reference.as_ref().map(Reference::as_json), reference, "{frame}");
+            assert_eq!(refusal.reference.as_ref().map(Reference::as_str), reference, "{frame}");
         }
     }
 }

@@ -1,0 +1,67 @@
+//! How the vocabulary looks on the wire: a dialect for each kind of client. Pure: no IO, no clock.
+//!
+//! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
+//! connection, and knows nothing of others.
+
+pub mod v1;
+
+use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
+
+/// The language of one client.
+#[derive(Debug)]
+pub enum Dialect {
+    /// This project's own protocol.
+    V1,
+}
+
+/// What a client's frame comes to.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// Something for the hub.
+    Request(Result<Request<'a>, Unreadable>),
+}
+
+/// Where a dialect's frames go.
+pub trait Sink {
+    /// Takes one text frame: what `write` appends.
+    fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>));
+}
+
+impl Dialect {
+    /// Where its client's addresses and rooms mean something.
+    #[must_use]
+    pub fn realm(&self) -> Realm {
+        match self {
+            Self::V1 => Realm::V1,
+        }
+    }
+
+    /// Says what comes first.
+    pub fn greet(&mut self, welcome: &Welcome, sink: &mut impl Sink) {
+        match self {
+            Self::V1 => sink.frame(|out| v1::greet(welcome, out)),
+        }
+    }
+
+    /// Reads a client's text frame.
+    pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
+        match self {
+            Self::V1 => Heard::Request(v1::decode(frame)),
+        }
+    }
+
+    /// Says a message, in none, one or several frames.
+    pub fn write(&mut self, message: &ServerMessage, sink: &mut impl Sink) {
+        match self {
+            Self::V1 => sink.frame(|out| v1::write(message, out)),
+        }
+    }
+
+    /// The close code and reason for an end, or `None` where the client ended it.
+    #[must_use]
+    pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
+        match self {
+            Self::V1 => end.close(),
+        }
+    }
+}
