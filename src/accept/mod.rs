@@ -2,12 +2,13 @@
 //!
 //! Before TLS, and after the handshake again: a STUN message goes to the embedded TURN server, so that one TCP port is
 //! enough for page, signaling and relay; all else is HTTP. A letter before TLS is a browser that was sent to `http://`,
-//! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the first request: hyper's own
-//! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
+//! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the
+//! first request: hyper's own begins only with that byte. How many may be without an answer is
+//! [`pending`](PendingConnections).
 
 mod hint;
 mod linger;
-mod opening;
+mod pending;
 mod preface;
 mod proxy;
 mod spelling;
@@ -31,7 +32,7 @@ use tokio::time::timeout;
 use tower_layer::Layer as _;
 use tracing::debug;
 
-pub use opening::{OpeningCount, OpeningLimits, Openings};
+pub use pending::{PendingConnections, PendingCount, PendingLimits};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use proxy::play_proxy_header;
 pub(crate) use spelling::HttpStream;
@@ -92,7 +93,7 @@ pub(crate) struct Acceptor {
     turn: Arc<Turn>,
     /// Who has to say first, by the PROXY protocol, whose a connection is. All others are who they are.
     proxies: Arc<[Cidr]>,
-    openings: Openings,
+    pending: PendingConnections,
     deadlines: Deadlines,
     lingering: Lingering,
     hints: Arc<Hints>,
@@ -102,12 +103,12 @@ impl Acceptor {
     pub(crate) fn new(
         tls: Option<Arc<ServerConfig>>,
         turn: Arc<Turn>,
-        openings: Openings,
+        pending: PendingConnections,
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
         let (lingering, hints) = (Lingering::new(tasks), Arc::default());
-        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering, hints }
+        Self { tls, turn, proxies: Arc::new([]), pending, deadlines, lingering, hints }
     }
 
     /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
@@ -118,7 +119,7 @@ impl Acceptor {
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
     async fn admit(&self, tcp: TcpStream) -> io::Result<Opened> {
         let opened = async {
-            let place = self.openings.enter(tcp.peer_addr()?.ip())?;
+            let place = self.pending.enter(tcp.peer_addr()?.ip())?;
             tokio::select! {
                 // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
                 () = self.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
@@ -162,7 +163,7 @@ impl Acceptor {
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
-                let handshake = self.openings.handshake();
+                let handshake = self.pending.handshake();
                 let mut stream = self.stream(Io::Tls(TlsStream::new(tcp, Arc::clone(tls))?), place);
                 stream.shake_hands().await?;
                 handshake.completed();
@@ -195,7 +196,7 @@ impl Acceptor {
         };
         let Some(said) = proxy::take_header(tcp).await.inspect_err(tell)? else { return Ok((direct, place)) };
         drop(place);
-        let place = self.openings.enter(said.client.ip())?;
+        let place = self.pending.enter(said.client.ip())?;
         // What the client has connected to may be the proxy's.
         let is_ours = said.server.ip() == direct.server.ip() || self.turn.is_own(said.server.ip());
         let server = if is_ours { said.server } else { direct.server };

@@ -46,7 +46,7 @@ pub use look::look;
 pub use memory::MemoryBounds;
 use secret::secret;
 
-use crate::accept::OpeningLimits;
+use crate::accept::PendingLimits;
 use crate::admission::AdmissionLimits;
 use crate::cli::Cli;
 use crate::connection::{ConnectionLimits, Farewell};
@@ -69,7 +69,7 @@ pub struct Config {
     /// next.
     pub certificate_poll: Duration,
     /// How many connections there may be that have not been answered yet.
-    pub opening: OpeningLimits,
+    pub pending: PendingLimits,
     /// Whether the proxies among them say, by the PROXY protocol, whose a connection is. Then they have to.
     pub proxy_protocol: bool,
     /// How long a request's head may be.
@@ -146,7 +146,7 @@ impl Config {
             listen: cli.listen,
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
             certificate_poll: CERTIFICATE_POLL,
-            opening: OpeningLimits {
+            pending: PendingLimits {
                 connections: NonZeroUsize::new(cli.max_handshakes),
                 connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
                 proxies: cli.trusted_proxy.clone(),

@@ -81,12 +81,12 @@ mod tests {
             let limits = AdmissionLimits { all: None, per_address: NonZeroUsize::new(count), newcomers: None };
             Admission::new(limits, begin)
         };
-        let (openings, waiting) = (admission(2), admission(1));
+        let (pending, waiting) = (admission(2), admission(1));
         let enter = |admission: &Admission| admission.enter([192, 0, 2, 1].into(), begin).ok();
         let permit = || enter(&waiting);
-        let [mut first, mut second] = [(); 2].map(|()| Patience::new(TIMEOUT, enter(&openings).map(Arc::new), begin));
+        let [mut first, mut second] = [(); 2].map(|()| Patience::new(TIMEOUT, enter(&pending).map(Arc::new), begin));
         for round in 1..10 {
-            assert_eq!(openings.count(), if round == 1 { 2 } else { 1 }, "the first permit is for one round");
+            assert_eq!(pending.count(), if round == 1 { 2 } else { 1 }, "the first permit is for one round");
             let now = begin + round * TIMEOUT;
             assert_eq!(first.until(), now);
             first.asked();
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(waiting.count(), 0, "it has an allocation");
         second.asked();
         assert!(second.goes_on(begin + TIMEOUT, permit));
-        assert_eq!(openings.count(), 0);
+        assert_eq!(pending.count(), 0);
         assert!(!second.goes_on(begin + 2 * TIMEOUT, permit), "it has not asked since");
         drop(second);
         let mut third = Patience::anew(TIMEOUT, permit().unwrap(), begin);

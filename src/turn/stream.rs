@@ -24,7 +24,7 @@ use crate::net::Family;
 const READ_BYTES: usize = 4096;
 
 /// What may wait to be written. Beyond it packets are lost, as on any full wire.
-const PENDING_BYTES: usize = 256 * 1024;
+const UNSENT_BYTES: usize = 256 * 1024;
 
 /// What is read and written before others have their turn: tokio counts polls, and not what one of them brings.
 const TURN_BYTES: usize = 16 * 1024;
@@ -48,7 +48,7 @@ pub(super) struct StreamClient<S> {
     /// None while it has an allocation.
     patience: Option<Patience>,
     received: Vec<u8>,
-    pending: Vec<u8>,
+    unsent: Vec<u8>,
     /// While there is one, nothing is read.
     held: Option<Held>,
     /// What was done since others had their turn, in bytes.
@@ -72,8 +72,8 @@ pub(super) struct StreamRelay {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr, patience: Patience) -> Self {
-        let (received, pending, patience) = (Vec::new(), Vec::new(), Some(patience));
-        Self { turn, stream, client, local, allocation: None, patience, received, pending, held: None, done: 0 }
+        let (received, unsent, patience) = (Vec::new(), Vec::new(), Some(patience));
+        Self { turn, stream, client, local, allocation: None, patience, received, unsent, held: None, done: 0 }
     }
 
     /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation and asks for nothing.
@@ -209,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
             Some(what) if !self.turn.may_tell(what, self.client.ip(), now) => {
                 self.held = Some(Held { what, answer, again: now + TRY_AGAIN });
             }
-            Some(_) | None => self.pending.extend_from_slice(&answer),
+            Some(_) | None => self.unsent.extend_from_slice(&answer),
         }
     }
 
@@ -223,15 +223,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
 
     fn bring_in(&mut self) {
         let Some(allocation) = &mut self.allocation else { return };
-        let (turn, pending) = (&self.turn, &mut self.pending);
+        let (turn, unsent) = (&self.turn, &mut self.unsent);
         let mut deliver = |wrapped: Wrapped<'_>| {
             let bytes = wrapped.as_ref();
-            let fits = pending.len() + bytes.len() <= PENDING_BYTES;
+            let fits = unsent.len() + bytes.len() <= UNSENT_BYTES;
             turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
             if fits {
-                pending.extend_from_slice(bytes);
+                unsent.extend_from_slice(bytes);
                 // RFC 8656, 12.5: in a stream ChannelData ends at a multiple of four. A STUN message always does.
-                pending.resize(pending.len().next_multiple_of(4), 0);
+                unsent.resize(unsent.len().next_multiple_of(4), 0);
             }
         };
         for relayed in [&mut allocation.first].into_iter().chain(&mut allocation.second) {
@@ -241,15 +241,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        if self.pending.is_empty() {
+        if self.unsent.is_empty() {
             return Ok(());
         }
-        self.done += self.pending.len();
-        self.stream.write_all(&self.pending).await?;
+        self.done += self.unsent.len();
+        self.stream.write_all(&self.unsent).await?;
         self.stream.flush().await?;
-        self.pending.clear();
+        self.unsent.clear();
         // A burst's buffer is not kept.
-        self.pending.shrink_to(READ_BYTES);
+        self.unsent.shrink_to(READ_BYTES);
         Ok(())
     }
 }
