@@ -25,20 +25,20 @@ const LINGERING: usize = 1024;
 #[derive(Clone)]
 pub(super) struct Lingering {
     pub(super) tasks: Tasks,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Lingering {
     pub(super) fn new(tasks: Tasks) -> Self {
-        Self { tasks, places: Arc::new(Semaphore::new(LINGERING)) }
+        Self { tasks, permits: Arc::new(Semaphore::new(LINGERING)) }
     }
 
     /// `last`: what is still to be sent.
     pub(super) fn part(&self, tcp: TcpStream, last: Unsent) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return cut(&tcp, &last) };
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return cut(&tcp, &last) };
         self.tasks.spawn(async move {
             let _ = timeout(LINGER, linger(tcp, last)).await;
-            drop(place);
+            drop(permit);
         });
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::admission::{Admission, AdmissionLimits, Slot};
+use crate::admission::{Admission, AdmissionLimits, Permit};
 use crate::net::Cidr;
 
 /// What is allowed. `None` is no limit.
@@ -81,8 +81,8 @@ impl PendingConnections {
         self.0.counts[what as usize].load(Ordering::Relaxed)
     }
 
-    /// A place for a new connection, until it is answered.
-    pub(super) fn enter(&self, address: IpAddr) -> io::Result<Slot> {
+    /// A permit for a new connection, until it is answered.
+    pub(super) fn enter(&self, address: IpAddr) -> io::Result<Permit> {
         let admission = &self.0.admission;
         let entered = if self.speaks_for_many(address) {
             admission.enter_for_many(address)

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::linger::{self, Lingering};
 use super::tls::{TlsStream, Unsent};
 use super::unread::Unread;
-use crate::admission::Slot;
+use crate::admission::Permit;
 #[cfg(test)]
 use crate::tasks::Tasks;
 
@@ -31,7 +31,7 @@ pub(crate) struct Stream {
     /// Its permit among those that have not been answered yet, given back with the first byte of an answer, unless it is
     /// shared ([`permit`](Self::permit)). Given back with the first byte of a request, one byte would buy the time of another
     /// deadline.
-    permit: Option<Arc<Slot>>,
+    permit: Option<Arc<Permit>>,
     /// A moment after the server's stop, until the first byte of an answer: a request that has begun may still be answered,
     /// and one that does not go on must not hold up the drain.
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -43,9 +43,9 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A connection that has not been answered yet.
-    pub(super) fn new(io: Io, place: Slot, lingering: Lingering, write_timeout: Duration) -> Self {
+    pub(super) fn new(io: Io, permit: Permit, lingering: Lingering, write_timeout: Duration) -> Self {
         let stop = soon_after(lingering.tasks.stop().clone());
-        let (unread, permit) = (Unread::default(), Some(Arc::new(place)));
+        let (unread, permit) = (Unread::default(), Some(Arc::new(permit)));
         Self { io, unread, permit, stop: Some(Box::pin(stop)), lingering, write_timeout, stalled: None }
     }
 
@@ -66,7 +66,7 @@ impl Stream {
     }
 
     /// Its permit, for a service whose first answer does not say that the client may stay. `None`: it was answered.
-    pub(super) fn permit(&self) -> Option<Arc<Slot>> {
+    pub(super) fn permit(&self) -> Option<Arc<Permit>> {
         self.permit.clone()
     }
 

@@ -29,7 +29,7 @@ use super::request::{Repeated, single};
 use super::subprotocol::{BadOffer, Offer};
 use super::{Shared, cors, handshake};
 use crate::accept::{HttpStream, Stream};
-use crate::admission::{Overload, Slot};
+use crate::admission::{Overload, Permit};
 use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
@@ -109,18 +109,18 @@ impl Shared {
                 self.0.removals.note(caller.address, Instant::now());
             }
         })?;
-        let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
+        let permit = self.permit(caller.address, offer.resume(), grant.as_ref())?;
         let lifetime = match offer {
             Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
         let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
-        self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice, is_bare });
+        self.serve(upgrade, Client { address, lifetime, resume, grant, permit, ice, is_bare });
         Ok(handshake::switching(accept, offer.selected()))
     }
 
-    /// A place among the connections. Who resumes takes its old connection's.
-    fn slot(&self, client: IpAddr, resume: Option<&ResumeOffer>, grant: Option<&Grant>) -> Result<Slot, Overload> {
+    /// A permit for a connection. A client that resumes has its old connection's.
+    fn permit(&self, client: IpAddr, resume: Option<&ResumeOffer>, grant: Option<&Grant>) -> Result<Permit, Overload> {
         if resume.is_some_and(|offer| self.0.hub.can_resume(offer, grant)) {
             return Ok(self.0.admission.enter_regardless(client));
         }
@@ -185,7 +185,7 @@ impl Shared {
             // Hung up in the meantime, and there is nothing to undo (`an_abandoned_upgrade_leaves_no_trace`).
             let Ok(upgraded) = upgrade.await else { return };
             let (address, is_bare, begun) = (client.address, client.is_bare, Instant::now());
-            let (mut connection, slot) = match shared.connection(stream(upgraded), *client) {
+            let (mut connection, permit) = match shared.connection(stream(upgraded), *client) {
                 Ok(begun) => begun,
                 Err(mut socket) => {
                     shared.0.terms.metrics.ended(End::Full.as_str());
@@ -204,23 +204,23 @@ impl Shared {
                 shared.park(connection.session(), address);
             }
             connection.part(end).await;
-            // Order: the session and the socket are gone before their place is free.
+            // Order: the session and the socket are gone before their permit is free.
             drop(connection);
-            drop(slot);
+            drop(permit);
         });
     }
 
     /// The session is opened or resumed only here, where the upgrade is complete. Gives the socket back where what it
     /// came to resume has gone in the meantime, and there is no room for one more.
-    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Slot), Box<Socket>> {
-        let Client { lifetime, resume, grant, slot, ice, .. } = client;
+    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Permit), Box<Socket>> {
+        let Client { lifetime, resume, grant, permit, ice, .. } = client;
         let limits = self.0.terms.limits;
         let socket = Socket::new(stream, limits.max_message_bytes, limits.write_timeout);
         let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-        match self.session(lifetime, resume, grant, slot) {
-            Ok((session, beginning, slot)) => {
+        match self.session(lifetime, resume, grant, permit) {
+            Ok((session, beginning, permit)) => {
                 let terms = Arc::clone(&self.0.terms);
-                Ok((Connection::new(socket, session, beginning, ice, terms, expires), slot))
+                Ok((Connection::new(socket, session, beginning, ice, terms, expires), permit))
             }
             Err(_) => Err(Box::new(socket)),
         }
@@ -231,18 +231,18 @@ impl Shared {
         lifetime: Lifetime,
         resume: Option<ResumeOffer>,
         grant: Option<Grant>,
-        slot: Slot,
-    ) -> Result<(Session, Beginning, Slot), Overload> {
+        permit: Permit,
+    ) -> Result<(Session, Beginning, Permit), Overload> {
         let metrics = &self.0.terms.metrics;
         let resumed = resume.map(|offer| self.0.hub.resume(&offer, grant.as_ref()));
         if let Some(resumed) = &resumed {
             metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
         }
         if let Some(session) = resumed.flatten() {
-            return Ok((session, Beginning::Resumed, slot));
+            return Ok((session, Beginning::Resumed, permit));
         }
-        let slot = slot.into_regular(Instant::now())?;
-        Ok((self.0.hub.open(lifetime, grant), Beginning::New, slot))
+        let permit = permit.into_regular(Instant::now())?;
+        Ok((self.0.hub.open(lifetime, grant), Beginning::New, permit))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
@@ -271,7 +271,7 @@ struct Client {
     lifetime: Lifetime,
     resume: Option<ResumeOffer>,
     grant: Option<Grant>,
-    slot: Slot,
+    permit: Permit,
     ice: IceOffer,
     /// Whether it is a page that has offered no subprotocol, or has lost what it offered.
     is_bare: bool,

@@ -37,7 +37,7 @@ pub use counters::TurnCount;
 pub use quota::TurnLimits;
 pub use rules::Stun;
 
-use crate::admission::{Admission, AdmissionLimits, Slot};
+use crate::admission::{Admission, AdmissionLimits, Permit};
 use crate::ice::credential::TurnSecret;
 use crate::meter::Meters;
 use crate::net::{Cidr, Family, Host};
@@ -165,11 +165,11 @@ impl Turn {
         UdpClients::bind(self, address, sockets)
     }
 
-    /// Serves a client over a connection that began like STUN. Its permit is one of connections that have not been answered.
+    /// Serves a client over a connection that began like STUN. Its permit is that of a pending connection.
     pub(crate) fn serve_stream<S>(
         self: &Arc<Self>,
         stream: S,
-        permit: Option<Arc<Slot>>,
+        permit: Option<Arc<Permit>>,
         client: SocketAddr,
         local: SocketAddr,
     ) where

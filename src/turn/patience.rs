@@ -1,6 +1,6 @@
 //! How long a client over a stream may be without an allocation.
 //!
-//! It always has a permit. At the beginning that is the one of a connection that has not been answered, whatever has been
+//! It always has a permit. At the beginning that is the one of a pending connection, whatever has been
 //! answered meanwhile: a Binding is answered to all. Its requests are signs of life (RFC 8489, 6.2.2), so a client that asks
 //! goes on. It would cost nothing to ask for ever: so beyond the first deadline it has to have another permit, of which an
 //! address has fewer. A client that comes for an allocation has one by then, and never meets that limit.
@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::admission::Slot;
+use crate::admission::Permit;
 
 /// A client's time without an allocation.
 #[derive(Debug)]
@@ -17,27 +17,27 @@ pub(super) struct Patience {
     until: Instant,
     /// Whether it has asked for something since the last deadline.
     has_asked: bool,
-    permit: Permit,
+    phase: Phase,
 }
 
-/// Given back when it is dropped.
+/// Which permit it has, given back when it is dropped.
 #[derive(Debug)]
-enum Permit {
+enum Phase {
     /// Until the first deadline. `None`: its connection needs none.
-    Opening { _permit: Option<Arc<Slot>> },
+    Pending { _permit: Option<Arc<Permit>> },
     /// For as long as it asks.
-    Waiting { _permit: Slot },
+    Waiting { _permit: Permit },
 }
 
 impl Patience {
     /// Of a new connection.
-    pub(super) fn new(timeout: Duration, permit: Option<Arc<Slot>>, now: Instant) -> Self {
-        Self { timeout, until: now + timeout, has_asked: false, permit: Permit::Opening { _permit: permit } }
+    pub(super) fn new(timeout: Duration, permit: Option<Arc<Permit>>, now: Instant) -> Self {
+        Self { timeout, until: now + timeout, has_asked: false, phase: Phase::Pending { _permit: permit } }
     }
 
     /// Of a client that had an allocation.
-    pub(super) fn anew(timeout: Duration, permit: Slot, now: Instant) -> Self {
-        Self { timeout, until: now + timeout, has_asked: false, permit: Permit::Waiting { _permit: permit } }
+    pub(super) fn anew(timeout: Duration, permit: Permit, now: Instant) -> Self {
+        Self { timeout, until: now + timeout, has_asked: false, phase: Phase::Waiting { _permit: permit } }
     }
 
     /// The next deadline.
@@ -51,15 +51,15 @@ impl Patience {
     }
 
     /// At a deadline: whether it may stay until the next.
-    pub(super) fn goes_on(&mut self, now: Instant, permit: impl FnOnce() -> Option<Slot>) -> bool {
+    pub(super) fn goes_on(&mut self, now: Instant, permit: impl FnOnce() -> Option<Permit>) -> bool {
         self.until = now + self.timeout;
         std::mem::take(&mut self.has_asked) && self.may_wait(permit)
     }
 
-    fn may_wait(&mut self, permit: impl FnOnce() -> Option<Slot>) -> bool {
-        if matches!(self.permit, Permit::Opening { .. }) {
+    fn may_wait(&mut self, permit: impl FnOnce() -> Option<Permit>) -> bool {
+        if matches!(self.phase, Phase::Pending { .. }) {
             let Some(permit) = permit() else { return false };
-            self.permit = Permit::Waiting { _permit: permit };
+            self.phase = Phase::Waiting { _permit: permit };
         }
         true
     }

@@ -144,7 +144,7 @@ async fn many_silent_connections_of_one_address_do_not_keep_another_out() {
     server.upgrade(tls, &[]).await.expect("a WebSocket").0.fence().await;
     peer.fence().await;
     assert_eq!(server.pending.connections(), 5, "who has been answered is not counted");
-    // One leaves, and there is a place again.
+    // One leaves, and there is a permit again.
     drop(crowd.pop());
     unanswered(&server, 4).await;
     server.connect().await.fence().await;
@@ -283,7 +283,7 @@ async fn an_abandoned_upgrade_leaves_no_trace() {
         // Gone before the 101 can have been read.
         drop(tls);
         let freed = async { while server.get("/ws").await.status != 426 {} };
-        within("its place to be free again", freed).await;
+        within("its permit to be free again", freed).await;
     }
     let gone = async {
         while server.hub.peers() > 0 {
