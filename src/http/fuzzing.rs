@@ -6,8 +6,8 @@ use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
 
+use super::bearer;
 use super::caller::{Caller, Proxies};
-use super::credentials;
 use super::origin::{AllowedOrigin, Origins};
 use super::subprotocol::{Offer, V1};
 use crate::accept::Transport;
@@ -86,7 +86,7 @@ fn try_offer(headers: &HeaderMap) {
         Err(_) => assert!(!lists.is_empty()),
     }
     let offered = Offer::read(headers).ok().and_then(|offer| offer.bearer());
-    if let (Ok(Some(token)), Some(offered)) = (credentials::token(headers, offered), offered) {
+    if let (Ok(Some(token)), Some(offered)) = (bearer::token(headers, offered), offered) {
         assert!(token == offered, "of two tokens none is chosen");
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::{HeaderMap, HeaderValue};
 
-use super::credentials::Token;
+use super::bearer::Token;
 use crate::hub::ResumeOffer;
 
 /// The protocol's name. It is the only one that is ever selected: the others are secrets, and never echoed.

@@ -22,8 +22,8 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
+use super::bearer::{Contradiction, Token, token};
 use super::caller::Caller;
-use super::credentials::{Contradiction, Token, token};
 use super::handshake::BadHandshake;
 use super::request::{Repeated, single};
 use super::subprotocol::{BadOffer, Offer};
