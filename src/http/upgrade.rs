@@ -26,7 +26,7 @@ use super::bearer::{Contradiction, Token, token};
 use super::caller::Caller;
 use super::handshake::BadHandshake;
 use super::request::{Repeated, single};
-use super::subprotocol::{BadOffer, Offer};
+use super::subprotocol::{BadSubprotocol, Subprotocol};
 use super::{Shared, cors, handshake};
 use crate::accept::{HttpStream, Stream};
 use crate::admission::{Overload, Permit};
@@ -55,7 +55,7 @@ enum Refusal {
 /// An hour: a client takes more than that for never.
 const MAX_RETRY_AFTER: u64 = 3600;
 
-/// A browser whose offer of subprotocols was taken away hangs up as soon as it sees that none was chosen.
+/// A browser whose list of subprotocols was taken away hangs up as soon as it sees that none was chosen.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// An answer is for one moment and one client.
@@ -101,22 +101,22 @@ impl Shared {
         })?;
         let upgrade = request.extensions.remove().ok_or(Refusal::UpgradeRequired)?;
         let headers = &request.headers;
-        let offer = Offer::read(headers)?;
-        // Our own pages offer something. A browser has no other way to hand over credentials either.
-        let is_bare = matches!(offer, Offer::Plain) && headers.contains_key(header::ORIGIN);
-        let grant = self.admit(caller, headers, token(headers, offer.bearer())?).inspect_err(|refusal| {
+        let subprotocol = Subprotocol::read(headers)?;
+        // Our own pages request something. A browser has no other way to hand over credentials either.
+        let is_bare = matches!(subprotocol, Subprotocol::Plain) && headers.contains_key(header::ORIGIN);
+        let grant = self.admit(caller, headers, token(headers, subprotocol.bearer())?).inspect_err(|refusal| {
             if is_bare && *refusal == Refusal::NoCredentials {
                 self.0.removals.note(caller.address, Instant::now());
             }
         })?;
-        let permit = self.permit(caller.address, offer.resume(), grant.as_ref())?;
-        let lifetime = match offer {
-            Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
+        let permit = self.permit(caller.address, subprotocol.resume(), grant.as_ref())?;
+        let lifetime = match subprotocol {
+            Subprotocol::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
-        let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
+        let (address, resume, ice) = (caller.address, subprotocol.resume().copied(), self.ice_offer(caller));
         self.serve(upgrade, Client { address, lifetime, resume, grant, permit, ice, is_bare });
-        Ok(handshake::switching(accept, offer.selected()))
+        Ok(handshake::switching(accept, subprotocol.selected()))
     }
 
     /// A permit for a connection. A client that resumes has its old connection's.
@@ -273,7 +273,7 @@ struct Client {
     grant: Option<Grant>,
     permit: Permit,
     ice: IceOffer,
-    /// Whether it is a page that has offered no subprotocol, or has lost what it offered.
+    /// Whether it is a page that has requested no subprotocol, or has lost what it requested.
     is_bare: bool,
 }
 
@@ -377,8 +377,8 @@ impl From<Repeated> for Refusal {
     }
 }
 
-impl From<BadOffer> for Refusal {
-    fn from(BadOffer: BadOffer) -> Self {
+impl From<BadSubprotocol> for Refusal {
+    fn from(BadSubprotocol: BadSubprotocol) -> Self {
         Self::BadHandshake
     }
 }
