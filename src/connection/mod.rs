@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tracing::{debug, trace};
 
 use crate::hub::{AllowanceLimits, Ask, Frame, Place, Session, Unseated, Verdict};
-use crate::ice::IceOffer;
+use crate::ice::IceContext;
 use crate::metrics::Metrics;
 use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome, decode};
 use heartbeat::{Beat, Heartbeat};
@@ -70,7 +70,7 @@ pub(crate) struct Connection {
     socket: Socket,
     session: Session,
     beginning: Beginning,
-    ice: IceOffer,
+    ice: IceContext,
     terms: Arc<Terms>,
     heartbeat: Heartbeat,
     /// When a client whose window is full is given up.
@@ -84,7 +84,7 @@ impl Connection {
         socket: Socket,
         session: Session,
         beginning: Beginning,
-        ice: IceOffer,
+        ice: IceContext,
         terms: Arc<Terms>,
         expires: Option<Instant>,
     ) -> Self {
@@ -350,7 +350,7 @@ mod tests {
             public_host: None,
         };
         let local = [127, 0, 0, 1].into();
-        let ice = IceOffer { config: Arc::new(config), reached: None, client: local, tls_end: TlsEnd::Proxy };
+        let ice = IceContext { config: Arc::new(config), host: None, client: local, tls_end: TlsEnd::Proxy };
         let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
         let session = hub.open(Lifetime::Connection, None);
         let connection = Connection::new(socket, session, Beginning::New, ice, terms, None);

@@ -33,7 +33,7 @@ use crate::admission::{Overload, Permit};
 use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
 use crate::hub::{Lifetime, ResumeOffer, Session};
-use crate::ice::IceOffer;
+use crate::ice::IceContext;
 use crate::protocol::{End, IceServer, PeerId};
 
 /// Why there is no WebSocket.
@@ -114,7 +114,7 @@ impl Shared {
             Subprotocol::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
-        let (address, resume, ice) = (caller.address, subprotocol.resume().copied(), self.ice_offer(caller));
+        let (address, resume, ice) = (caller.address, subprotocol.resume().copied(), self.ice_context(caller));
         self.serve(upgrade, Client { address, lifetime, resume, grant, permit, ice, is_bare });
         Ok(handshake::switching(accept, subprotocol.selected()))
     }
@@ -170,9 +170,9 @@ impl Shared {
         single(headers, &header::ORIGIN).ok()?.filter(|origin| self.is_allowed(caller, Some(origin)))
     }
 
-    fn ice_offer(&self, caller: &Caller) -> IceOffer {
+    fn ice_context(&self, caller: &Caller) -> IceContext {
         let (client, tls_end) = (caller.address, caller.tls_end);
-        IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), client, tls_end }
+        IceContext { config: Arc::clone(&self.0.ice), host: caller.host.clone(), client, tls_end }
     }
 
     /// Serves a client once it has read the 101. Spawned before that is sent: from now on the connection is waited for.
@@ -272,7 +272,7 @@ struct Client {
     resume: Option<ResumeOffer>,
     grant: Option<Grant>,
     permit: Permit,
-    ice: IceOffer,
+    ice: IceContext,
     /// Whether it is a page that has requested no subprotocol, or has lost what it requested.
     is_bare: bool,
 }
@@ -287,7 +287,7 @@ fn deadline(seconds: u64) -> Option<Instant> {
 pub(super) async fn answer_ice(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
     let response = match shared.check(&caller, &headers) {
         Ok(()) => {
-            let ice_servers = shared.ice_offer(&caller).list(PeerId::random());
+            let ice_servers = shared.ice_context(&caller).list(PeerId::random());
             ([(header::CACHE_CONTROL, NO_STORE)], Json(IceAnswer { ice_servers })).into_response()
         }
         Err(refusal) => refusal.into_response(),

@@ -123,7 +123,7 @@ impl IcePorts {
         this
     }
 
-    /// What is offered of them, at any time.
+    /// What the list for browsers has of them, at any time.
     pub(super) fn embedded(&self) -> &Arc<ArcSwap<Embedded>> {
         &self.embedded
     }
@@ -160,7 +160,7 @@ impl IcePorts {
         let missing = self.bind_all(&addresses);
         self.tell(&missing);
         self.missing = missing;
-        self.offer(&host, &addresses);
+        self.publish(&host, &addresses);
     }
 
     /// Once: it may come and go with each connection.
@@ -228,8 +228,8 @@ impl IcePorts {
         }
     }
 
-    /// What is there is offered.
-    fn offer(&self, host: &Host, addresses: &BTreeSet<IpAddr>) {
+    /// Updates what browsers are told of the ports.
+    fn publish(&self, host: &Host, addresses: &BTreeSet<IpAddr>) {
         let before = Embedded::clone(&self.embedded.load());
         let reach = |kind| self.reach(kind, host, addresses);
         let embedded = Embedded { udp: reach(Kind::Udp), tcp: reach(Kind::Tcp), tls: reach(Kind::Tls), ..before };
