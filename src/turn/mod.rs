@@ -8,7 +8,7 @@ mod advertised;
 mod concern;
 mod counters;
 mod filter;
-mod framing;
+
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod interface;
@@ -19,6 +19,7 @@ mod relay;
 mod routes;
 mod rules;
 mod stream;
+mod stream_framing;
 mod udp;
 
 use std::io;

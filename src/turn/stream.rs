@@ -11,11 +11,11 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::yield_now;
 
-use super::framing::{self, Front};
 use super::patience::Patience;
 use super::relay::{self, RelaySocket, Wrapped};
 use super::routes::Routes;
 use super::rules::{Allocation, ForStrangers, Now, Outcome, Relays};
+use super::stream_framing::{self, Front};
 use super::{Turn, TurnCount};
 use crate::meter::{Flow, Meter};
 use crate::net::Family;
@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         let mut taken = 0;
         let mut followed = Ok(());
         while !self.is_turn_over() && self.held.is_none() {
-            match framing::front(&received[taken..]) {
+            match stream_framing::front(&received[taken..]) {
                 Front::Message { length, padding } if self.may_say(length) => {
                     self.take(&received[taken..taken + length]);
                     taken += length + padding;
@@ -167,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
 
     /// Whether a message may be as long as this.
     fn may_say(&self, length: usize) -> bool {
-        self.allocation.is_some() || length <= framing::MAX_STRANGERS_BYTES
+        self.allocation.is_some() || length <= stream_framing::MAX_STRANGERS_BYTES
     }
 
     fn take(&mut self, message: &[u8]) {
@@ -256,12 +256,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
 
 /// Reads some, and says how much: nothing where a whole message waits already. Cancel safe: what was read is in the buffer.
 async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> io::Result<usize> {
-    if !matches!(framing::front(received), Front::Partial(_)) {
+    if !matches!(stream_framing::front(received), Front::Partial(_)) {
         return Ok(0);
     }
     // A message that is not complete is at most this long, so the buffer is bounded by it and one read.
     received.reserve(READ_BYTES);
-    let mut limited = stream.take((framing::MAX_BYTES - received.len().min(framing::MAX_BYTES) + 1) as u64);
+    let mut limited =
+        stream.take((stream_framing::MAX_BYTES - received.len().min(stream_framing::MAX_BYTES) + 1) as u64);
     match limited.read_buf(received).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         bytes => Ok(bytes),
