@@ -87,8 +87,8 @@ pub(crate) fn concerns(config: &TurnConfig, host: &Host) -> Vec<String> {
     let choice = Choice { fixed, advertised: &advertised, filter: &filter, host };
     let before_any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let local = choice.address(before_any, choice.usual_family(before_any));
-    let told = local.map(|local| advertised.of(local));
-    Relaying { externals, fixed, advertised: told, host }.concerns()
+    let advertised = local.map(|local| advertised.of(local));
+    Relaying { externals, fixed, advertised, host }.concerns()
 }
 
 /// The server, shared by all its sockets.
@@ -142,8 +142,8 @@ impl Turn {
 
     /// The host has become this one.
     pub(crate) fn follow(&self, host: Host) {
-        let told = self.advertised.addresses().chain(self.relay_addresses.iter().copied());
-        self.rules.filter.follow(host.addresses().iter().copied().chain(told).collect());
+        let advertised = self.advertised.addresses().chain(self.relay_addresses.iter().copied());
+        self.rules.filter.follow(host.addresses().iter().copied().chain(advertised).collect());
         self.host.store(Arc::new(host));
     }
 
@@ -182,7 +182,7 @@ impl Turn {
         self.tasks.spawn(StreamClient::new(Arc::clone(self), stream, client, local, patience).run());
     }
 
-    /// Where relays are, and what clients are told of them.
+    /// Where relays are, and by which addresses they are advertised.
     pub(crate) fn describe(&self) -> String {
         let of_family = |family| self.choice(|choice| choice.describe(family));
         format!("relays: {}", Family::ALL.map(of_family).join("; "))
