@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use dashmap::{DashMap, Entry};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::meter::{Flow, Meters};
 use crate::net::network;
+use crate::token_bucket::{AddressBuckets, TokenRate};
 
 /// What is admitted. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub struct AdmissionLimits {
     /// From one address (IPv6: from one /64, which is what one customer has).
     pub per_address: Option<NonZeroUsize>,
     /// Newcomers from one address.
-    pub newcomers: Option<Flow>,
+    pub newcomers: Option<TokenRate>,
 }
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
@@ -37,7 +37,7 @@ struct Counts {
     /// Invariant: an address is here exactly while it has connections (`an_address_without_connections_is_forgotten`).
     by_address: DashMap<IpAddr, usize>,
     /// How many have come lately.
-    newcomers: Option<Mutex<Meters>>,
+    newcomers: Option<Mutex<AddressBuckets>>,
 }
 
 /// Why a connection was not admitted.
@@ -62,7 +62,7 @@ pub(crate) struct Permit {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits, now: Instant) -> Self {
-        let newcomers = limits.newcomers.map(|flow| Mutex::new(Meters::new(flow, now)));
+        let newcomers = limits.newcomers.map(|rate| Mutex::new(AddressBuckets::new(rate, now)));
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new(), newcomers }))
     }
 
@@ -127,7 +127,7 @@ impl Counts {
         &self,
         address: IpAddr,
         others: &Others,
-        newcomers: Option<&mut Meters>,
+        newcomers: Option<&mut AddressBuckets>,
         now: Instant,
     ) -> Result<(), Overload> {
         let wait = newcomers.map_or(Duration::ZERO, |newcomers| newcomers.wait(address, now));
@@ -142,7 +142,7 @@ impl Counts {
         }
     }
 
-    fn newcomers(&self) -> Option<MutexGuard<'_, Meters>> {
+    fn newcomers(&self) -> Option<MutexGuard<'_, AddressBuckets>> {
         self.newcomers.as_ref().map(Mutex::lock)
     }
 }
@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn slowly(connections: usize, start: Instant) -> Admission {
-        let newcomers = Some(Flow { per_second: 0.5, burst: 2.0 });
+        let newcomers = Some(TokenRate { per_second: 0.5, burst: 2.0 });
         Admission::new(AdmissionLimits { all: NonZeroUsize::new(connections), per_address: None, newcomers }, start)
     }
 

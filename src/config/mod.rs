@@ -53,10 +53,10 @@ use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
 use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
-use crate::meter::Flow;
 use crate::net::TlsEnd;
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
+use crate::token_bucket::TokenRate;
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
 #[derive(Debug)]
@@ -199,7 +199,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
             all: NonZeroUsize::new(cli.max_connections),
             per_address: NonZeroUsize::new(cli.max_connections_per_address),
             newcomers: (cli.connections_per_second > 0.0)
-                .then(|| Flow { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
+                .then(|| TokenRate { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
         },
         parked: AdmissionLimits {
             all: NonZeroUsize::new(cli.max_parked),

@@ -40,9 +40,9 @@ pub use rules::Stun;
 
 use crate::admission::{Admission, AdmissionLimits, Permit};
 use crate::ice::credential::TurnSecret;
-use crate::meter::Meters;
 use crate::net::{Cidr, Family, Host};
 use crate::tasks::Tasks;
+use crate::token_bucket::AddressBuckets;
 use advertised::Advertised;
 use concern::Relaying;
 use filter::PeerFilter;
@@ -96,8 +96,8 @@ pub(crate) fn concerns(config: &TurnConfig, host: &Host) -> Vec<String> {
 pub(crate) struct Turn {
     rules: Rules,
     /// Who has been refused, by address, and whose Bindings have been answered: one table for all sockets.
-    refusals: Mutex<Meters>,
-    bindings: Mutex<Meters>,
+    refusals: Mutex<AddressBuckets>,
+    bindings: Mutex<AddressBuckets>,
     relay_ports: RangeInclusive<u16>,
     relay_addresses: Vec<IpAddr>,
     advertised: Advertised,
@@ -120,9 +120,9 @@ impl Turn {
             bytes_per_second: config.limits.bytes_per_second.map(even),
             stun: config.stun,
         };
-        let meters = |per_second| Mutex::new(Meters::new(even(per_second), Instant::now()));
-        let refusals = meters(config.limits.refusals_per_second);
-        let bindings = meters(config.limits.bindings_per_second);
+        let buckets = |per_second| Mutex::new(AddressBuckets::new(even(per_second), Instant::now()));
+        let refusals = buckets(config.limits.refusals_per_second);
+        let bindings = buckets(config.limits.bindings_per_second);
         let TurnLimits { allocations, allocations_per_address, .. } = config.limits;
         let waiting = AdmissionLimits { all: allocations, per_address: allocations_per_address, newcomers: None };
         Arc::new(Self {
@@ -224,11 +224,11 @@ impl Turn {
 
     /// Whether one more answer that strangers get may leave for this address now.
     fn may_tell(&self, what: ForStrangers, client: IpAddr, now: Instant) -> bool {
-        let meters = match what {
+        let buckets = match what {
             ForStrangers::Binding => &self.bindings,
             ForStrangers::Challenge => &self.refusals,
         };
-        meters.lock().spend(client, now)
+        buckets.lock().spend(client, now)
     }
 
     /// Counts what an outcome is.

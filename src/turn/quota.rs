@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dashmap::{DashMap, Entry};
 
 use crate::ice::credential::peer;
-use crate::meter::Flow;
 use crate::net::network;
+use crate::token_bucket::TokenRate;
 
 /// What is allowed. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,8 @@ pub struct TurnLimits {
 
 /// A second's worth of so many may come at once.
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
-pub(super) fn even(per_second: NonZeroUsize) -> Flow {
-    Flow::even(per_second.get() as f64)
+pub(super) fn even(per_second: NonZeroUsize) -> TokenRate {
+    TokenRate::even(per_second.get() as f64)
 }
 
 /// Who has allocations. Cheap to clone; all clones are one.

@@ -29,8 +29,8 @@ use super::nonce::Nonces;
 use super::quota::{Quota, Share};
 use super::routes::{NoRoute, Routes};
 use crate::ice::credential::{TurnSecret, expiry};
-use crate::meter::{Flow, Meter};
 use crate::net::{self, Family};
+use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// Both what we call ourselves to clients and a part of every key.
 pub(super) const REALM: &str = "entremise";
@@ -96,7 +96,7 @@ pub(super) struct Rules {
     pub(super) filter: PeerFilter,
     pub(super) quota: Quota,
     /// None: no limit.
-    pub(super) bytes_per_second: Option<Flow>,
+    pub(super) bytes_per_second: Option<TokenRate>,
     pub(super) stun: Stun,
 }
 
@@ -129,7 +129,7 @@ pub(super) struct Allocation<R> {
 pub(super) struct Relayed<R> {
     pub(super) relay: R,
     advertised: SocketAddr,
-    meter: Meter,
+    bucket: TokenBucket,
     _share: Share,
 }
 
@@ -246,7 +246,7 @@ impl Rules {
             return false;
         }
         let Some(relayed) = allocation.relayed_mut(Family::of(peer.ip())) else { return false };
-        self.bytes_per_second.is_none_or(|limit| relayed.meter.spend(length, limit, now))
+        self.bytes_per_second.is_none_or(|limit| relayed.bucket.spend(length, limit, now))
     }
 
     fn binding<R>(
@@ -393,8 +393,8 @@ impl Rules {
         }
         let share = self.quota.take(&caller.user, client.ip()).ok_or(code(ErrorCode::ALLOCATION_QUOTA_REACHED))?;
         let (relay, advertised) = relays.open(family, is_even, routes).ok_or(code(ErrorCode::INSUFFICIENT_CAPACITY))?;
-        let meter = Meter::new(self.bytes_per_second.unwrap_or(Flow::even(0.0)), now.instant);
-        Ok(Relayed { relay, advertised, meter, _share: share })
+        let bucket = TokenBucket::new(self.bytes_per_second.unwrap_or(TokenRate::even(0.0)), now.instant);
+        Ok(Relayed { relay, advertised, bucket, _share: share })
     }
 
     /// What changes an allocation that is there.
@@ -1559,7 +1559,7 @@ mod tests {
     #[test]
     fn an_allocation_carries_so_many_bytes_per_second_and_no_more() {
         let mut world = World::new();
-        world.rules.bytes_per_second = Some(Flow::even(100.0));
+        world.rules.bytes_per_second = Some(TokenRate::even(100.0));
         assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 0);
         assert_eq!(bind(&mut world, 0x4000, PEER), 0);
         let carried = |world: &mut World| (0..100).filter(|_| carries(world, 0x4000)).count();

@@ -17,8 +17,8 @@ use super::routes::Routes;
 use super::rules::{Allocation, ForStrangers, Now, Outcome, Relays};
 use super::stream_framing::{self, Front};
 use super::{Turn, TurnCount};
-use crate::meter::{Flow, Meter};
 use crate::net::Family;
+use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// What is read at once: most messages are a packet of media.
 const READ_BYTES: usize = 4096;
@@ -67,7 +67,7 @@ struct Held {
 /// A relay, and how much it may bring.
 pub(super) struct StreamRelay {
     socket: RelaySocket,
-    inbound: Option<(Meter, Flow)>,
+    inbound: Option<(TokenBucket, TokenRate)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
@@ -322,7 +322,7 @@ impl Relays for StreamRelays<'_> {
     fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(StreamRelay, SocketAddr)> {
         let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
         self.turn.counters.count(TurnCount::Allocations);
-        let inbound = self.turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
+        let inbound = self.turn.rules.bytes_per_second.map(|limit| (TokenBucket::new(limit, Instant::now()), limit));
         Some((StreamRelay { socket, inbound }, advertised))
     }
 

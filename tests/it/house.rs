@@ -12,7 +12,7 @@ const ROOMS: [&str; 26] = [
     "metrics",
     "net",
     "protocol",
-    "meter",
+    "token_bucket",
     "error",
     "admission",
     "parking",
