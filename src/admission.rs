@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use dashmap::{DashMap, Entry};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::meter::{Flow, Meters};
 use crate::net::network;
+use crate::token_bucket::{AddressBuckets, TokenRate};
 
 /// What is admitted. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub struct AdmissionLimits {
     /// From one address (IPv6: from one /64, which is what one customer has).
     pub per_address: Option<NonZeroUsize>,
     /// Newcomers from one address.
-    pub newcomers: Option<Flow>,
+    pub newcomers: Option<TokenRate>,
 }
 
 /// Who is admitted at the moment. Cheap to clone; all clones are one.
@@ -37,7 +37,7 @@ struct Counts {
     /// Invariant: an address is here exactly while it has connections (`an_address_without_connections_is_forgotten`).
     by_address: DashMap<IpAddr, usize>,
     /// How many have come lately.
-    newcomers: Option<Mutex<Meters>>,
+    newcomers: Option<Mutex<AddressBuckets>>,
 }
 
 /// Why a connection was not admitted.
@@ -51,9 +51,9 @@ pub(crate) enum Overload {
     All,
 }
 
-/// A place among the admitted, given back when it is dropped.
+/// The right to be one of the admitted, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Permit {
     counts: Arc<Counts>,
     network: IpAddr,
     /// Whether the limits had a say.
@@ -62,14 +62,14 @@ pub(crate) struct Slot {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits, now: Instant) -> Self {
-        let newcomers = limits.newcomers.map(|flow| Mutex::new(Meters::new(flow, now)));
+        let newcomers = limits.newcomers.map(|rate| Mutex::new(AddressBuckets::new(rate, now)));
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_address: DashMap::new(), newcomers }))
     }
 
-    /// Takes a place for an address that speaks for many, such as a reverse proxy's: it is bounded in all alone.
-    pub(crate) fn enter_for_many(&self, address: IpAddr) -> Result<Slot, Overload> {
-        let (slot, others) = self.take(address);
-        if is_over(others.all, self.0.limits.all) { Err(Overload::All) } else { Ok(slot) }
+    /// A permit for an address that speaks for many, such as a reverse proxy's: it is bounded in all alone.
+    pub(crate) fn enter_for_many(&self, address: IpAddr) -> Result<Permit, Overload> {
+        let (permit, others) = self.take(address);
+        if is_over(others.all, self.0.limits.all) { Err(Overload::All) } else { Ok(permit) }
     }
 
     /// How many there are.
@@ -77,23 +77,23 @@ impl Admission {
         self.0.all.load(Ordering::Relaxed)
     }
 
-    /// Takes a place, within the limits.
-    pub(crate) fn enter(&self, address: IpAddr, now: Instant) -> Result<Slot, Overload> {
-        // Taken first and looked at then: the drop of a place that is one too many gives it back.
-        let (slot, others) = self.take(address);
+    /// A permit within the limits.
+    pub(crate) fn enter(&self, address: IpAddr, now: Instant) -> Result<Permit, Overload> {
+        // Taken first and looked at then: the drop of a permit that is one too many gives it back.
+        let (permit, others) = self.take(address);
         let mut newcomers = self.0.newcomers();
         self.0.look(address, &others, newcomers.as_deref_mut(), now)?;
         if let Some(newcomers) = &mut newcomers {
             newcomers.spend(address, now);
         }
-        Ok(slot)
+        Ok(permit)
     }
 
-    /// Takes a place whatever the limits say: for a client that takes up a session, and so gives back that session's place.
-    pub(crate) fn enter_regardless(&self, address: IpAddr) -> Slot {
-        let (mut slot, _) = self.take(address);
-        slot.is_regular = false;
-        slot
+    /// A permit whatever the limits say: for a client that takes up a session, and so gives back that session's permit.
+    pub(crate) fn enter_regardless(&self, address: IpAddr) -> Permit {
+        let (mut permit, _) = self.take(address);
+        permit.is_regular = false;
+        permit
     }
 
     /// Whether [`enter`](Self::enter) would succeed now. Takes nothing.
@@ -103,7 +103,7 @@ impl Admission {
         self.0.look(address, &others, self.0.newcomers().as_deref_mut(), now)
     }
 
-    fn take(&self, address: IpAddr) -> (Slot, Others) {
+    fn take(&self, address: IpAddr) -> (Permit, Others) {
         let network = network(address);
         let from_address = {
             let mut count = self.0.by_address.entry(network).or_insert(0);
@@ -111,11 +111,11 @@ impl Admission {
             *count - 1
         };
         let all = self.0.all.fetch_add(1, Ordering::Relaxed);
-        (Slot { counts: Arc::clone(&self.0), network, is_regular: true }, Others { all, from_address })
+        (Permit { counts: Arc::clone(&self.0), network, is_regular: true }, Others { all, from_address })
     }
 }
 
-/// Who has a place besides the one in question.
+/// The permits besides the one in question.
 struct Others {
     all: usize,
     from_address: usize,
@@ -127,7 +127,7 @@ impl Counts {
         &self,
         address: IpAddr,
         others: &Others,
-        newcomers: Option<&mut Meters>,
+        newcomers: Option<&mut AddressBuckets>,
         now: Instant,
     ) -> Result<(), Overload> {
         let wait = newcomers.map_or(Duration::ZERO, |newcomers| newcomers.wait(address, now));
@@ -142,13 +142,13 @@ impl Counts {
         }
     }
 
-    fn newcomers(&self) -> Option<MutexGuard<'_, Meters>> {
+    fn newcomers(&self) -> Option<MutexGuard<'_, AddressBuckets>> {
         self.newcomers.as_ref().map(Mutex::lock)
     }
 }
 
-impl Slot {
-    /// A place that the limits had a say in: for who took one regardless of them, and then did not take another's.
+impl Permit {
+    /// A permit that the limits had a say in: for a client that took one regardless of them, and then resumed no session.
     pub(crate) fn into_regular(self, now: Instant) -> Result<Self, Overload> {
         if self.is_regular {
             return Ok(self);
@@ -159,7 +159,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.counts.all.fetch_sub(1, Ordering::Relaxed);
         if let Entry::Occupied(mut entry) = self.counts.by_address.entry(self.network) {
@@ -195,13 +195,13 @@ mod tests {
     }
 
     impl Admission {
-        fn enter_now(&self, text: &str) -> Result<Slot, Overload> {
+        fn enter_now(&self, text: &str) -> Result<Permit, Overload> {
             self.enter(address(text), Instant::now())
         }
     }
 
     #[test]
-    fn a_place_is_free_again_once_it_is_given_back() {
+    fn a_permit_is_free_again_once_it_is_given_back() {
         let admission = admission(2, 0);
         let first = admission.enter_now("192.0.2.1").unwrap();
         let _second = admission.enter_now("192.0.2.1").unwrap();
@@ -226,7 +226,7 @@ mod tests {
     fn an_address_that_speaks_for_many_is_bounded_in_all_alone() {
         let admission = admission(3, 1);
         let proxy = address("192.0.2.1");
-        let _slots = [(); 2].map(|()| admission.enter_for_many(proxy).unwrap());
+        let _permits = [(); 2].map(|()| admission.enter_for_many(proxy).unwrap());
         let _other = admission.enter_now("192.0.2.2").unwrap();
         assert_eq!(admission.enter_for_many(proxy).unwrap_err(), Overload::All);
         assert_eq!(admission.count(), 3);
@@ -235,18 +235,18 @@ mod tests {
     #[test]
     fn an_address_without_connections_is_forgotten() {
         let admission = admission(1, 1);
-        let slot = admission.enter_now("192.0.2.1").unwrap();
+        let permit = admission.enter_now("192.0.2.1").unwrap();
         assert_eq!(admission.enter_now("192.0.2.2").unwrap_err(), Overload::All);
         assert_eq!(admission.0.by_address.len(), 1);
-        drop(slot);
+        drop(permit);
         assert_eq!((admission.0.by_address.len(), admission.0.all.load(Ordering::Relaxed)), (0, 0));
     }
 
     #[test]
     fn zero_is_no_limit() {
         let admission = admission(0, 0);
-        let slots: Vec<_> = (0..1000).map(|_| admission.enter_now("192.0.2.1").unwrap()).collect();
-        assert_eq!(admission.0.all.load(Ordering::Relaxed), slots.len());
+        let permits: Vec<_> = (0..1000).map(|_| admission.enter_now("192.0.2.1").unwrap()).collect();
+        assert_eq!(admission.0.all.load(Ordering::Relaxed), permits.len());
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn slowly(connections: usize, start: Instant) -> Admission {
-        let newcomers = Some(Flow { per_second: 0.5, burst: 2.0 });
+        let newcomers = Some(TokenRate { per_second: 0.5, burst: 2.0 });
         Admission::new(AdmissionLimits { all: NonZeroUsize::new(connections), per_address: None, newcomers }, start)
     }
 
@@ -282,18 +282,18 @@ mod tests {
         let start = Instant::now();
         let admission = slowly(1, start);
         let address = address("192.0.2.1");
-        let slot = admission.enter(address, start).unwrap();
+        let permit = admission.enter(address, start).unwrap();
         for _ in 0..10 {
             assert_eq!(admission.check(address, start), Err(Overload::All));
             assert_eq!(admission.enter(address, start).unwrap_err(), Overload::All);
             drop(admission.enter_regardless(address));
         }
-        drop(slot);
+        drop(permit);
         assert!(admission.enter(address, start).is_ok());
     }
 
     #[test]
-    fn who_came_to_take_anothers_place_and_does_not_is_subject_to_the_limits() {
+    fn who_came_to_take_up_a_session_and_does_not_is_subject_to_the_limits() {
         for (all, per_address, overload) in [(1, 0, Overload::All), (0, 1, Overload::Address)] {
             let admission = admission(all, per_address);
             let first = admission.enter_now("192.0.2.1").unwrap();

@@ -12,8 +12,8 @@
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
-//! [`trial`] is `entremise ice`, which tries both from outside. [`metrics`] is what is counted on the way, `monitor` shows it. [`net`] is addresses, [`meter`] how much of something
-//! there may be in a time.
+//! [`trial`] is `entremise ice`, which tries both from outside. [`metrics`] is what is counted on the way, `monitor`
+//! shows it. [`net`] is addresses, [`token_bucket`] how much of something there may be in a time.
 //!
 //! [`cli`] and [`config`] are what the operator wants, [`error`] is what keeps the server from starting. `file` reads
 //! files that may hang, [`log`] writes lines where no thread that serves waits for them, and [`signals`] say when to stop.
@@ -21,9 +21,9 @@
 pub mod accept;
 pub mod admission;
 pub mod ice;
-pub mod meter;
 pub mod net;
 mod parking;
+pub mod token_bucket;
 pub mod turn;
 
 pub mod auth;

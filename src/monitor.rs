@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use crate::accept::{OpeningCount, Openings};
+use crate::accept::{PendingConnections, PendingCount};
 use crate::admission::Admission;
 use crate::error::StartError;
 use crate::http;
@@ -122,7 +122,7 @@ pub(crate) struct Sources {
     pub(crate) hub: Arc<Hub>,
     pub(crate) admission: Admission,
     pub(crate) parked: Parking,
-    pub(crate) openings: Openings,
+    pub(crate) pending: PendingConnections,
     pub(crate) turn: Arc<Turn>,
     /// None: a proxy ends TLS for us.
     pub(crate) pair: Option<Arc<ServedPair>>,
@@ -138,7 +138,7 @@ impl Exposition {
 
     #[expect(clippy::cast_precision_loss, reason = "counts and seconds are far below 2⁵³")]
     pub(crate) fn new(metrics: &Metrics, sources: Sources) -> Self {
-        let Sources { hub, admission, parked, openings, turn, pair } = sources;
+        let Sources { hub, admission, parked, pending, turn, pair } = sources;
         let mut this = Self(Registry::with_prefix("entremise"));
         metrics.clone().register(&mut this.0);
         this.read("connections", "WebSockets that are open", move || admission.count() as f64);
@@ -148,12 +148,12 @@ impl Exposition {
                 pair.not_after() as f64
             });
         }
-        let (unanswered, relays) = (openings.clone(), Arc::clone(&turn));
+        let (unanswered, relays) = (pending.clone(), Arc::clone(&turn));
         this.read("connections_unanswered", "Connections before their first answer", move || {
             unanswered.connections() as f64
         });
         this.read_counters("tls", "TLS handshakes, and connections refused before them", "what", move || {
-            OpeningCount::ALL.into_iter().map(|what| (what.as_str(), openings.count(what) as f64)).collect()
+            PendingCount::ALL.into_iter().map(|what| (what.as_str(), pending.count(what) as f64)).collect()
         });
         this.read("relays", "TURN allocations", move || relays.allocations() as f64);
         this.read_counters("turn", "What the embedded TURN server did", "what", move || {

@@ -32,7 +32,7 @@ struct Lots {
 
 /// The right to wait, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit {
+pub(crate) struct ParkingPermit {
     lots: Arc<Mutex<Lots>>,
     network: IpAddr,
     number: u64,
@@ -51,7 +51,7 @@ impl Parking {
 
     /// A permit for a session of this address. Where there are as many as may be, the oldest of the address that has the
     /// most goes, if that is fairer: else a few addresses could end the sessions of all others.
-    pub(crate) fn enter(&self, address: IpAddr) -> Result<Permit, Overload> {
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<ParkingPermit, Overload> {
         let network = network(address);
         let mut lots = self.lots.lock();
         let own = lots.count(network);
@@ -62,7 +62,7 @@ impl Parking {
             return Err(Overload::All);
         }
         let (number, revoked) = lots.add(network);
-        Ok(Permit { lots: Arc::clone(&self.lots), network, number, revoked })
+        Ok(ParkingPermit { lots: Arc::clone(&self.lots), network, number, revoked })
     }
 }
 
@@ -114,7 +114,7 @@ impl Lots {
     }
 }
 
-impl Permit {
+impl ParkingPermit {
     /// Waits until another address needs the permit more.
     pub(crate) async fn revoked(&mut self) {
         // Its sender is dropped, and never used.
@@ -122,7 +122,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for ParkingPermit {
     fn drop(&mut self) {
         self.lots.lock().remove(self.network, self.number);
     }
@@ -139,11 +139,11 @@ mod tests {
         Parking::new(AdmissionLimits { all, per_address, newcomers: None })
     }
 
-    fn enter(parking: &Parking, address: &str) -> Result<Permit, Overload> {
+    fn enter(parking: &Parking, address: &str) -> Result<ParkingPermit, Overload> {
         parking.enter(address.parse().unwrap())
     }
 
-    fn is_revoked(permit: &mut Permit) -> bool {
+    fn is_revoked(permit: &mut ParkingPermit) -> bool {
         permit.revoked.try_recv() == Err(oneshot::error::TryRecvError::Closed)
     }
 

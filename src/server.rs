@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use ports::IcePorts;
 
-use crate::accept::{Acceptor, Deadlines, Openings};
+use crate::accept::{Acceptor, Deadlines, PendingConnections};
 use crate::auth::KeyRing;
 use crate::config::Config;
 use crate::connection::Terms;
@@ -47,7 +47,7 @@ pub struct Server {
     monitor: Option<Monitor>,
     hub: Arc<Hub>,
     turn: Arc<Turn>,
-    openings: Openings,
+    pending: PendingConnections,
     tasks: Tasks,
     max_header_bytes: usize,
     handshake_timeout: Duration,
@@ -98,12 +98,12 @@ impl Server {
         let keys = config.http.verifier.as_ref().map(|verifier| Arc::clone(verifier.keys()));
         let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
         let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
-        let openings = Openings::new(config.opening.clone());
+        let pending = PendingConnections::new(config.pending.clone());
         let sources = Sources {
             hub: Arc::clone(&hub),
             admission: web.admission.clone(),
             parked: web.parked.clone(),
-            openings: openings.clone(),
+            pending: pending.clone(),
             turn: Arc::clone(&turn),
             pair: watch.as_ref().map(|watch| Arc::clone(watch.served())),
         };
@@ -112,7 +112,7 @@ impl Server {
             None => None,
         };
         let router = http::router(web);
-        let proxies = if config.proxy_protocol { config.opening.proxies.clone() } else { Vec::new() };
+        let proxies = if config.proxy_protocol { config.pending.proxies.clone() } else { Vec::new() };
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
         Ok(Self {
@@ -120,7 +120,7 @@ impl Server {
             address,
             scheme: if tls.is_some() { "https" } else { "http" },
             page,
-            acceptor: Acceptor::new(tls, Arc::clone(&turn), openings.clone(), deadlines, tasks.clone()).behind(proxies),
+            acceptor: Acceptor::new(tls, Arc::clone(&turn), pending.clone(), deadlines, tasks.clone()).behind(proxies),
             watch,
             keys,
             certificate_poll: config.certificate_poll,
@@ -129,7 +129,7 @@ impl Server {
             monitor,
             hub,
             turn,
-            openings,
+            pending,
             tasks,
             max_header_bytes: config.max_header_bytes,
             handshake_timeout: config.handshake_timeout,
@@ -170,8 +170,8 @@ impl Server {
 
     /// Connections before their first answer, to look at.
     #[must_use]
-    pub fn openings(&self) -> Openings {
-        self.openings.clone()
+    pub fn pending(&self) -> PendingConnections {
+        self.pending.clone()
     }
 
     /// Whether clients are asked for credentials.

@@ -12,7 +12,7 @@ use tokio::net::tcp::ReadHalf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::tls::Pending;
+use super::tls::Unsent;
 use crate::tasks::Tasks;
 
 /// How long a connection that we closed may take to read what we said last.
@@ -25,32 +25,32 @@ const LINGERING: usize = 1024;
 #[derive(Clone)]
 pub(super) struct Lingering {
     pub(super) tasks: Tasks,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Lingering {
     pub(super) fn new(tasks: Tasks) -> Self {
-        Self { tasks, places: Arc::new(Semaphore::new(LINGERING)) }
+        Self { tasks, permits: Arc::new(Semaphore::new(LINGERING)) }
     }
 
     /// `last`: what is still to be sent.
-    pub(super) fn part(&self, tcp: TcpStream, last: Pending) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return cut(&tcp, &last) };
+    pub(super) fn part(&self, tcp: TcpStream, last: Unsent) {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return cut(&tcp, &last) };
         self.tasks.spawn(async move {
             let _ = timeout(LINGER, linger(tcp, last)).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
 
 /// Says what the kernel takes at once, for connections that are not to linger.
-pub(super) fn cut(tcp: &TcpStream, last: &Pending) {
+pub(super) fn cut(tcp: &TcpStream, last: &Unsent) {
     let _ = tcp.try_write(last.rest());
 }
 
 /// Says its last and that nothing more comes, and reads meanwhile until the other side says so too: a side that writes may
 /// not read before it is through.
-async fn linger(mut tcp: TcpStream, mut last: Pending) -> io::Result<()> {
+async fn linger(mut tcp: TcpStream, mut last: Unsent) -> io::Result<()> {
     let (incoming, mut outgoing) = tcp.split();
     let say = async {
         poll_fn(|cx| last.poll_leave(&mut outgoing, cx)).await?;

@@ -2,12 +2,13 @@
 //!
 //! Before TLS, and after the handshake again: a STUN message goes to the embedded TURN server, so that one TCP port is
 //! enough for page, signaling and relay; all else is HTTP. A letter before TLS is a browser that was sent to `http://`,
-//! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the first request: hyper's own
-//! begins only with that byte. How many there may be that have not been answered yet is [`opening`](Openings).
+//! which the router redirects, or a proxy that ends TLS for us. The deadline covers everything up to the first byte of the
+//! first request: hyper's own begins only with that byte. How many may be without an answer is
+//! [`pending`](PendingConnections).
 
 mod hint;
 mod linger;
-mod opening;
+mod pending;
 mod preface;
 mod proxy;
 mod spelling;
@@ -31,7 +32,7 @@ use tokio::time::timeout;
 use tower_layer::Layer as _;
 use tracing::debug;
 
-pub use opening::{OpeningCount, OpeningLimits, Openings};
+pub use pending::{PendingConnections, PendingCount, PendingLimits};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use proxy::play_proxy_header;
 pub(crate) use spelling::HttpStream;
@@ -46,7 +47,7 @@ use proxy::Ends;
 use stream::Io;
 use tls::TlsStream;
 
-use crate::admission::Slot;
+use crate::admission::Permit;
 use crate::net::Cidr;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
@@ -92,7 +93,7 @@ pub(crate) struct Acceptor {
     turn: Arc<Turn>,
     /// Who has to say first, by the PROXY protocol, whose a connection is. All others are who they are.
     proxies: Arc<[Cidr]>,
-    openings: Openings,
+    pending: PendingConnections,
     deadlines: Deadlines,
     lingering: Lingering,
     hints: Arc<Hints>,
@@ -102,12 +103,12 @@ impl Acceptor {
     pub(crate) fn new(
         tls: Option<Arc<ServerConfig>>,
         turn: Arc<Turn>,
-        openings: Openings,
+        pending: PendingConnections,
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
         let (lingering, hints) = (Lingering::new(tasks), Arc::default());
-        Self { tls, turn, proxies: Arc::new([]), openings, deadlines, lingering, hints }
+        Self { tls, turn, proxies: Arc::new([]), pending, deadlines, lingering, hints }
     }
 
     /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
@@ -118,11 +119,11 @@ impl Acceptor {
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
     async fn admit(&self, tcp: TcpStream) -> io::Result<Opened> {
         let opened = async {
-            let place = self.openings.enter(tcp.peer_addr()?.ip())?;
+            let permit = self.pending.enter(tcp.peer_addr()?.ip())?;
             tokio::select! {
                 // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
                 () = self.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
-                opened = timeout(self.deadlines.handshake, self.open(tcp, place)) => opened?,
+                opened = timeout(self.deadlines.handshake, self.open(tcp, permit)) => opened?,
             }
         };
         opened.await.inspect_err(|error| debug!(%error, "connection refused"))
@@ -147,23 +148,23 @@ impl Acceptor {
         }
     }
 
-    async fn open(&self, mut tcp: TcpStream, place: Slot) -> io::Result<Opened> {
+    async fn open(&self, mut tcp: TcpStream, permit: Permit) -> io::Result<Opened> {
         // Signaling is small frames, each of which a peer waits for.
         tcp.set_nodelay(true)?;
-        let (ends, place) = self.introduce(&mut tcp, place).await?;
+        let (ends, permit) = self.introduce(&mut tcp, permit).await?;
         let mut first = [0];
         if tcp.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let arrival = |transport| Arrival { client: ends.client.ip(), transport };
         match first[0] {
-            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), place), ends)),
-            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), place), arrival(Transport::Plain)).await,
+            STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), permit), ends)),
+            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), permit), arrival(Transport::Plain)).await,
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
-                let handshake = self.openings.handshake();
-                let mut stream = self.stream(Io::Tls(TlsStream::new(tcp, Arc::clone(tls))?), place);
+                let handshake = self.pending.handshake();
+                let mut stream = self.stream(Io::Tls(TlsStream::new(tcp, Arc::clone(tls))?), permit);
                 stream.shake_hands().await?;
                 handshake.completed();
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -179,27 +180,27 @@ impl Acceptor {
 
     /// Between whom a connection is, as the proxy says or, without one, the system. The client that it is for is the one
     /// that is counted.
-    async fn introduce(&self, tcp: &mut TcpStream, place: Slot) -> io::Result<(Ends, Slot)> {
+    async fn introduce(&self, tcp: &mut TcpStream, permit: Permit) -> io::Result<(Ends, Permit)> {
         let direct = Ends { client: tcp.peer_addr()?, server: tcp.local_addr()? };
         let proxy = direct.client.ip().to_canonical();
         if !self.proxies.iter().any(|block| block.contains(proxy)) {
             if proxy::begins(tcp).await? {
                 self.hints.unread(proxy);
             }
-            return Ok((direct, place));
+            return Ok((direct, permit));
         }
         let tell = |error: &io::Error| {
             if error.kind() == io::ErrorKind::InvalidData {
                 self.hints.missing(proxy);
             }
         };
-        let Some(said) = proxy::take_header(tcp).await.inspect_err(tell)? else { return Ok((direct, place)) };
-        drop(place);
-        let place = self.openings.enter(said.client.ip())?;
+        let Some(said) = proxy::take_header(tcp).await.inspect_err(tell)? else { return Ok((direct, permit)) };
+        drop(permit);
+        let permit = self.pending.enter(said.client.ip())?;
         // What the client has connected to may be the proxy's.
         let is_ours = said.server.ip() == direct.server.ip() || self.turn.is_own(said.server.ip());
         let server = if is_ours { said.server } else { direct.server };
-        Ok((Ends { server, ..said }, place))
+        Ok((Ends { server, ..said }, permit))
     }
 
     fn hand_over(&self, stream: Stream, ends: Ends) -> Opened {
@@ -208,8 +209,8 @@ impl Acceptor {
         Opened::HandedOver
     }
 
-    fn stream(&self, io: Io, place: Slot) -> Stream {
-        Stream::new(io, place, self.lingering.clone(), self.deadlines.write)
+    fn stream(&self, io: Io, permit: Permit) -> Stream {
+        Stream::new(io, permit, self.lingering.clone(), self.deadlines.write)
     }
 }
 

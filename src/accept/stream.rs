@@ -14,9 +14,9 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::linger::{self, Lingering};
-use super::tls::{Pending, TlsStream};
+use super::tls::{TlsStream, Unsent};
 use super::unread::Unread;
-use crate::admission::Slot;
+use crate::admission::Permit;
 #[cfg(test)]
 use crate::tasks::Tasks;
 
@@ -31,7 +31,7 @@ pub(crate) struct Stream {
     /// Its permit among those that have not been answered yet, given back with the first byte of an answer, unless it is
     /// shared ([`permit`](Self::permit)). Given back with the first byte of a request, one byte would buy the time of another
     /// deadline.
-    opening: Option<Arc<Slot>>,
+    permit: Option<Arc<Permit>>,
     /// A moment after the server's stop, until the first byte of an answer: a request that has begun may still be answered,
     /// and one that does not go on must not hold up the drain.
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -43,10 +43,10 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A connection that has not been answered yet.
-    pub(super) fn new(io: Io, place: Slot, lingering: Lingering, write_timeout: Duration) -> Self {
+    pub(super) fn new(io: Io, permit: Permit, lingering: Lingering, write_timeout: Duration) -> Self {
         let stop = soon_after(lingering.tasks.stop().clone());
-        let (unread, opening) = (Unread::default(), Some(Arc::new(place)));
-        Self { io, unread, opening, stop: Some(Box::pin(stop)), lingering, write_timeout, stalled: None }
+        let (unread, permit) = (Unread::default(), Some(Arc::new(permit)));
+        Self { io, unread, permit, stop: Some(Box::pin(stop)), lingering, write_timeout, stalled: None }
     }
 
     /// Over this connection as it is.
@@ -57,7 +57,7 @@ impl Stream {
 
     #[cfg(test)]
     fn answered(io: Io, lingering: Lingering, write_timeout: Duration) -> Self {
-        Self { io, unread: Unread::default(), opening: None, stop: None, lingering, write_timeout, stalled: None }
+        Self { io, unread: Unread::default(), permit: None, stop: None, lingering, write_timeout, stalled: None }
     }
 
     /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
@@ -66,8 +66,8 @@ impl Stream {
     }
 
     /// Its permit, for a service whose first answer does not say that the client may stay. `None`: it was answered.
-    pub(super) fn permit(&self) -> Option<Arc<Slot>> {
-        self.opening.clone()
+    pub(super) fn permit(&self) -> Option<Arc<Permit>> {
+        self.permit.clone()
     }
 
     /// TLS's handshake, where there is TLS.
@@ -146,11 +146,11 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let (tcp, last) = match std::mem::replace(&mut self.io, Io::Gone) {
             Io::Tls(tls) => tls.part(),
-            Io::Plain(tcp) => (tcp, Pending::default()),
+            Io::Plain(tcp) => (tcp, Unsent::default()),
             Io::Gone => return,
         };
         // What has had no answer has nothing to lose but an alert, and must not take the room of those that have.
-        if self.opening.is_some() {
+        if self.permit.is_some() {
             linger::cut(&tcp, &last);
         } else {
             self.lingering.part(tcp, last);
@@ -194,7 +194,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        (self.opening, self.stop) = (None, None);
+        (self.permit, self.stop) = (None, None);
         let written = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),

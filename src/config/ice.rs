@@ -120,7 +120,7 @@ fn listen_problem(ip: IpAddr) -> Option<&'static str> {
 
 fn relay_problem(ip: IpAddr) -> Option<&'static str> {
     if ip.is_unspecified() {
-        Some("no relay can be told by it; give one address of this host")
+        Some("no relay can be advertised by it; give one address of this host")
     } else {
         host_problem(ip)
     }

@@ -46,17 +46,17 @@ pub use look::look;
 pub use memory::MemoryBounds;
 use secret::secret;
 
-use crate::accept::OpeningLimits;
+use crate::accept::PendingLimits;
 use crate::admission::AdmissionLimits;
 use crate::cli::Cli;
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
 use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
-use crate::meter::Flow;
 use crate::net::TlsEnd;
 use crate::protocol::Rate;
 use crate::tls::PairPaths;
+use crate::token_bucket::TokenRate;
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub struct Config {
     /// next.
     pub certificate_poll: Duration,
     /// How many connections there may be that have not been answered yet.
-    pub opening: OpeningLimits,
+    pub pending: PendingLimits,
     /// Whether the proxies among them say, by the PROXY protocol, whose a connection is. Then they have to.
     pub proxy_protocol: bool,
     /// How long a request's head may be.
@@ -146,7 +146,7 @@ impl Config {
             listen: cli.listen,
             pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
             certificate_poll: CERTIFICATE_POLL,
-            opening: OpeningLimits {
+            pending: PendingLimits {
                 connections: NonZeroUsize::new(cli.max_handshakes),
                 connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
                 proxies: cli.trusted_proxy.clone(),
@@ -199,7 +199,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
             all: NonZeroUsize::new(cli.max_connections),
             per_address: NonZeroUsize::new(cli.max_connections_per_address),
             newcomers: (cli.connections_per_second > 0.0)
-                .then(|| Flow { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
+                .then(|| TokenRate { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
         },
         parked: AdmissionLimits {
             all: NonZeroUsize::new(cli.max_parked),

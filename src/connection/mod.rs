@@ -16,7 +16,7 @@ use tracing::{debug, trace};
 
 use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
-use crate::ice::IceOffer;
+use crate::ice::IceContext;
 use crate::metrics::Metrics;
 use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome};
 use heartbeat::{Beat, Heartbeat};
@@ -72,7 +72,7 @@ pub(crate) struct Connection {
     dialect: Dialect,
     session: Session,
     beginning: Beginning,
-    ice: IceOffer,
+    ice: IceContext,
     terms: Arc<Terms>,
     heartbeat: Heartbeat,
     /// When a client whose window is full is given up.
@@ -87,7 +87,7 @@ impl Connection {
         dialect: Dialect,
         session: Session,
         beginning: Beginning,
-        ice: IceOffer,
+        ice: IceContext,
         terms: Arc<Terms>,
         expires: Option<Instant>,
     ) -> Self {
@@ -356,7 +356,7 @@ mod tests {
             public_host: None,
         };
         let local = [127, 0, 0, 1].into();
-        let ice = IceOffer { config: Arc::new(config), reached: None, client: local, tls_end: TlsEnd::Proxy };
+        let ice = IceContext { config: Arc::new(config), host: None, client: local, tls_end: TlsEnd::Proxy };
         let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
         let session = hub.open(Realm::V1, Lifetime::Connection, None);
         let connection = Connection::new(socket, Dialect::V1, session, Beginning::New, ice, terms, None);

@@ -6,13 +6,13 @@ use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
 
+use super::bearer;
 use super::caller::{Caller, Proxies};
-use super::credentials;
 use super::origin::{AllowedOrigin, Origins};
-use super::subprotocol::{Offer, V1};
+use super::subprotocol::{Subprotocol, V1};
 use crate::accept::Transport;
 
-/// Whose header each line is; all that follow are offers of subprotocols.
+/// Whose header each line is; all that follow are lists of subprotocols.
 const LINES: [HeaderName; 5] = [
     HOST,
     ORIGIN,
@@ -35,7 +35,7 @@ pub fn play_headers(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    try_offer(&headers);
+    try_subprotocol(&headers);
     try_caller(&headers);
     try_origin(&headers);
 }
@@ -63,31 +63,31 @@ fn try_caller(headers: &HeaderMap) {
     }
 }
 
-fn try_offer(headers: &HeaderMap) {
+fn try_subprotocol(headers: &HeaderMap) {
     let lists: Vec<&[u8]> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().map(HeaderValue::as_bytes).collect();
     let joined = String::from_utf8_lossy(&lists.join(&b","[..])).into_owned();
     let names: Vec<&str> = joined.split(',').map(str::trim).collect();
-    match Offer::read(headers) {
-        Ok(Offer::Plain) => assert!(lists.is_empty()),
-        Ok(offer) => {
+    match Subprotocol::read(headers) {
+        Ok(Subprotocol::Plain) => assert!(lists.is_empty()),
+        Ok(subprotocol) => {
             assert_eq!(names.iter().filter(|name| **name == V1).count(), 1);
             assert_eq!(
-                offer.selected().as_ref().map(HeaderValue::as_bytes),
+                subprotocol.selected().as_ref().map(HeaderValue::as_bytes),
                 Some(V1.as_bytes()),
                 "no secret is echoed"
             );
-            if let Some(resume) = offer.resume() {
+            if let Some(resume) = subprotocol.resume() {
                 // The number may have leading zeros, the token only one spelling.
                 let wish = format!("entremise.resume.{}.", resume.token);
-                let said = names.iter().find_map(|name| name.strip_prefix(&*wish)).expect("the token was offered");
+                let said = names.iter().find_map(|name| name.strip_prefix(&*wish)).expect("the token was sent");
                 assert_eq!(said.trim_start_matches('0'), resume.received.to_string().trim_start_matches('0'));
             }
         }
         Err(_) => assert!(!lists.is_empty()),
     }
-    let offered = Offer::read(headers).ok().and_then(|offer| offer.bearer());
-    if let (Ok(Some(token)), Some(offered)) = (credentials::token(headers, offered), offered) {
-        assert!(token == offered, "of two tokens none is chosen");
+    let requested = Subprotocol::read(headers).ok().and_then(|subprotocol| subprotocol.bearer());
+    if let (Ok(Some(token)), Some(requested)) = (bearer::token(headers, requested), requested) {
+        assert!(token == requested, "of two tokens none is chosen");
     }
 }
 

@@ -5,9 +5,9 @@
 //! ends TLS for us.
 
 mod base_path;
+mod bearer;
 mod caller;
 mod cors;
-mod credentials;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;

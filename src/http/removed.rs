@@ -10,22 +10,22 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::meter::{Flow, Meters};
+use crate::token_bucket::{AddressBuckets, TokenRate};
 
 /// A minute: a page asks at once.
-const MEMORY: Flow = Flow { per_second: 1.0 / 60.0, burst: 1.0 };
+const MEMORY: TokenRate = TokenRate { per_second: 1.0 / 60.0, burst: 1.0 };
 
 /// What has been seen of such proxies.
 #[derive(Debug)]
 pub(super) struct Removals {
-    seen: Mutex<Meters>,
+    seen: Mutex<AddressBuckets>,
     /// Whether the operator has been told: once, because clients could send such handshakes themselves.
     is_told: AtomicBool,
 }
 
 impl Removals {
     pub(super) fn new(now: Instant) -> Self {
-        Self { seen: Mutex::new(Meters::new(MEMORY, now)), is_told: AtomicBool::new(false) }
+        Self { seen: Mutex::new(AddressBuckets::new(MEMORY, now)), is_told: AtomicBool::new(false) }
     }
 
     /// A handshake of this client's has lost something, or seems to.

@@ -1,9 +1,9 @@
-//! What a client offers in `Sec-WebSocket-Protocol`. Pure.
+//! What a client requests in `Sec-WebSocket-Protocol`. Pure.
 
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::{HeaderMap, HeaderValue};
 
-use super::credentials::Token;
+use super::bearer::Token;
 use crate::hub::ResumeRequest;
 
 /// The protocol's name. It is the only one that is ever selected: the others are secrets, and never echoed.
@@ -12,9 +12,9 @@ pub(super) const V1: &str = "entremise.v1";
 const BEARER: &str = "entremise.bearer.";
 const RESUME: &str = "entremise.resume.";
 
-/// What was offered.
+/// What was requested.
 #[derive(Debug)]
-pub(super) enum Offer<'a> {
+pub(super) enum Subprotocol<'a> {
     /// Nothing: a complete client, without resume.
     Plain,
     /// [`V1`].
@@ -26,15 +26,15 @@ pub(super) enum Offer<'a> {
     },
 }
 
-/// An offer that can't be met: 400.
+/// A request that can't be met: 400.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadOffer;
+pub(super) struct BadSubprotocol;
 
-impl<'a> Offer<'a> {
-    pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, BadOffer> {
-        let (mut v1, mut bearers, mut wishes, mut offered) = (0, Vec::new(), Vec::new(), false);
+impl<'a> Subprotocol<'a> {
+    pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, BadSubprotocol> {
+        let (mut v1, mut bearers, mut wishes, mut is_requested) = (0, Vec::new(), Vec::new(), false);
         for name in names(headers) {
-            offered = true;
+            is_requested = true;
             let name = name?;
             if name == V1 {
                 v1 += 1;
@@ -45,12 +45,12 @@ impl<'a> Offer<'a> {
             }
         }
         match (v1, &bearers[..], &wishes[..]) {
-            (0, [], []) if !offered => Ok(Self::Plain),
+            (0, [], []) if !is_requested => Ok(Self::Plain),
             (1, [] | [_], [] | [_]) => {
                 let resume = wishes.first().and_then(|wish| resume_offer(wish));
                 Ok(Self::V1 { bearer: bearers.first().copied(), resume })
             }
-            _ => Err(BadOffer),
+            _ => Err(BadSubprotocol),
         }
     }
 
@@ -87,11 +87,11 @@ fn resume_offer(wish: &str) -> Option<ResumeRequest> {
     Some(ResumeRequest { token: token.parse().ok()?, received })
 }
 
-fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadOffer>> {
+fn names(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, BadSubprotocol>> {
     let lists = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     lists.flat_map(|list| match list.to_str() {
         Ok(list) => list.split(',').map(|name| Ok(name.trim())).collect(),
-        Err(_) => vec![Err(BadOffer)],
+        Err(_) => vec![Err(BadSubprotocol)],
     })
 }
 
@@ -107,24 +107,24 @@ mod tests {
 
     /// What is made of these: `plain`, `v1`, the number received in a resume, or `bad`.
     fn read(lists: &[&str]) -> String {
-        match Offer::read(&headers(lists)) {
-            Ok(Offer::Plain) => "plain".into(),
-            Ok(Offer::V1 { resume: None, .. }) => "v1".into(),
-            Ok(Offer::V1 { resume: Some(ResumeRequest { token, received }), .. }) => {
+        match Subprotocol::read(&headers(lists)) {
+            Ok(Subprotocol::Plain) => "plain".into(),
+            Ok(Subprotocol::V1 { resume: None, .. }) => "v1".into(),
+            Ok(Subprotocol::V1 { resume: Some(ResumeRequest { token, received }), .. }) => {
                 assert_eq!(token.to_string(), TOKEN);
                 received.to_string()
             }
-            Err(BadOffer) => "bad".into(),
+            Err(BadSubprotocol) => "bad".into(),
         }
     }
 
     #[test]
-    fn nothing_offered_is_a_complete_client() {
+    fn nothing_requested_is_a_complete_client() {
         assert_eq!(read(&[]), "plain");
     }
 
     #[test]
-    fn v1_is_selected_whenever_it_is_offered() {
+    fn v1_is_selected_whenever_it_is_requested() {
         assert_eq!(read(&["entremise.v1"]), "v1");
         assert_eq!(read(&["chat, entremise.v1"]), "v1");
         assert_eq!(read(&["chat", "entremise.v1,entremise.resume.x.0,entremise.bearer.a.b.c"]), "v1");
@@ -132,13 +132,13 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_all_that_follows_the_second_dot() {
-        for (offered, token) in [
+        for (requested, token) in [
             ("entremise.v1", None),
             ("entremise.v1, entremise.bearer.a.b.c", Some("a.b.c")),
             ("entremise.bearer.x ,entremise.v1", Some("x")),
             ("entremise.v1, entremise.bearer.", Some("")),
         ] {
-            assert_eq!(Offer::read(&headers(&[offered])).unwrap().bearer(), token.map(Token), "{offered}");
+            assert_eq!(Subprotocol::read(&headers(&[requested])).unwrap().bearer(), token.map(Token), "{requested}");
         }
     }
 
@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn no_known_protocol_is_a_bad_offer() {
+    fn no_known_protocol_is_bad() {
         for other in ["chat", "", "entremise.v2"] {
             assert_eq!(read(&[other]), "bad", "{other}");
         }
     }
 
     #[test]
-    fn a_secret_without_v1_and_two_of_a_kind_are_bad_offers() {
+    fn a_secret_without_v1_and_two_of_a_kind_are_bad() {
         assert_eq!(read(&["entremise.bearer.x"]), "bad");
         assert_eq!(read(&["entremise.resume.x.0"]), "bad");
         assert_eq!(read(&["entremise.v1, entremise.v1"]), "bad");

@@ -22,19 +22,19 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
+use super::bearer::{Contradiction, Token, token};
 use super::caller::Caller;
-use super::credentials::{Contradiction, Token, token};
 use super::handshake::BadHandshake;
 use super::request::{Repeated, single};
-use super::subprotocol::{BadOffer, Offer};
+use super::subprotocol::{BadSubprotocol, Subprotocol};
 use super::{Shared, cors, handshake};
 use crate::accept::{HttpStream, Stream};
-use crate::admission::{Overload, Slot};
+use crate::admission::{Overload, Permit};
 use crate::auth::{Denied, Grant};
 use crate::connection::{Beginning, Connection, Socket};
 use crate::dialect::Dialect;
 use crate::hub::{Lifetime, ResumeRequest, Session};
-use crate::ice::IceOffer;
+use crate::ice::IceContext;
 use crate::protocol::{End, IceServer, PeerId, Realm};
 
 /// Why there is no WebSocket.
@@ -56,7 +56,7 @@ enum Refusal {
 /// An hour: a client takes more than that for never.
 const MAX_RETRY_AFTER: u64 = 3600;
 
-/// A browser whose offer of subprotocols was taken away hangs up as soon as it sees that none was chosen.
+/// A browser whose list of subprotocols was taken away hangs up as soon as it sees that none was chosen.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// An answer is for one moment and one client.
@@ -102,26 +102,31 @@ impl Shared {
         })?;
         let upgrade = request.extensions.remove().ok_or(Refusal::UpgradeRequired)?;
         let headers = &request.headers;
-        let offer = Offer::read(headers)?;
-        // Our own pages offer something. A browser has no other way to hand over credentials either.
-        let is_bare = matches!(offer, Offer::Plain) && headers.contains_key(header::ORIGIN);
-        let grant = self.admit(caller, headers, token(headers, offer.bearer())?).inspect_err(|refusal| {
+        let subprotocol = Subprotocol::read(headers)?;
+        // Our own pages request something. A browser has no other way to hand over credentials either.
+        let is_bare = matches!(subprotocol, Subprotocol::Plain) && headers.contains_key(header::ORIGIN);
+        let grant = self.admit(caller, headers, token(headers, subprotocol.bearer())?).inspect_err(|refusal| {
             if is_bare && *refusal == Refusal::NoCredentials {
                 self.0.removals.note(caller.address, Instant::now());
             }
         })?;
-        let slot = self.slot(caller.address, offer.resume(), grant.as_ref())?;
-        let lifetime = match offer {
-            Offer::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
+        let permit = self.permit(caller.address, subprotocol.resume(), grant.as_ref())?;
+        let lifetime = match subprotocol {
+            Subprotocol::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
-        let (address, resume, ice) = (caller.address, offer.resume().copied(), self.ice_offer(caller));
-        self.serve(upgrade, Client { address, lifetime, resume, grant, slot, ice, is_bare });
-        Ok(handshake::switching(accept, offer.selected()))
+        let (address, resume, ice) = (caller.address, subprotocol.resume().copied(), self.ice_context(caller));
+        self.serve(upgrade, Client { address, lifetime, resume, grant, permit, ice, is_bare });
+        Ok(handshake::switching(accept, subprotocol.selected()))
     }
 
-    /// A place among the connections. Who resumes takes its old connection's.
-    fn slot(&self, client: IpAddr, resume: Option<&ResumeRequest>, grant: Option<&Grant>) -> Result<Slot, Overload> {
+    /// A permit for a connection. A client that resumes has its old connection's.
+    fn permit(
+        &self,
+        client: IpAddr,
+        resume: Option<&ResumeRequest>,
+        grant: Option<&Grant>,
+    ) -> Result<Permit, Overload> {
         if resume.is_some_and(|offer| self.0.hub.can_resume(offer, grant)) {
             return Ok(self.0.admission.enter_regardless(client));
         }
@@ -171,9 +176,9 @@ impl Shared {
         single(headers, &header::ORIGIN).ok()?.filter(|origin| self.is_allowed(caller, Some(origin)))
     }
 
-    fn ice_offer(&self, caller: &Caller) -> IceOffer {
+    fn ice_context(&self, caller: &Caller) -> IceContext {
         let (client, tls_end) = (caller.address, caller.tls_end);
-        IceOffer { config: Arc::clone(&self.0.ice), reached: caller.host.clone(), client, tls_end }
+        IceContext { config: Arc::clone(&self.0.ice), host: caller.host.clone(), client, tls_end }
     }
 
     /// Serves a client once it has read the 101. Spawned before that is sent: from now on the connection is waited for.
@@ -186,7 +191,7 @@ impl Shared {
             // Hung up in the meantime, and there is nothing to undo (`an_abandoned_upgrade_leaves_no_trace`).
             let Ok(upgraded) = upgrade.await else { return };
             let (address, is_bare, begun) = (client.address, client.is_bare, Instant::now());
-            let (mut connection, slot) = match shared.connection(stream(upgraded), *client) {
+            let (mut connection, permit) = match shared.connection(stream(upgraded), *client) {
                 Ok(begun) => begun,
                 Err(mut socket) => {
                     shared.0.terms.metrics.ended(End::Full.as_str());
@@ -205,23 +210,23 @@ impl Shared {
                 shared.park(connection.session(), address);
             }
             connection.part(end).await;
-            // Order: the session and the socket are gone before their place is free.
+            // Order: the session and the socket are gone before their permit is free.
             drop(connection);
-            drop(slot);
+            drop(permit);
         });
     }
 
     /// The session is opened or resumed only here, where the upgrade is complete. Gives the socket back where what it
     /// came to resume has gone in the meantime, and there is no room for one more.
-    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Slot), Box<Socket>> {
-        let Client { lifetime, resume, grant, slot, ice, .. } = client;
+    fn connection(&self, stream: Stream, client: Client) -> Result<(Connection, Permit), Box<Socket>> {
+        let Client { lifetime, resume, grant, permit, ice, .. } = client;
         let limits = self.0.terms.limits;
         let socket = Socket::new(stream, limits.max_message_bytes, limits.write_timeout);
         let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-        match self.session(lifetime, resume, grant, slot) {
-            Ok((session, beginning, slot)) => {
+        match self.session(lifetime, resume, grant, permit) {
+            Ok((session, beginning, permit)) => {
                 let terms = Arc::clone(&self.0.terms);
-                Ok((Connection::new(socket, Dialect::V1, session, beginning, ice, terms, expires), slot))
+                Ok((Connection::new(socket, Dialect::V1, session, beginning, ice, terms, expires), permit))
             }
             Err(_) => Err(Box::new(socket)),
         }
@@ -232,18 +237,18 @@ impl Shared {
         lifetime: Lifetime,
         resume: Option<ResumeRequest>,
         grant: Option<Grant>,
-        slot: Slot,
-    ) -> Result<(Session, Beginning, Slot), Overload> {
+        permit: Permit,
+    ) -> Result<(Session, Beginning, Permit), Overload> {
         let metrics = &self.0.terms.metrics;
         let resumed = resume.map(|offer| self.0.hub.resume(&offer, grant.as_ref()));
         if let Some(resumed) = &resumed {
             metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
         }
         if let Some(session) = resumed.flatten() {
-            return Ok((session, Beginning::Resumed, slot));
+            return Ok((session, Beginning::Resumed, permit));
         }
-        let slot = slot.into_regular(Instant::now())?;
-        Ok((self.0.hub.open(Realm::V1, lifetime, grant), Beginning::New, slot))
+        let permit = permit.into_regular(Instant::now())?;
+        Ok((self.0.hub.open(Realm::V1, lifetime, grant), Beginning::New, permit))
     }
 
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
@@ -272,9 +277,9 @@ struct Client {
     lifetime: Lifetime,
     resume: Option<ResumeRequest>,
     grant: Option<Grant>,
-    slot: Slot,
-    ice: IceOffer,
-    /// Whether it is a page that has offered no subprotocol, or has lost what it offered.
+    permit: Permit,
+    ice: IceContext,
+    /// Whether it is a page that has requested no subprotocol, or has lost what it requested.
     is_bare: bool,
 }
 
@@ -288,7 +293,7 @@ fn deadline(seconds: u64) -> Option<Instant> {
 pub(super) async fn answer_ice(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
     let response = match shared.check(&caller, &headers) {
         Ok(()) => {
-            let ice_servers = shared.ice_offer(&caller).list(PeerId::random());
+            let ice_servers = shared.ice_context(&caller).list(PeerId::random());
             ([(header::CACHE_CONTROL, NO_STORE)], Json(IceAnswer { ice_servers })).into_response()
         }
         Err(refusal) => refusal.into_response(),
@@ -378,8 +383,8 @@ impl From<Repeated> for Refusal {
     }
 }
 
-impl From<BadOffer> for Refusal {
-    fn from(BadOffer: BadOffer) -> Self {
+impl From<BadSubprotocol> for Refusal {
+    fn from(BadSubprotocol: BadSubprotocol) -> Self {
         Self::BadHandshake
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::protocol::Rate;
+use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// What one message costs, in units of a bucket of messages: so that parts of a message can be charged too.
 pub(super) const MESSAGE_UNITS: usize = 16;
@@ -29,16 +30,16 @@ impl AllowanceLimits {
 /// What a client may still say.
 #[derive(Debug)]
 pub(super) struct Allowance {
-    messages: Option<TokenBucket>,
-    bytes: Option<TokenBucket>,
+    messages: Option<Bucket>,
+    bytes: Option<Bucket>,
     patience: Option<Patience>,
 }
 
 impl Allowance {
     pub(super) fn new(limits: AllowanceLimits, now: Instant) -> Self {
         Self {
-            messages: limits.rate.map(|rate| TokenBucket::of_messages(rate, now)),
-            bytes: limits.bytes_per_second.map(|rate| TokenBucket::of_bytes(rate, now)),
+            messages: limits.rate.map(|rate| Bucket::of_messages(rate, now)),
+            bytes: limits.bytes_per_second.map(|rate| Bucket::of_bytes(rate, now)),
             patience: limits.refused_messages.map(|limit| Patience::new(limit.get(), now)),
         }
     }
@@ -65,50 +66,42 @@ impl Allowance {
 
 /// A token bucket, of messages or of bytes. One message costs [`MESSAGE_UNITS`], a byte one.
 #[derive(Debug)]
-struct TokenBucket {
-    /// Units.
-    available: f64,
-    /// Units.
-    size: f64,
-    /// Units per second.
-    refill: f64,
-    updated: Instant,
+struct Bucket {
+    units: TokenBucket,
+    rate: TokenRate,
 }
 
-impl TokenBucket {
+impl Bucket {
     /// A full bucket of messages.
     #[expect(clippy::cast_precision_loss, reason = "16")]
     fn of_messages(rate: Rate, now: Instant) -> Self {
         let message = MESSAGE_UNITS as f64;
-        Self::full(f64::from(rate.burst) * message, rate.messages * message, now)
+        Self::full(TokenRate { per_second: rate.messages * message, burst: f64::from(rate.burst) * message }, now)
     }
 
     /// A full bucket of bytes: as much as eight seconds' refill, which is what the defaults for messages come to.
     fn of_bytes(per_second: NonZeroU32, now: Instant) -> Self {
-        let refill = f64::from(per_second.get());
-        Self::full(8.0 * refill, refill, now)
+        let per_second = f64::from(per_second.get());
+        Self::full(TokenRate { per_second, burst: 8.0 * per_second }, now)
     }
 
-    fn full(size: f64, refill: f64, now: Instant) -> Self {
-        Self { available: size, size, refill, updated: now }
+    fn full(rate: TokenRate, now: Instant) -> Self {
+        Self { units: TokenBucket::new(rate, now), rate }
     }
 
-    /// Whether there is as much. What costs more than the whole bucket may pass when the bucket is full: else it never
-    /// could.
+    /// Whether there is as much.
     fn holds(&mut self, cost: usize, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.updated).as_secs_f64();
-        self.available = (self.available + elapsed * self.refill).min(self.size);
-        self.updated = now;
-        self.available >= self.price(cost)
+        self.units.wait(self.price(cost), self.rate, now).is_zero()
     }
 
     fn take(&mut self, cost: usize) {
-        self.available -= self.price(cost);
+        self.units.take(self.price(cost));
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a cost is 16 and the members of a room, or the bytes of a frame")]
-    fn price(&self, cost: usize) -> f64 {
-        (cost as f64).min(self.size)
+    /// What costs more than the whole bucket may pass when the bucket is full: else it never could.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a burst is a whole number of units")]
+    fn price(&self, cost: usize) -> usize {
+        cost.min(self.rate.burst as usize)
     }
 }
 
@@ -145,7 +138,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    impl TokenBucket {
+    impl Bucket {
         fn spend(&mut self, cost: usize, now: Instant) -> bool {
             let can = self.holds(cost, now);
             if can {
@@ -157,8 +150,8 @@ mod tests {
 
     const MESSAGE: usize = MESSAGE_UNITS;
 
-    fn bucket(messages: f64, burst: u32, now: Instant) -> TokenBucket {
-        TokenBucket::of_messages(Rate { messages, burst }, now)
+    fn bucket(messages: f64, burst: u32, now: Instant) -> Bucket {
+        Bucket::of_messages(Rate { messages, burst }, now)
     }
 
     #[test]
@@ -191,7 +184,7 @@ mod tests {
     #[test]
     fn a_bucket_of_bytes_holds_eight_seconds() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::of_bytes(NonZeroU32::new(1000).unwrap(), start);
+        let mut bucket = Bucket::of_bytes(NonZeroU32::new(1000).unwrap(), start);
         assert!(bucket.spend(8000, start));
         assert!(!bucket.spend(1, start));
         assert!(bucket.spend(1000, start + Duration::from_secs(1)));

@@ -1,4 +1,4 @@
-//! What the embedded server offers, and to whom: only what can be reached is offered. Pure.
+//! The embedded server's part of the list: only what a client can reach is listed. Pure.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::entry;
 use crate::net::TlsEnd;
 use crate::protocol::IceServer;
 
-/// What the embedded server offers. It changes with the host's interfaces.
+/// What the embedded server has. It changes with the host's interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Embedded {
     /// UDP: of STUN, and of TURN.
@@ -90,32 +90,32 @@ mod tests {
         Reach { port: Some(3478), listening: parse(listening), missing: parse(missing) }
     }
 
-    fn is_offered(reach: &Reach, host: &str, client: &str) -> bool {
+    fn is_listed(reach: &Reach, host: &str, client: &str) -> bool {
         let (host, client) = (host.parse().unwrap(), client.parse().unwrap());
         reach.port_for(&Reaching { host, client, tls_end: TlsEnd::Here }).is_some()
     }
 
     #[test]
-    fn what_listens_on_loopback_alone_is_offered_on_this_machine_alone() {
+    fn what_listens_on_loopback_alone_is_listed_on_this_machine_alone() {
         let loopback = reach(&["127.0.0.1", "::1"], &["10.0.0.5"]);
-        assert!(is_offered(&loopback, "localhost", "127.0.0.1") && is_offered(&loopback, "[::1]:8443", "::1"));
-        assert!(!is_offered(&loopback, "calls.example", "8.8.8.8") && !is_offered(&loopback, "10.0.0.5", "10.0.0.6"));
+        assert!(is_listed(&loopback, "localhost", "127.0.0.1") && is_listed(&loopback, "[::1]:8443", "::1"));
+        assert!(!is_listed(&loopback, "calls.example", "8.8.8.8") && !is_listed(&loopback, "10.0.0.5", "10.0.0.6"));
     }
 
     #[test]
     fn an_address_of_ours_where_the_port_is_not_served_is_no_way_to_it() {
         let partial = reach(&["10.0.0.5"], &["127.0.0.1", "10.0.0.6", "fd00::6"]);
-        assert!(is_offered(&partial, "10.0.0.5", "10.0.0.7") && is_offered(&partial, "calls.example", "10.0.0.7"));
+        assert!(is_listed(&partial, "10.0.0.5", "10.0.0.7") && is_listed(&partial, "calls.example", "10.0.0.7"));
         for host in ["10.0.0.6", "[fd00::6]:8443", "[::ffff:10.0.0.6]", "127.0.0.1"] {
-            assert!(!is_offered(&partial, host, "127.0.0.1"), "{host}");
+            assert!(!is_listed(&partial, host, "127.0.0.1"), "{host}");
         }
-        assert!(is_offered(&partial, "198.51.100.1", "8.8.8.8"), "a NAT's");
+        assert!(is_listed(&partial, "198.51.100.1", "8.8.8.8"), "a NAT's");
     }
 
     #[test]
-    fn what_is_served_nowhere_is_not_offered() {
-        assert!(!is_offered(&reach(&[], &[]), "calls.example", "127.0.0.1"));
+    fn what_is_served_nowhere_is_not_listed() {
+        assert!(!is_listed(&reach(&[], &[]), "calls.example", "127.0.0.1"));
         let no_port = Reach { port: None, ..reach(&["10.0.0.5"], &[]) };
-        assert!(!is_offered(&no_port, "calls.example", "127.0.0.1"));
+        assert!(!is_listed(&no_port, "calls.example", "127.0.0.1"));
     }
 }

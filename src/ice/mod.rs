@@ -1,5 +1,5 @@
 //! What a browser's `RTCPeerConnection` should use: the list in `welcome`, in the answer to `ice-servers`, and at
-//! `GET /ice`. But for the clock of `IceOffer`, pure.
+//! `GET /ice`. But for the clock of `IceContext`, pure.
 //!
 //! First the embedded server, under the name by which this client reached the page; then those that the operator
 //! names. Credentials are made for each client and expire.
@@ -29,7 +29,7 @@ pub struct IceConfig {
     pub servers: Vec<IceUrl>,
     /// How clients authenticate to those of them that relay.
     pub access: Access,
-    /// What the embedded server offers at the moment. Who serves its ports writes it.
+    /// What the embedded server has at the moment. Written by the code that serves its ports.
     pub embedded: Arc<ArcSwap<Embedded>>,
     /// How long credentials are good for, in seconds.
     pub ttl: u64,
@@ -37,20 +37,21 @@ pub struct IceConfig {
     pub public_host: Option<Authority>,
 }
 
-/// The list for one client, who reached us under a name of its choice. Cheap to clone.
+/// What the list for one client depends on. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct IceOffer {
+pub(crate) struct IceContext {
     pub(crate) config: Arc<IceConfig>,
-    pub(crate) reached: Option<Authority>,
+    /// The name by which it reached the page.
+    pub(crate) host: Option<Authority>,
     pub(crate) client: IpAddr,
     pub(crate) tls_end: TlsEnd,
 }
 
-impl IceOffer {
+impl IceContext {
     /// The list as of now.
     pub(crate) fn list(&self, id: PeerId) -> Vec<IceServer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let reaching = self.config.reaching(self.reached.as_ref(), self.client, self.tls_end);
+        let reaching = self.config.reaching(self.host.as_ref(), self.client, self.tls_end);
         self.config.list(&id.to_string(), reaching.as_ref(), now)
     }
 }
@@ -67,10 +68,10 @@ pub enum Access {
 }
 
 impl IceConfig {
-    /// What matters of a client that says that it reached us at `reached`.
+    /// What matters of a client that says that it reached us at `host`.
     #[must_use]
-    pub fn reaching(&self, reached: Option<&Authority>, client: IpAddr, tls_end: TlsEnd) -> Option<Reaching> {
-        let host = self.public_host.as_ref().or(reached)?.clone();
+    pub fn reaching(&self, host: Option<&Authority>, client: IpAddr, tls_end: TlsEnd) -> Option<Reaching> {
+        let host = self.public_host.as_ref().or(host)?.clone();
         Some(Reaching { host, client, tls_end })
     }
 
@@ -130,17 +131,17 @@ mod tests {
     }
 
     /// The list for alice.
-    fn list(config: &IceConfig, reached: &str, tls_end: TlsEnd, now: u64) -> Vec<IceServer> {
-        let reaching = config.reaching(reached.parse().ok().as_ref(), [192, 0, 2, 7].into(), tls_end);
+    fn list(config: &IceConfig, host: &str, tls_end: TlsEnd, now: u64) -> Vec<IceServer> {
+        let reaching = config.reaching(host.parse().ok().as_ref(), [192, 0, 2, 7].into(), tls_end);
         config.list("alice", reaching.as_ref(), now)
     }
 
-    fn urls(config: &IceConfig, reached: &str) -> Vec<String> {
-        list(config, reached, TlsEnd::Here, 1000).into_iter().flat_map(|server| server.urls).collect()
+    fn urls(config: &IceConfig, host: &str) -> Vec<String> {
+        list(config, host, TlsEnd::Here, 1000).into_iter().flat_map(|server| server.urls).collect()
     }
 
     #[test]
-    fn the_embedded_server_is_offered_under_the_name_that_the_client_used() {
+    fn the_embedded_server_is_listed_under_the_name_that_the_client_used() {
         let stun = |host| format!("stun:{host}:3478");
         let turn = |host, port| {
             [
@@ -149,15 +150,15 @@ mod tests {
                 format!("turns:{host}:{port}?transport=tcp"),
             ]
         };
-        for (reached, host, port) in [("example.org", "example.org", 443), ("[::1]:8443", "[::1]", 8443)] {
+        for (authority, host, port) in [("example.org", "example.org", 443), ("[::1]:8443", "[::1]", 8443)] {
             let mut expected = vec![stun(host)];
             expected.extend(turn(host, port));
-            assert_eq!(urls(&config(), reached), expected);
+            assert_eq!(urls(&config(), authority), expected);
         }
     }
 
     #[test]
-    fn the_pages_port_is_not_offered_where_a_proxy_ends_tls() {
+    fn the_pages_port_is_not_listed_where_a_proxy_ends_tls() {
         let urls = |config: &IceConfig| list(config, "calls.example", TlsEnd::Proxy, 1000)[1].urls.join(" ");
         let plain = "turn:calls.example:3478?transport=udp turn:calls.example:3478?transport=tcp";
         assert_eq!(urls(&config()), plain);
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_host_is_offered_whatever_the_client_used() {
+    fn a_public_host_is_listed_whatever_the_client_used() {
         let config = IceConfig { public_host: "turn.example:443".parse().ok(), ..config() };
         assert_eq!(urls(&config, "10.0.0.1:8443")[0], "stun:turn.example:3478");
     }

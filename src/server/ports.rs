@@ -63,7 +63,7 @@ impl Kind {
 }
 
 /// A port of one address.
-type Place = (Kind, IpAddr);
+type Endpoint = (Kind, IpAddr);
 
 /// Sockets that wait to be served.
 enum Bound {
@@ -86,12 +86,12 @@ pub(super) struct IcePorts {
     ports: HashMap<Kind, u16>,
     interfaces: Interfaces,
     every: Duration,
-    bound: HashMap<Place, Bound>,
-    served: HashMap<Place, Served>,
+    bound: HashMap<Endpoint, Bound>,
+    served: HashMap<Endpoint, Served>,
     /// Whether the host could not be seen, which has been said.
     is_unseen: bool,
     /// What can't be had, and why. Each has been said.
-    missing: BTreeMap<Place, String>,
+    missing: BTreeMap<Endpoint, String>,
     embedded: Arc<ArcSwap<Embedded>>,
 }
 
@@ -123,7 +123,7 @@ impl IcePorts {
         this
     }
 
-    /// What is offered of them, at any time.
+    /// What the list for browsers has of them, at any time.
     pub(super) fn embedded(&self) -> &Arc<ArcSwap<Embedded>> {
         &self.embedded
     }
@@ -160,7 +160,7 @@ impl IcePorts {
         let missing = self.bind_all(&addresses);
         self.tell(&missing);
         self.missing = missing;
-        self.offer(&host, &addresses);
+        self.publish(&host, &addresses);
     }
 
     /// Once: it may come and go with each connection.
@@ -173,22 +173,22 @@ impl IcePorts {
     }
 
     /// Takes what isn't there yet. Gives back what can't be had.
-    fn bind_all(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<Place, String> {
+    fn bind_all(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<Endpoint, String> {
         let mut missing = BTreeMap::new();
         let kinds = Kind::ALL.into_iter().filter(|kind| self.ports.contains_key(kind)).collect::<Vec<_>>();
-        for place in kinds.into_iter().flat_map(|kind| addresses.iter().map(move |ip| (kind, *ip))) {
-            if self.served.contains_key(&place) || self.bound.contains_key(&place) {
+        for endpoint in kinds.into_iter().flat_map(|kind| addresses.iter().map(move |ip| (kind, *ip))) {
+            if self.served.contains_key(&endpoint) || self.bound.contains_key(&endpoint) {
                 continue;
             }
-            match self.bind_one(place, addresses.len()) {
-                Ok(bound) => drop(self.bound.insert(place, bound)),
-                Err(error) => drop(missing.insert(place, listen_advice(&error))),
+            match self.bind_one(endpoint, addresses.len()) {
+                Ok(bound) => drop(self.bound.insert(endpoint, bound)),
+                Err(error) => drop(missing.insert(endpoint, listen_advice(&error))),
             }
         }
         missing
     }
 
-    fn bind_one(&mut self, (kind, ip): Place, addresses: usize) -> io::Result<Bound> {
+    fn bind_one(&mut self, (kind, ip): Endpoint, addresses: usize) -> io::Result<Bound> {
         let address = SocketAddr::new(ip, self.ports[&kind]);
         let (bound, port) = if kind == Kind::Udp {
             let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -214,22 +214,24 @@ impl IcePorts {
     }
 
     /// Tells the operator what has changed, in a line for each kind and reason.
-    fn tell(&self, missing: &BTreeMap<Place, String>) {
+    fn tell(&self, missing: &BTreeMap<Endpoint, String>) {
         let mut lost: BTreeMap<(Kind, &str), Vec<IpAddr>> = BTreeMap::new();
-        for ((kind, ip), reason) in missing.iter().filter(|(place, reason)| self.missing.get(place) != Some(reason)) {
+        for ((kind, ip), reason) in
+            missing.iter().filter(|(endpoint, reason)| self.missing.get(endpoint) != Some(reason))
+        {
             lost.entry((*kind, reason)).or_default().push(*ip);
         }
         for ((kind, reason), addresses) in lost {
             let (flag, port, on) = (kind.flag(), self.ports[&kind], names(&addresses));
             warn!("{flag} {port}: no {kind} on {on}: {reason}; it is tried again every {:?}", self.every);
         }
-        for (kind, ip) in self.missing.keys().filter(|place| self.bound.contains_key(place)) {
+        for (kind, ip) in self.missing.keys().filter(|endpoint| self.bound.contains_key(endpoint)) {
             info!("{} {}: {kind} on {ip} is served now", kind.flag(), self.ports[kind]);
         }
     }
 
-    /// What is there is offered.
-    fn offer(&self, host: &Host, addresses: &BTreeSet<IpAddr>) {
+    /// Updates what browsers are told of the ports.
+    fn publish(&self, host: &Host, addresses: &BTreeSet<IpAddr>) {
         let before = Embedded::clone(&self.embedded.load());
         let reach = |kind| self.reach(kind, host, addresses);
         let embedded = Embedded { udp: reach(Kind::Udp), tcp: reach(Kind::Tcp), tls: reach(Kind::Tls), ..before };
@@ -249,7 +251,7 @@ impl IcePorts {
 
     /// Starts what has been bound.
     fn serve(&mut self, acceptor: &Acceptor, tasks: &Tasks) {
-        for (place, bound) in self.bound.drain() {
+        for (endpoint, bound) in self.bound.drain() {
             let (alive, stop) = (Arc::new(()), tasks.stop().child_token());
             let served = Served { stop: stop.clone(), tasks: Arc::downgrade(&alive) };
             match bound {
@@ -263,7 +265,7 @@ impl IcePorts {
                     spawn(tasks, &alive, Box::pin(async move { _ = stop.run_until_cancelled(serve).await }));
                 }
             }
-            self.served.insert(place, served);
+            self.served.insert(endpoint, served);
         }
     }
 

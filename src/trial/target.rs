@@ -47,8 +47,8 @@ impl Url {
     /// RFC 7064 and 7065. The usual port is 3478, and 5349 over TLS.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let place: Authority = place.parse().ok()?;
+        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let authority: Authority = authority.parse().ok()?;
         let transport = match (scheme, query) {
             ("stun", _) | ("turn", "" | "transport=udp") => Transport::Udp,
             ("turn", "transport=tcp") => Transport::Tcp,
@@ -56,8 +56,8 @@ impl Url {
             _ => return None,
         };
         let usual = if transport == Transport::Tls { 5349 } else { 3478 };
-        let host = place.host().trim_matches(['[', ']']).to_owned();
-        Some(Self { host, port: place.port_u16().unwrap_or(usual), transport, relays: scheme.starts_with("turn") })
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        Some(Self { host, port: authority.port_u16().unwrap_or(usual), transport, relays: scheme.starts_with("turn") })
     }
 }
 

@@ -38,7 +38,7 @@ impl User {
         message.attribute::<XorMappedAddress>().map(|mapped| mapped.addr(transaction)).map_err(|_| unreadable())
     }
 
-    /// A relay's address, as others are told it.
+    /// A relay's advertised address.
     pub(super) fn allocate(&mut self) -> Result<SocketAddr, String> {
         let answer = self.ask(ALLOCATE, |_| vec![Box::new(RequestedTransport::new(RequestedTransport::UDP))])?;
         let (message, transaction) = read(&answer)?;
@@ -63,7 +63,7 @@ impl User {
         self.wire.send(&message.finish()).map_err(|error| in_words(Transport::Udp, &error))
     }
 
-    /// Whether the other relay is heard, from the address that it is told by.
+    /// Whether the other relay is heard, from its advertised address.
     fn hears(&mut self, peer: SocketAddr) -> bool {
         let received = self.wire.receive();
         received.is_ok_and(|bytes| {
@@ -130,7 +130,7 @@ impl User {
 
 type Attributes = Vec<Box<dyn AttributeWrite>>;
 
-/// Whether two relays reach each other, both ways, by the addresses that their clients are told.
+/// Whether two relays reach each other, both ways, by their advertised addresses.
 pub(super) fn meet(alice: (&mut User, SocketAddr), bob: (&mut User, SocketAddr)) -> Result<(), String> {
     let ((alice, at_alice), (bob, at_bob)) = (alice, bob);
     alice.permit(at_bob)?;
@@ -175,7 +175,7 @@ fn code_of_success(message: &Message<'_>) -> Result<(), String> {
 fn explain(code: u16) -> String {
     let meaning = match code {
         ErrorCode::UNAUTHORIZED => "the credentials are refused: is it another server's port, or its clock wrong?",
-        ErrorCode::FORBIDDEN => "the relay may not reach the address that the other relay is told by",
+        ErrorCode::FORBIDDEN => "the relay may not reach the other relay's advertised address",
         ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED => "this machine has no address for a relay",
         ErrorCode::ALLOCATION_QUOTA_REACHED => "there are as many relays as the flags allow",
         ErrorCode::INSUFFICIENT_CAPACITY => {

@@ -1,9 +1,9 @@
-//! By which address others know a relay, and at which it is: they differ where a NAT stands before this host. Pure.
+//! A relay's advertised address and its local one: they differ where a NAT stands before this host. Pure.
 //!
-//! Clients speak of advertised addresses alone: that is what they are told of their relays, and so what their peers give
-//! permissions and channels to (RFC 8656, 9, 12.7). Sockets have local addresses. Two relays of this server meet inside
-//! it, because few NATs send back what comes from within: what is sent to an advertised address of ours goes to the local
-//! one, and what comes from a local one is seen as coming from the advertised one.
+//! Clients know advertised addresses alone: an allocation's answer has them, and so their peers give permissions and
+//! channels to them (RFC 8656, 9, 12.7). Sockets have local addresses. Two relays of this server meet inside it, because
+//! few NATs send back what comes from within: what is sent to an advertised address of ours goes to the local one, and what
+//! comes from a local one is seen as coming from the advertised one.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -75,7 +75,7 @@ impl Advertised {
         self.externals.iter().any(|external| external.local == Some(local))
     }
 
-    /// What clients are told of a relay at this local address.
+    /// The advertised address of a relay at this local one.
     pub(super) fn of(&self, local: IpAddr) -> IpAddr {
         let named = self.externals.iter().find(|external| external.local == Some(local));
         let for_all = || {

@@ -36,16 +36,16 @@ impl Relaying<'_> {
     }
 
     fn unreachable(&self) -> Option<String> {
-        let Some(told) = self.advertised else {
+        let Some(advertised) = self.advertised else {
             return Some(
                 "--turn: no address of this machine leads to the internet; relays can be reached from its own networks alone"
                     .into(),
             );
         };
-        let is_external = self.externals.iter().any(|external| external.advertised == told);
-        (is_special(told) && !is_external).then(|| {
+        let is_external = self.externals.iter().any(|external| external.advertised == advertised);
+        (is_special(advertised) && !is_external).then(|| {
             format!(
-                "--turn: relays are told by {told} alone, which peers on the internet cannot reach; behind a NAT, give \
+                "--turn: relays are advertised by {advertised} alone, which peers on the internet cannot reach; behind a NAT, give \
                  --turn-external-ip"
             )
         })

@@ -83,7 +83,7 @@ impl Relays for Ports {
 pub(super) struct World {
     pub(super) rules: Rules,
     pub(super) ports: Ports,
-    pub(super) slot: Option<Allocation<Port>>,
+    pub(super) allocation: Option<Allocation<Port>>,
     pub(super) now: Now,
     pub(super) client: SocketAddr,
     pub(super) credential: Credential,
@@ -118,7 +118,7 @@ impl World {
         let nonce = rules.nonces.make(client, now.wall);
         let families = Family::ALL.to_vec();
         let ports = Ports { families, is_full: false, own: Vec::new(), next: 50000, open: Arc::default() };
-        Self { rules, ports, slot: None, now, client, credential, nonce, transaction: 1 }
+        Self { rules, ports, allocation: None, now, client, credential, nonce, transaction: 1 }
     }
 
     /// Lets time pass.
@@ -159,12 +159,12 @@ impl World {
     }
 
     pub(super) fn take<'a>(&mut self, bytes: &'a [u8]) -> Outcome<'a> {
-        self.rules.take(&mut self.slot, self.client, bytes, self.now, &mut self.ports)
+        self.rules.take(&mut self.allocation, self.client, bytes, self.now, &mut self.ports)
     }
 
     /// Where ChannelData goes.
     pub(super) fn take_channel_data<'a>(&mut self, bytes: &'a [u8]) -> Option<(SocketAddr, &'a [u8])> {
-        self.rules.take_channel_data(self.slot.as_mut()?, bytes, self.now.instant)
+        self.rules.take_channel_data(self.allocation.as_mut()?, bytes, self.now.instant)
     }
 }
 
@@ -240,7 +240,7 @@ impl World {
                 }
             }
         }
-        let held = self.slot.as_ref().map_or(0, |allocation| allocation.relays().count());
+        let held = self.allocation.as_ref().map_or(0, |allocation| allocation.relays().count());
         assert_eq!((self.ports.open(), self.rules.quota.allocations()), (held, held));
     }
 
@@ -252,20 +252,20 @@ impl World {
             }
             return;
         }
-        let had_allocation = self.slot.is_some();
+        let had_allocation = self.allocation.is_some();
         match self.take(bytes) {
             Outcome::Drop => {}
             Outcome::Relay(peer, data) => self.assert_may_relay(peer, data, bytes),
             Outcome::Answer(answer) | Outcome::Refuse(answer) => assert!(Message::from_bytes(&answer).is_ok()),
             Outcome::Challenge(answer) | Outcome::Bound(answer) => {
                 assert!(Message::from_bytes(&answer).is_ok());
-                assert!(had_allocation || self.slot.is_none(), "nothing is remembered before authentication");
+                assert!(had_allocation || self.allocation.is_none(), "nothing is remembered before authentication");
             }
         }
     }
 
     fn assert_may_relay(&self, peer: SocketAddr, data: &[u8], within: &[u8]) {
-        let allocation = self.slot.as_ref().expect("only an allocation relays");
+        let allocation = self.allocation.as_ref().expect("only an allocation relays");
         assert!(allocation.expires > self.now.instant && self.rules.filter.may_send(peer), "{peer}");
         assert!(allocation.relay_to(peer).is_some(), "{peer} is of a family that the client has");
         assert!(allocation.routes.load().permits(peer.ip(), self.now.instant), "{peer} has a permission");

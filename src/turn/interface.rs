@@ -46,7 +46,7 @@ impl Choice<'_> {
         found.or_else(|| Family::ALL.into_iter().find(leads_out)).unwrap_or(Family::V4)
     }
 
-    /// Where relays of the family are, and what clients are told of them, as far as that is known before one comes.
+    /// Where relays of the family are, and by which address they are advertised, as far as that is known before one comes.
     pub(super) fn describe(&self, family: Family) -> String {
         match self.address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), family).map(|ip| (ip, self.advertised.of(ip))) {
             Some((local, advertised)) if local == advertised => format!("{family} on {local}"),

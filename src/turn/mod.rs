@@ -8,7 +8,7 @@ mod advertised;
 mod concern;
 mod counters;
 mod filter;
-mod framing;
+
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod interface;
@@ -19,6 +19,7 @@ mod relay;
 mod routes;
 mod rules;
 mod stream;
+mod stream_framing;
 mod udp;
 
 use std::io;
@@ -37,11 +38,11 @@ pub use counters::TurnCount;
 pub use quota::TurnLimits;
 pub use rules::Stun;
 
-use crate::admission::{Admission, AdmissionLimits, Slot};
+use crate::admission::{Admission, AdmissionLimits, Permit};
 use crate::ice::credential::TurnSecret;
-use crate::meter::Meters;
 use crate::net::{Cidr, Family, Host};
 use crate::tasks::Tasks;
+use crate::token_bucket::AddressBuckets;
 use advertised::Advertised;
 use concern::Relaying;
 use filter::PeerFilter;
@@ -86,8 +87,8 @@ pub(crate) fn concerns(config: &TurnConfig, host: &Host) -> Vec<String> {
     let choice = Choice { fixed, advertised: &advertised, filter: &filter, host };
     let before_any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let local = choice.address(before_any, choice.usual_family(before_any));
-    let told = local.map(|local| advertised.of(local));
-    Relaying { externals, fixed, advertised: told, host }.concerns()
+    let advertised = local.map(|local| advertised.of(local));
+    Relaying { externals, fixed, advertised, host }.concerns()
 }
 
 /// The server, shared by all its sockets.
@@ -95,8 +96,8 @@ pub(crate) fn concerns(config: &TurnConfig, host: &Host) -> Vec<String> {
 pub(crate) struct Turn {
     rules: Rules,
     /// Who has been refused, by address, and whose Bindings have been answered: one table for all sockets.
-    refusals: Mutex<Meters>,
-    bindings: Mutex<Meters>,
+    refusals: Mutex<AddressBuckets>,
+    bindings: Mutex<AddressBuckets>,
     relay_ports: RangeInclusive<u16>,
     relay_addresses: Vec<IpAddr>,
     advertised: Advertised,
@@ -119,9 +120,9 @@ impl Turn {
             bytes_per_second: config.limits.bytes_per_second.map(even),
             stun: config.stun,
         };
-        let meters = |per_second| Mutex::new(Meters::new(even(per_second), Instant::now()));
-        let refusals = meters(config.limits.refusals_per_second);
-        let bindings = meters(config.limits.bindings_per_second);
+        let buckets = |per_second| Mutex::new(AddressBuckets::new(even(per_second), Instant::now()));
+        let refusals = buckets(config.limits.refusals_per_second);
+        let bindings = buckets(config.limits.bindings_per_second);
         let TurnLimits { allocations, allocations_per_address, .. } = config.limits;
         let waiting = AdmissionLimits { all: allocations, per_address: allocations_per_address, newcomers: None };
         Arc::new(Self {
@@ -141,8 +142,8 @@ impl Turn {
 
     /// The host has become this one.
     pub(crate) fn follow(&self, host: Host) {
-        let told = self.advertised.addresses().chain(self.relay_addresses.iter().copied());
-        self.rules.filter.follow(host.addresses().iter().copied().chain(told).collect());
+        let advertised = self.advertised.addresses().chain(self.relay_addresses.iter().copied());
+        self.rules.filter.follow(host.addresses().iter().copied().chain(advertised).collect());
         self.host.store(Arc::new(host));
     }
 
@@ -165,11 +166,11 @@ impl Turn {
         UdpClients::bind(self, address, sockets)
     }
 
-    /// Serves a client over a connection that began like STUN. Its permit is one of connections that have not been answered.
+    /// Serves a client over a connection that began like STUN. Its permit is that of a pending connection.
     pub(crate) fn serve_stream<S>(
         self: &Arc<Self>,
         stream: S,
-        permit: Option<Arc<Slot>>,
+        permit: Option<Arc<Permit>>,
         client: SocketAddr,
         local: SocketAddr,
     ) where
@@ -181,7 +182,7 @@ impl Turn {
         self.tasks.spawn(StreamClient::new(Arc::clone(self), stream, client, local, patience).run());
     }
 
-    /// Where relays are, and what clients are told of them.
+    /// Where relays are, and by which addresses they are advertised.
     pub(crate) fn describe(&self) -> String {
         let of_family = |family| self.choice(|choice| choice.describe(family));
         format!("relays: {}", Family::ALL.map(of_family).join("; "))
@@ -223,11 +224,11 @@ impl Turn {
 
     /// Whether one more answer that strangers get may leave for this address now.
     fn may_tell(&self, what: ForStrangers, client: IpAddr, now: Instant) -> bool {
-        let meters = match what {
+        let buckets = match what {
             ForStrangers::Binding => &self.bindings,
             ForStrangers::Challenge => &self.refusals,
         };
-        meters.lock().spend(client, now)
+        buckets.lock().spend(client, now)
     }
 
     /// Counts what an outcome is.

@@ -1,4 +1,4 @@
-//! How many allocations there may be, how much one may carry, and how often a source is told that it needs
+//! How many allocations there may be, how much one may carry, and how often an address is answered that it needs
 //! credentials. Counting.
 
 use std::net::IpAddr;
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dashmap::{DashMap, Entry};
 
 use crate::ice::credential::peer;
-use crate::meter::Flow;
 use crate::net::network;
+use crate::token_bucket::TokenRate;
 
 /// What is allowed. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,8 @@ pub struct TurnLimits {
 
 /// A second's worth of so many may come at once.
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
-pub(super) fn even(per_second: NonZeroUsize) -> Flow {
-    Flow::even(per_second.get() as f64)
+pub(super) fn even(per_second: NonZeroUsize) -> TokenRate {
+    TokenRate::even(per_second.get() as f64)
 }
 
 /// Who has allocations. Cheap to clone; all clones are one.
@@ -49,9 +49,9 @@ struct Counts {
     by_network: DashMap<IpAddr, usize>,
 }
 
-/// A share of the quota, given back when it is dropped.
+/// The right to an allocation, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct AllocationPermit {
     counts: Arc<Counts>,
     peer: Option<Box<str>>,
     network: IpAddr,
@@ -63,20 +63,23 @@ impl Quota {
         Self(Arc::new(Counts { limits, all: AtomicUsize::new(0), by_peer, by_network }))
     }
 
-    /// A share for one more allocation of a client with this user name, or `None` where that would be one too many.
-    pub(super) fn take(&self, username: &str, address: IpAddr) -> Option<Share> {
+    /// A permit for one more allocation of a client with this user name, or `None` where that would be one too many.
+    pub(super) fn take(&self, username: &str, address: IpAddr) -> Option<AllocationPermit> {
         let (counts, limits) = (&self.0, &self.0.limits);
-        // Counted first and looked at then: the drop of a share that is one too many gives it back.
+        // Counted first and looked at then: the drop of a permit that is one too many gives it back.
         let all = counts.all.fetch_add(1, Ordering::Relaxed);
-        let share =
-            Share { counts: Arc::clone(counts), peer: peer(username).map(Into::into), network: network(address) };
-        let of_peer = share.peer.as_ref().map_or(0, |peer| add_one(&counts.by_peer, peer.clone()));
-        let of_network = add_one(&counts.by_network, share.network);
+        let permit = AllocationPermit {
+            counts: Arc::clone(counts),
+            peer: peer(username).map(Into::into),
+            network: network(address),
+        };
+        let of_peer = permit.peer.as_ref().map_or(0, |peer| add_one(&counts.by_peer, peer.clone()));
+        let of_network = add_one(&counts.by_network, permit.network);
         let fits = |before: usize, limit: Option<NonZeroUsize>| limit.is_none_or(|limit| before < limit.get());
         let all_fit = fits(all, limits.allocations)
-            && (share.peer.is_none() || fits(of_peer, limits.allocations_per_user))
+            && (permit.peer.is_none() || fits(of_peer, limits.allocations_per_user))
             && fits(of_network, limits.allocations_per_address);
-        all_fit.then_some(share)
+        all_fit.then_some(permit)
     }
 
     /// How many allocations there are.
@@ -85,7 +88,7 @@ impl Quota {
     }
 }
 
-impl Drop for Share {
+impl Drop for AllocationPermit {
     fn drop(&mut self) {
         self.counts.all.fetch_sub(1, Ordering::Relaxed);
         if let Some(peer) = self.peer.take() {
@@ -133,18 +136,18 @@ mod tests {
     #[test]
     fn allocations_are_bounded_in_all_per_peer_and_per_address() {
         let all = quota(1, 0, 0);
-        let share = all.take("1:alice", address("192.0.2.1"));
-        assert!(share.is_some() && all.take("1:bob", address("192.0.2.2")).is_none());
-        drop(share);
+        let permit = all.take("1:alice", address("192.0.2.1"));
+        assert!(permit.is_some() && all.take("1:bob", address("192.0.2.2")).is_none());
+        drop(permit);
         assert!(all.take("1:bob", address("192.0.2.2")).is_some());
 
         let peer = quota(0, 1, 0);
-        let _share = peer.take("1:alice", address("192.0.2.1")).unwrap();
+        let _permit = peer.take("1:alice", address("192.0.2.1")).unwrap();
         assert!(peer.take("1:alice", address("192.0.2.2")).is_none());
         assert!(peer.take("1:bob", address("192.0.2.1")).is_some());
 
         let network = quota(0, 0, 1);
-        let _share = network.take("1:alice", address("2001:db8::1")).unwrap();
+        let _permit = network.take("1:alice", address("2001:db8::1")).unwrap();
         assert!(network.take("1:bob", address("2001:db8::2")).is_none());
         assert!(network.take("1:bob", address("2001:db8:0:1::2")).is_some());
     }
@@ -152,14 +155,14 @@ mod tests {
     #[test]
     fn a_peer_is_one_whatever_the_expiry_of_its_credentials() {
         let peer = quota(0, 2, 0);
-        let _shares = [1, 2].map(|expiry| peer.take(&format!("{expiry}:alice"), address("192.0.2.1")).unwrap());
+        let _permits = [1, 2].map(|expiry| peer.take(&format!("{expiry}:alice"), address("192.0.2.1")).unwrap());
         assert!(peer.take("3:alice", address("192.0.2.2")).is_none());
     }
 
     #[test]
     fn credentials_that_name_no_peer_are_bounded_by_address_and_in_all() {
         let both = quota(3, 1, 2);
-        let _shares = [1, 2].map(|expiry| both.take(&format!("{expiry}:"), address("192.0.2.1")).unwrap());
+        let _permits = [1, 2].map(|expiry| both.take(&format!("{expiry}:"), address("192.0.2.1")).unwrap());
         assert!(both.take("3:", address("192.0.2.1")).is_none());
         let _other = both.take("3:", address("192.0.2.2")).unwrap();
         assert!(both.take("3:", address("192.0.2.3")).is_none());
@@ -168,10 +171,10 @@ mod tests {
     #[test]
     fn a_peer_without_allocations_is_forgotten() {
         let quota = quota(1, 1, 1);
-        let share = quota.take("1:alice", address("192.0.2.1"));
+        let permit = quota.take("1:alice", address("192.0.2.1"));
         assert!(quota.take("1:bob", address("192.0.2.2")).is_none());
         assert_eq!((quota.0.by_peer.len(), quota.0.by_network.len(), quota.allocations()), (1, 1, 1));
-        drop(share);
+        drop(permit);
         assert_eq!((quota.0.by_peer.len(), quota.0.by_network.len(), quota.allocations()), (0, 0, 0));
     }
 }

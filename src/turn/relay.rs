@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 use super::routes::Routes;
 use super::rules::data_indication;
 use super::{Turn, TurnCount};
-use crate::meter::{Flow, Meter};
+use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// The largest datagram.
 pub(super) const DATAGRAM_BYTES: usize = 65536;
@@ -122,7 +122,7 @@ pub(super) fn drain(
     turn: &Turn,
     relay: &RelaySocket,
     routes: &ArcSwap<Routes>,
-    meter: &mut Option<(Meter, Flow)>,
+    bucket: &mut Option<(TokenBucket, TokenRate)>,
     mut deliver: impl FnMut(Wrapped<'_>),
 ) -> usize {
     thread_local! {
@@ -138,9 +138,9 @@ pub(super) fn drain(
                     // What an earlier datagram met (ICMP): it says nothing of the next.
                     Err(_) => continue,
                 };
-            let may_carry = |(meter, limit): &mut (Meter, Flow)| meter.spend(length, *limit, now);
+            let may_carry = |(bucket, limit): &mut (TokenBucket, TokenRate)| bucket.spend(length, *limit, now);
             let peer = turn.advertised.to_advertised(peer, relay.local.ip());
-            if meter.as_mut().is_none_or(may_carry)
+            if bucket.as_mut().is_none_or(may_carry)
                 && let Some(wrapped) = wrap(&routes.load(), peer, buffer, length, now)
             {
                 deliver(wrapped);
@@ -182,12 +182,12 @@ pub(super) async fn bring_to_udp_client(
     server: Arc<UdpSocket>,
     client: SocketAddr,
 ) {
-    let mut meter = turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
+    let mut bucket = turn.rules.bytes_per_second.map(|limit| (TokenBucket::new(limit, Instant::now()), limit));
     let mut taken = 0;
     loop {
         relay.readable().await;
         // What the socket can't take now is lost, as on any full wire.
-        taken += drain(&turn, &relay, &routes, &mut meter, |wrapped| {
+        taken += drain(&turn, &relay, &routes, &mut bucket, |wrapped| {
             let bytes = wrapped.as_ref();
             let is_sent = server.try_send_to(bytes, client).is_ok();
             turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), is_sent);

@@ -26,11 +26,11 @@ use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SE
 
 use super::filter::PeerFilter;
 use super::nonce::Nonces;
-use super::quota::{Quota, Share};
+use super::quota::{AllocationPermit, Quota};
 use super::routes::{NoRoute, Routes};
 use crate::ice::credential::{TurnSecret, expiry};
-use crate::meter::{Flow, Meter};
 use crate::net::{self, Family};
+use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// Both what we call ourselves to clients and a part of every key.
 pub(super) const REALM: &str = "entremise";
@@ -96,7 +96,7 @@ pub(super) struct Rules {
     pub(super) filter: PeerFilter,
     pub(super) quota: Quota,
     /// None: no limit.
-    pub(super) bytes_per_second: Option<Flow>,
+    pub(super) bytes_per_second: Option<TokenRate>,
     pub(super) stun: Stun,
 }
 
@@ -129,8 +129,8 @@ pub(super) struct Allocation<R> {
 pub(super) struct Relayed<R> {
     pub(super) relay: R,
     advertised: SocketAddr,
-    meter: Meter,
-    _share: Share,
+    bucket: TokenBucket,
+    _permit: AllocationPermit,
 }
 
 /// What to do with a datagram.
@@ -170,7 +170,7 @@ impl Outcome<'_> {
 
 /// Why a request is refused: RFC 8489, 14.8 and RFC 8656, 19.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Refused(u16);
+struct AuthenticationError(u16);
 
 /// Who sent an authenticated request.
 struct Caller {
@@ -182,7 +182,7 @@ impl Rules {
     /// Takes a STUN message from a client at this address.
     pub(super) fn take<'a, R: Relays>(
         &self,
-        slot: &mut Option<Allocation<R::Relay>>,
+        current: &mut Option<Allocation<R::Relay>>,
         client: SocketAddr,
         bytes: &'a [u8],
         now: Now,
@@ -194,14 +194,14 @@ impl Rules {
         }
         let Some(message) = message(bytes) else { return Outcome::Drop };
         match (message.class(), message.method()) {
-            (MessageClass::Request, BINDING) => self.binding(slot.as_ref(), &message, client, now),
+            (MessageClass::Request, BINDING) => self.binding(current.as_ref(), &message, client, now),
             (MessageClass::Request, ALLOCATE | REFRESH | CREATE_PERMISSION | CHANNEL_BIND)
                 if !self.secrets.is_empty() =>
             {
-                self.request(slot, client, &message, now, relays)
+                self.request(current, client, &message, now, relays)
             }
             (MessageClass::Indication, SEND) => {
-                let sent = slot.as_mut().and_then(|allocation| self.send(allocation, &message, bytes, now));
+                let sent = current.as_mut().and_then(|allocation| self.send(allocation, &message, bytes, now));
                 sent.map_or(Outcome::Drop, |(peer, data)| Outcome::Relay(peer, data))
             }
             _ => Outcome::Drop,
@@ -246,7 +246,7 @@ impl Rules {
             return false;
         }
         let Some(relayed) = allocation.relayed_mut(Family::of(peer.ip())) else { return false };
-        self.bytes_per_second.is_none_or(|limit| relayed.meter.spend(length, limit, now))
+        self.bytes_per_second.is_none_or(|limit| relayed.bucket.spend(length, limit, now))
     }
 
     fn binding<R>(
@@ -267,33 +267,33 @@ impl Rules {
         match self.authenticate(allocation, client, message, now) {
             Ok(caller) => match check_known(message, &[]) {
                 Ok(()) => Outcome::Answer(success(message, &[&mapped(message, client)], &caller.key)),
-                Err(refusal) => Outcome::Refuse(refusal.write(message, &caller.key)),
+                Err(error) => Outcome::Refuse(error.write(message, &caller.key)),
             },
-            Err(refused) => Outcome::Challenge(self.challenge(message, refused, client, now)),
+            Err(reason) => Outcome::Challenge(self.challenge(message, reason, client, now)),
         }
     }
 
     fn request<R: Relays>(
         &self,
-        slot: &mut Option<Allocation<R::Relay>>,
+        current: &mut Option<Allocation<R::Relay>>,
         client: SocketAddr,
         message: &Message<'_>,
         now: Now,
         relays: &mut R,
     ) -> Outcome<'static> {
-        if slot.as_ref().is_some_and(|allocation| allocation.expires <= now.instant) {
-            *slot = None;
+        if current.as_ref().is_some_and(|allocation| allocation.expires <= now.instant) {
+            *current = None;
         }
-        let caller = match self.authenticate(slot.as_ref(), client, message, now) {
+        let caller = match self.authenticate(current.as_ref(), client, message, now) {
             Ok(caller) => caller,
-            Err(refused) => return Outcome::Challenge(self.challenge(message, refused, client, now)),
+            Err(reason) => return Outcome::Challenge(self.challenge(message, reason, client, now)),
         };
         let key = caller.key.clone();
         let answered = match message.method() {
-            ALLOCATE => self.allocate(slot, caller, client, message, now, relays),
-            method => self.change(slot, &caller, method, message, now, relays),
+            ALLOCATE => self.allocate(current, caller, client, message, now, relays),
+            method => self.change(current, &caller, method, message, now, relays),
         };
-        answered.map_or_else(|refusal| Outcome::Refuse(refusal.write(message, &key)), Outcome::Answer)
+        answered.map_or_else(|error| Outcome::Refuse(error.write(message, &key)), Outcome::Answer)
     }
 
     /// RFC 8489, 9.2.4, in its order.
@@ -303,9 +303,9 @@ impl Rules {
         client: SocketAddr,
         message: &Message<'_>,
         now: Now,
-    ) -> Result<Caller, Refused> {
-        const MISSING: Refused = Refused(ErrorCode::BAD_REQUEST);
-        const WRONG: Refused = Refused(ErrorCode::UNAUTHORIZED);
+    ) -> Result<Caller, AuthenticationError> {
+        const MISSING: AuthenticationError = AuthenticationError(ErrorCode::BAD_REQUEST);
+        const WRONG: AuthenticationError = AuthenticationError(ErrorCode::UNAUTHORIZED);
         if !message.has_attribute(MessageIntegrity::TYPE) {
             return Err(WRONG);
         }
@@ -313,7 +313,7 @@ impl Rules {
         let nonce = message.attribute::<Nonce>().map_err(|_| MISSING)?;
         let realm = message.attribute::<Realm>().map_err(|_| MISSING)?;
         if !self.nonces.is_fresh(nonce.nonce(), client, now.wall) {
-            return Err(Refused(ErrorCode::STALE_NONCE));
+            return Err(AuthenticationError(ErrorCode::STALE_NONCE));
         }
         let user = username.username();
         let is_signed_with = |key: &IntegrityKey| message.validate_integrity_with_key(key).is_ok();
@@ -331,14 +331,14 @@ impl Rules {
     /// RFC 8656, 7.2, in its order.
     fn allocate<R: Relays>(
         &self,
-        slot: &mut Option<Allocation<R::Relay>>,
+        current: &mut Option<Allocation<R::Relay>>,
         caller: Caller,
         client: SocketAddr,
         message: &Message<'_>,
         now: Now,
         relays: &mut R,
-    ) -> Result<Vec<u8>, Refusal> {
-        if let Some(allocation) = slot {
+    ) -> Result<Vec<u8>, RequestError> {
+        if let Some(allocation) = current {
             let is_retransmitted = allocation.transaction == message.transaction_id();
             allocation.check_owner(&caller)?;
             return if is_retransmitted {
@@ -356,12 +356,12 @@ impl Rules {
             Families::One(family) => (open(Some(family))?, None, None),
             Families::Both => match (open(Some(Family::V4)), open(Some(Family::V6))) {
                 (Ok(first), Ok(second)) => (first, Some(second), None),
-                (Ok(first), Err(refusal)) => (first, None, Some(refusal.family_error(Family::V6))),
-                (Err(refusal), Ok(first)) => (first, None, Some(refusal.family_error(Family::V4))),
-                (Err(refusal), Err(_)) => return Err(refusal),
+                (Ok(first), Err(error)) => (first, None, Some(error.family_error(Family::V6))),
+                (Err(error), Ok(first)) => (first, None, Some(error.family_error(Family::V4))),
+                (Err(error), Err(_)) => return Err(error),
             },
         };
-        let allocation = slot.insert(Allocation {
+        let allocation = current.insert(Allocation {
             first,
             second,
             missing,
@@ -386,33 +386,33 @@ impl Rules {
         routes: &Arc<ArcSwap<Routes>>,
         now: Now,
         relays: &mut R,
-    ) -> Result<Relayed<R::Relay>, Refusal> {
+    ) -> Result<Relayed<R::Relay>, RequestError> {
         let family = family.unwrap_or_else(|| relays.usual());
         if !relays.has(family) {
             return Err(code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED));
         }
-        let share = self.quota.take(&caller.user, client.ip()).ok_or(code(ErrorCode::ALLOCATION_QUOTA_REACHED))?;
+        let permit = self.quota.take(&caller.user, client.ip()).ok_or(code(ErrorCode::ALLOCATION_QUOTA_REACHED))?;
         let (relay, advertised) = relays.open(family, is_even, routes).ok_or(code(ErrorCode::INSUFFICIENT_CAPACITY))?;
-        let meter = Meter::new(self.bytes_per_second.unwrap_or(Flow::even(0.0)), now.instant);
-        Ok(Relayed { relay, advertised, meter, _share: share })
+        let bucket = TokenBucket::new(self.bytes_per_second.unwrap_or(TokenRate::even(0.0)), now.instant);
+        Ok(Relayed { relay, advertised, bucket, _permit: permit })
     }
 
     /// What changes an allocation that is there.
     fn change<R: Relays>(
         &self,
-        slot: &mut Option<Allocation<R::Relay>>,
+        current: &mut Option<Allocation<R::Relay>>,
         caller: &Caller,
         method: Method,
         message: &Message<'_>,
         now: Now,
         relays: &R,
-    ) -> Result<Vec<u8>, Refusal> {
-        let allocation = slot.as_mut().ok_or(code(ErrorCode::ALLOCATION_MISMATCH))?;
+    ) -> Result<Vec<u8>, RequestError> {
+        let allocation = current.as_mut().ok_or(code(ErrorCode::ALLOCATION_MISMATCH))?;
         allocation.check_owner(caller)?;
         match method {
             CREATE_PERMISSION => self.create_permission(allocation, message, now.instant, relays),
             CHANNEL_BIND => self.bind_channel(allocation, message, now.instant, relays),
-            _ => refresh(slot, message, now.instant),
+            _ => refresh(current, message, now.instant),
         }
     }
 
@@ -423,7 +423,7 @@ impl Rules {
         message: &Message<'_>,
         now: Instant,
         relays: &R,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Vec<u8>, RequestError> {
         check_known(message, &[XorPeerAddress::TYPE])?;
         let mut routes = Routes::clone(&allocation.routes.load());
         if !message.has_attribute(XorPeerAddress::TYPE) {
@@ -433,7 +433,7 @@ impl Rules {
             let peer = XorPeerAddress::from_raw(raw).map_err(|_| code(ErrorCode::BAD_REQUEST))?;
             let ip = peer.addr(message.transaction_id()).ip();
             check_peer(allocation, ip, self.filter.may_permit(ip) && self.is_elsewhere(ip, relays))?;
-            routes.permit(ip, now).map_err(no_route)?;
+            routes.permit(ip, now).map_err(route_error)?;
         }
         allocation.routes.store(Arc::new(routes));
         Ok(success(message, &[], &allocation.key))
@@ -446,7 +446,7 @@ impl Rules {
         message: &Message<'_>,
         now: Instant,
         relays: &R,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Vec<u8>, RequestError> {
         check_known(message, &[XorPeerAddress::TYPE, ChannelNumber::TYPE])?;
         let bad = |_| code(ErrorCode::BAD_REQUEST);
         let channel = message.attribute::<ChannelNumber>().map_err(bad)?.channel();
@@ -456,7 +456,7 @@ impl Rules {
         }
         check_peer(allocation, peer.ip(), self.filter.may_send(peer) && self.is_elsewhere(peer.ip(), relays))?;
         let mut routes = Routes::clone(&allocation.routes.load());
-        routes.bind(channel, peer, now).map_err(no_route)?;
+        routes.bind(channel, peer, now).map_err(route_error)?;
         allocation.routes.store(Arc::new(routes));
         Ok(success(message, &[], &allocation.key))
     }
@@ -467,9 +467,9 @@ impl Rules {
     }
 
     /// An error that says how to authenticate (RFC 8489, 9.2.4).
-    fn challenge(&self, message: &Message<'_>, refused: Refused, client: SocketAddr, now: Now) -> Vec<u8> {
-        let mut answer = error(message, refused.0);
-        if refused.0 != ErrorCode::BAD_REQUEST {
+    fn challenge(&self, message: &Message<'_>, reason: AuthenticationError, client: SocketAddr, now: Now) -> Vec<u8> {
+        let mut answer = error(message, reason.0);
+        if reason.0 != ErrorCode::BAD_REQUEST {
             add(&mut answer, &Realm::new(REALM).expect("a short realm"));
             add(&mut answer, &Nonce::new(&self.nonces.make(client, now.wall)).expect("a short nonce"));
         }
@@ -479,7 +479,7 @@ impl Rules {
 
 impl<R> Allocation<R> {
     /// RFC 8656, 5: only who made it may change it.
-    fn check_owner(&self, caller: &Caller) -> Result<(), Refusal> {
+    fn check_owner(&self, caller: &Caller) -> Result<(), RequestError> {
         if self.user == caller.user { Ok(()) } else { Err(code(ErrorCode::WRONG_CREDENTIALS)) }
     }
 
@@ -533,7 +533,7 @@ impl<R> Relayed<R> {
     }
 }
 
-fn check_peer<R>(allocation: &Allocation<R>, ip: IpAddr, is_reachable: bool) -> Result<(), Refusal> {
+fn check_peer<R>(allocation: &Allocation<R>, ip: IpAddr, is_reachable: bool) -> Result<(), RequestError> {
     if !allocation.has(Family::of(ip)) {
         Err(code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH))
     } else if is_reachable {
@@ -544,9 +544,13 @@ fn check_peer<R>(allocation: &Allocation<R>, ip: IpAddr, is_reachable: bool) -> 
 }
 
 /// RFC 8656, 8.2.
-fn refresh<R>(slot: &mut Option<Allocation<R>>, message: &Message<'_>, now: Instant) -> Result<Vec<u8>, Refusal> {
+fn refresh<R>(
+    current: &mut Option<Allocation<R>>,
+    message: &Message<'_>,
+    now: Instant,
+) -> Result<Vec<u8>, RequestError> {
     check_known(message, &[Lifetime::TYPE, RequestedAddressFamily::TYPE])?;
-    let allocation = slot.as_mut().ok_or(code(ErrorCode::ALLOCATION_MISMATCH))?;
+    let allocation = current.as_mut().ok_or(code(ErrorCode::ALLOCATION_MISMATCH))?;
     let family = message.attribute::<RequestedAddressFamily>().ok().map(|asked| family_of(asked.family()));
     if family.is_some_and(|family| !allocation.has(family)) {
         return Err(code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH));
@@ -562,7 +566,7 @@ fn refresh<R>(slot: &mut Option<Allocation<R>>, message: &Message<'_>, now: Inst
     let answer = success(message, &[&Lifetime::new(seconds(left))], &allocation.key);
     allocation.expires = now + left;
     if left.is_zero() {
-        *slot = None;
+        *current = None;
     }
     Ok(answer)
 }
@@ -594,7 +598,7 @@ const KNOWN_IN_ALLOCATE: [AttributeType; 6] = [
 
 impl Wish {
     /// RFC 8656, 7.2, steps 4 to 9.
-    fn read(message: &Message<'_>) -> Result<Self, Refusal> {
+    fn read(message: &Message<'_>) -> Result<Self, RequestError> {
         let bad = || code(ErrorCode::BAD_REQUEST);
         let transport = message.attribute::<RequestedTransport>().map_err(|_| bad())?;
         if transport.protocol() != RequestedTransport::UDP {
@@ -646,12 +650,12 @@ fn family_of(family: AddressFamily) -> Family {
 
 /// An error for a client that has shown who it is.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+enum RequestError {
     Code(u16),
     Unknown(Vec<AttributeType>),
 }
 
-impl Refusal {
+impl RequestError {
     /// Why a family could not be had, as the answer to an Allocate of both says it: RFC 8656, 18.12 has these two codes.
     fn family_error(&self, family: Family) -> (Family, u16) {
         let code = match self {
@@ -675,11 +679,11 @@ impl Refusal {
     }
 }
 
-fn code(code: u16) -> Refusal {
-    Refusal::Code(code)
+fn code(code: u16) -> RequestError {
+    RequestError::Code(code)
 }
 
-fn no_route(reason: NoRoute) -> Refusal {
+fn route_error(reason: NoRoute) -> RequestError {
     match reason {
         NoRoute::Full => code(ErrorCode::INSUFFICIENT_CAPACITY),
         NoRoute::Taken => code(ErrorCode::BAD_REQUEST),
@@ -695,9 +699,9 @@ const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 /// What every authenticated request holds.
 const KNOWN: [AttributeType; 4] = [Username::TYPE, Realm::TYPE, Nonce::TYPE, MessageIntegrity::TYPE];
 
-fn check_known(message: &Message<'_>, known: &[AttributeType]) -> Result<(), Refusal> {
+fn check_known(message: &Message<'_>, known: &[AttributeType]) -> Result<(), RequestError> {
     let unknown = unknown(message, known);
-    if unknown.is_empty() { Ok(()) } else { Err(Refusal::Unknown(unknown)) }
+    if unknown.is_empty() { Ok(()) } else { Err(RequestError::Unknown(unknown)) }
 }
 
 /// The attributes that must be understood and aren't, at most eight of them, so that no answer is long.
@@ -836,7 +840,7 @@ mod tests {
 
         /// Sends a request, and checks what holds for every answer.
         fn hand_in(&mut self, request: &[u8]) -> Reply {
-            let had_allocation = self.slot.is_some();
+            let had_allocation = self.allocation.is_some();
             let outcome = self.take(request);
             let (is_signed, bytes) = match outcome {
                 Outcome::Answer(bytes) | Outcome::Refuse(bytes) => (true, bytes),
@@ -858,14 +862,14 @@ mod tests {
                 };
                 if is_signed {
                     // By the key that the allocation was made with, or else by the one that the request is signed with.
-                    let key = self.slot.as_ref().map_or_else(|| self.key(), |allocation| allocation.key.clone());
+                    let key = self.allocation.as_ref().map_or_else(|| self.key(), |allocation| allocation.key.clone());
                     assert!(
                         message.validate_integrity_with_key(&key).is_ok()
                             || message.validate_integrity_with_key(&self.key()).is_ok(),
                         "an answer to an authenticated client is signed ({code})"
                     );
                 } else {
-                    assert!(had_allocation || self.slot.is_none(), "nothing is remembered before authentication");
+                    assert!(had_allocation || self.allocation.is_none(), "nothing is remembered before authentication");
                     let tells = message.has_attribute(Nonce::TYPE) && message.has_attribute(Realm::TYPE);
                     assert_eq!(tells, matches!(code, 401 | 438), "401 and 438 say how to authenticate");
                 }
@@ -1076,7 +1080,7 @@ mod tests {
         assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 0);
         world.rules.secrets.truncate(1);
         assert_eq!(world.ask(REFRESH, &[]).code, 0, "what is there lives on");
-        world.slot = None;
+        world.allocation = None;
         assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 401);
     }
 
@@ -1215,7 +1219,7 @@ mod tests {
         assert_eq!((world.ports.open(), world.rules.quota.allocations()), (2, 2), "each counts");
         assert_eq!((permit(&mut world, PEER), bind(&mut world, 0x4001, PEER_V6)), (0, 0));
         assert!(sends(&mut world, PEER, &[]) && sends(&mut world, PEER_V6, &[]) && carries(&mut world, 0x4001));
-        let allocation = world.slot.as_ref().unwrap();
+        let allocation = world.allocation.as_ref().unwrap();
         assert!(
             allocation.relay_to(PEER.parse().unwrap()).is_some()
                 && allocation.relay_to(PEER_V6.parse().unwrap()).is_some()
@@ -1287,7 +1291,7 @@ mod tests {
             let mut world = World::new();
             limits(&mut world, limit);
             assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 0);
-            let first = world.slot.take();
+            let first = world.allocation.take();
             assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 486);
             assert_eq!(world.ports.open(), 1, "no port is opened for it");
             drop(first);
@@ -1323,7 +1327,7 @@ mod tests {
     #[test]
     fn what_the_filter_forbids_is_not_sent_even_with_a_permission() {
         let mut world = connected();
-        let allocation = world.slot.as_ref().unwrap();
+        let allocation = world.allocation.as_ref().unwrap();
         let mut routes = Routes::clone(&allocation.routes.load());
         let (now, forbidden) = (world.now.instant, "10.0.0.1:1000".parse().unwrap());
         routes.bind(0x4001, forbidden, now).unwrap();
@@ -1368,7 +1372,7 @@ mod tests {
         for kind in [DONT_FRAGMENT, UNHEARD] {
             let mut world = World::new();
             assert!(is_told(&world.ask(ALLOCATE, &[&udp(), &raw(kind, b"")]), kind));
-            assert!(world.slot.is_none());
+            assert!(world.allocation.is_none());
             let mut world = allocated();
             for method in [REFRESH, CREATE_PERMISSION, CHANNEL_BIND] {
                 assert!(is_told(&world.ask(method, &[&world.peer(PEER), &raw(kind, b"")]), kind), "{method}");
@@ -1424,7 +1428,7 @@ mod tests {
             assert_eq!((world.ask(REFRESH, &[]).code, permit(&mut world, PEER)), (0, 0));
         }
         assert!(world.now.wall > START + 3600);
-        world.slot = None;
+        world.allocation = None;
         assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 401);
     }
 
@@ -1452,7 +1456,7 @@ mod tests {
         let mut world = allocated();
         world.credential.password = "wrong".into();
         assert_eq!(world.ask(REFRESH, &[&Lifetime::new(0)]).code, 401);
-        assert!(world.slot.is_some());
+        assert!(world.allocation.is_some());
     }
 
     #[test]
@@ -1559,7 +1563,7 @@ mod tests {
     #[test]
     fn an_allocation_carries_so_many_bytes_per_second_and_no_more() {
         let mut world = World::new();
-        world.rules.bytes_per_second = Some(Flow::even(100.0));
+        world.rules.bytes_per_second = Some(TokenRate::even(100.0));
         assert_eq!(world.ask(ALLOCATE, &[&udp()]).code, 0);
         assert_eq!(bind(&mut world, 0x4000, PEER), 0);
         let carried = |world: &mut World| (0..100).filter(|_| carries(world, 0x4000)).count();
@@ -1660,7 +1664,7 @@ mod tests {
         for cut in 0..request.len() {
             assert_eq!(world.take(&request[..cut]), Outcome::Drop, "{cut}");
         }
-        assert!(world.slot.is_none());
+        assert!(world.allocation.is_none());
     }
 
     #[test]

@@ -11,20 +11,20 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::yield_now;
 
-use super::framing::{self, Front};
 use super::patience::Patience;
 use super::relay::{self, RelaySocket, Wrapped};
 use super::routes::Routes;
 use super::rules::{Allocation, ForStrangers, Now, Outcome, Relays};
+use super::stream_framing::{self, Front};
 use super::{Turn, TurnCount};
-use crate::meter::{Flow, Meter};
 use crate::net::Family;
+use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// What is read at once: most messages are a packet of media.
 const READ_BYTES: usize = 4096;
 
 /// What may wait to be written. Beyond it packets are lost, as on any full wire.
-const PENDING_BYTES: usize = 256 * 1024;
+const UNSENT_BYTES: usize = 256 * 1024;
 
 /// What is read and written before others have their turn: tokio counts polls, and not what one of them brings.
 const TURN_BYTES: usize = 16 * 1024;
@@ -48,7 +48,7 @@ pub(super) struct StreamClient<S> {
     /// None while it has an allocation.
     patience: Option<Patience>,
     received: Vec<u8>,
-    pending: Vec<u8>,
+    unsent: Vec<u8>,
     /// While there is one, nothing is read.
     held: Option<Held>,
     /// What was done since others had their turn, in bytes.
@@ -67,13 +67,13 @@ struct Held {
 /// A relay, and how much it may bring.
 pub(super) struct StreamRelay {
     socket: RelaySocket,
-    inbound: Option<(Meter, Flow)>,
+    inbound: Option<(TokenBucket, TokenRate)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     pub(super) fn new(turn: Arc<Turn>, stream: S, client: SocketAddr, local: IpAddr, patience: Patience) -> Self {
-        let (received, pending, patience) = (Vec::new(), Vec::new(), Some(patience));
-        Self { turn, stream, client, local, allocation: None, patience, received, pending, held: None, done: 0 }
+        let (received, unsent, patience) = (Vec::new(), Vec::new(), Some(patience));
+        Self { turn, stream, client, local, allocation: None, patience, received, unsent, held: None, done: 0 }
     }
 
     /// Serves until the client leaves, breaks the framing, stops reading, or has no allocation and asks for nothing.
@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         let mut taken = 0;
         let mut followed = Ok(());
         while !self.is_turn_over() && self.held.is_none() {
-            match framing::front(&received[taken..]) {
+            match stream_framing::front(&received[taken..]) {
                 Front::Message { length, padding } if self.may_say(length) => {
                     self.take(&received[taken..taken + length]);
                     taken += length + padding;
@@ -167,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
 
     /// Whether a message may be as long as this.
     fn may_say(&self, length: usize) -> bool {
-        self.allocation.is_some() || length <= framing::MAX_STRANGERS_BYTES
+        self.allocation.is_some() || length <= stream_framing::MAX_STRANGERS_BYTES
     }
 
     fn take(&mut self, message: &[u8]) {
@@ -209,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
             Some(what) if !self.turn.may_tell(what, self.client.ip(), now) => {
                 self.held = Some(Held { what, answer, again: now + TRY_AGAIN });
             }
-            Some(_) | None => self.pending.extend_from_slice(&answer),
+            Some(_) | None => self.unsent.extend_from_slice(&answer),
         }
     }
 
@@ -223,15 +223,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
 
     fn bring_in(&mut self) {
         let Some(allocation) = &mut self.allocation else { return };
-        let (turn, pending) = (&self.turn, &mut self.pending);
+        let (turn, unsent) = (&self.turn, &mut self.unsent);
         let mut deliver = |wrapped: Wrapped<'_>| {
             let bytes = wrapped.as_ref();
-            let fits = pending.len() + bytes.len() <= PENDING_BYTES;
+            let fits = unsent.len() + bytes.len() <= UNSENT_BYTES;
             turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
             if fits {
-                pending.extend_from_slice(bytes);
+                unsent.extend_from_slice(bytes);
                 // RFC 8656, 12.5: in a stream ChannelData ends at a multiple of four. A STUN message always does.
-                pending.resize(pending.len().next_multiple_of(4), 0);
+                unsent.resize(unsent.len().next_multiple_of(4), 0);
             }
         };
         for relayed in [&mut allocation.first].into_iter().chain(&mut allocation.second) {
@@ -241,27 +241,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        if self.pending.is_empty() {
+        if self.unsent.is_empty() {
             return Ok(());
         }
-        self.done += self.pending.len();
-        self.stream.write_all(&self.pending).await?;
+        self.done += self.unsent.len();
+        self.stream.write_all(&self.unsent).await?;
         self.stream.flush().await?;
-        self.pending.clear();
+        self.unsent.clear();
         // A burst's buffer is not kept.
-        self.pending.shrink_to(READ_BYTES);
+        self.unsent.shrink_to(READ_BYTES);
         Ok(())
     }
 }
 
 /// Reads some, and says how much: nothing where a whole message waits already. Cancel safe: what was read is in the buffer.
 async fn read(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>) -> io::Result<usize> {
-    if !matches!(framing::front(received), Front::Partial(_)) {
+    if !matches!(stream_framing::front(received), Front::Partial(_)) {
         return Ok(0);
     }
     // A message that is not complete is at most this long, so the buffer is bounded by it and one read.
     received.reserve(READ_BYTES);
-    let mut limited = stream.take((framing::MAX_BYTES - received.len().min(framing::MAX_BYTES) + 1) as u64);
+    let mut limited =
+        stream.take((stream_framing::MAX_BYTES - received.len().min(stream_framing::MAX_BYTES) + 1) as u64);
     match limited.read_buf(received).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         bytes => Ok(bytes),
@@ -321,7 +322,7 @@ impl Relays for StreamRelays<'_> {
     fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(StreamRelay, SocketAddr)> {
         let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
         self.turn.counters.count(TurnCount::Allocations);
-        let inbound = self.turn.rules.bytes_per_second.map(|limit| (Meter::new(limit, Instant::now()), limit));
+        let inbound = self.turn.rules.bytes_per_second.map(|limit| (TokenBucket::new(limit, Instant::now()), limit));
         Some((StreamRelay { socket, inbound }, advertised))
     }
 

@@ -172,11 +172,11 @@ impl UdpClients {
 
     fn take_message(&mut self, client: SocketAddr, bytes: &[u8]) {
         let now = Now::read();
-        let mut slot = self.allocations.remove(&client);
+        let mut current = self.allocations.remove(&client);
         let turn = Arc::clone(&self.turn);
         let mut relays =
             UdpRelays { turn: &turn, server: &self.socket, local: self.local, client, counts: &self.relays };
-        let outcome = turn.rules.take(&mut slot, client, bytes, now, &mut relays);
+        let outcome = turn.rules.take(&mut current, client, bytes, now, &mut relays);
         turn.note(&outcome);
         let may_tell = outcome.for_strangers().is_none_or(|what| turn.may_tell(what, client.ip(), now.instant));
         match outcome {
@@ -187,12 +187,12 @@ impl UdpClients {
                 self.answer(client, &answer);
             }
             Outcome::Relay(peer, data) => {
-                if let Some(allocation) = &slot {
+                if let Some(allocation) = &current {
                     send(&turn, allocation, peer, data);
                 }
             }
         }
-        if let Some(allocation) = slot {
+        if let Some(allocation) = current {
             self.allocations.insert(client, allocation);
         }
     }

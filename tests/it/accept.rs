@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use entremise::accept::OpeningCount;
+use entremise::accept::PendingCount;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -100,7 +100,7 @@ async fn a_byte_now_and_then_keeps_no_connection() {
 
 /// Waits until so many handshakes have been completed, and so many have failed.
 async fn handshakes(server: &Server, completed: u64, failed: u64) {
-    let counts = || [OpeningCount::Handshakes, OpeningCount::FailedHandshakes].map(|what| server.openings.count(what));
+    let counts = || [PendingCount::Handshakes, PendingCount::FailedHandshakes].map(|what| server.pending.count(what));
     let counted = async {
         while counts() != [completed, failed] {
             tokio::task::yield_now().await;
@@ -112,7 +112,7 @@ async fn handshakes(server: &Server, completed: u64, failed: u64) {
 /// Waits until the server has seen that many connections which it has not answered.
 async fn unanswered(server: &Server, count: usize) {
     let counted = async {
-        while server.openings.connections() != count {
+        while server.pending.connections() != count {
             tokio::task::yield_now().await;
         }
     };
@@ -121,7 +121,7 @@ async fn unanswered(server: &Server, count: usize) {
 
 /// This many connections that say nothing.
 async fn crowd(server: &Server, count: usize) -> Vec<TcpStream> {
-    let before = server.openings.connections();
+    let before = server.pending.connections();
     let mut crowd = Vec::new();
     while crowd.len() < count {
         crowd.push(server.tcp().await);
@@ -138,13 +138,13 @@ async fn many_silent_connections_of_one_address_do_not_keep_another_out() {
     let mut crowd = crowd(&server, 5).await;
     for refused in 1..=3 {
         assert_ended(&mut server.tcp().await).await;
-        assert_eq!(server.openings.count(OpeningCount::Refused), refused);
+        assert_eq!(server.pending.count(PendingCount::Refused), refused);
     }
     let tls = server.tls_from([127, 0, 0, 2]).await;
     server.upgrade(tls, &[]).await.expect("a WebSocket").0.fence().await;
     peer.fence().await;
-    assert_eq!(server.openings.connections(), 5, "who has been answered is not counted");
-    // One leaves, and there is a place again.
+    assert_eq!(server.pending.connections(), 5, "who has been answered is not counted");
+    // One leaves, and there is a permit again.
     drop(crowd.pop());
     unanswered(&server, 4).await;
     server.connect().await.fence().await;
@@ -163,7 +163,7 @@ async fn unanswered_connections_are_bounded_in_all_on_all_ports_together() {
     drop((first, second));
     unanswered(&server, 0).await;
     server.connect().await.fence().await;
-    assert_eq!(server.openings.count(OpeningCount::Refused), 2);
+    assert_eq!(server.pending.count(PendingCount::Refused), 2);
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_connection_counts_until_its_first_answer() {
     tls.write_all(b"GET / HTTP/1.1\r\n").await.expect("the server reads");
     assert_ended(&mut server.tcp().await).await;
     assert_eq!(exchange(&mut tls, &format!("Host: {}\r\n\r\n", server.address)).await.status, 200);
-    assert_eq!(server.openings.connections(), 0, "it is open, and answered");
+    assert_eq!(server.pending.connections(), 0, "it is open, and answered");
     assert_eq!(server.get("/").await.status, 200);
 }
 
@@ -181,7 +181,7 @@ async fn a_connection_counts_until_its_first_answer() {
 async fn an_address_that_speaks_for_many_is_bounded_in_all_alone() {
     let flags = ["--handshake-timeout=60", "--max-handshakes-per-address=1", "--max-handshakes=3"];
     let server = Server::start_changed(Pair::new(), &flags, |config| {
-        config.opening.proxies = vec!["127.0.0.0/31".parse().expect("a block")];
+        config.pending.proxies = vec!["127.0.0.0/31".parse().expect("a block")];
     });
     let _silent = crowd(&server, 3).await;
     assert_ended(&mut server.tcp().await).await;
@@ -283,7 +283,7 @@ async fn an_abandoned_upgrade_leaves_no_trace() {
         // Gone before the 101 can have been read.
         drop(tls);
         let freed = async { while server.get("/ws").await.status != 426 {} };
-        within("its place to be free again", freed).await;
+        within("its permit to be free again", freed).await;
     }
     let gone = async {
         while server.hub.peers() > 0 {

@@ -56,7 +56,7 @@ async fn a_trusted_proxy_may_have_many_connections_that_are_not_answered_yet() {
     let server = Server::start(&[TRUSTING, "--max-handshakes-per-address=1"]);
     let _silent = [server.tcp().await, server.tcp().await];
     let opened = async {
-        while server.openings.connections() < 2 {
+        while server.pending.connections() < 2 {
             tokio::task::yield_now().await;
         }
     };

@@ -682,12 +682,12 @@ async fn hostile_traffic_logs_nothing_above_debug() {
         (1009, [header(FIN | TEXT, 100_000), vec![0; 4]].concat()),
     ];
     for (code, bytes) in frames {
-        within("a place", async { while program.get("/ws").await.status != 426 {} }).await;
+        within("a permit", async { while program.get("/ws").await.status != 426 {} }).await;
         let mut raw = program.raw().await;
         raw.write(&bytes).await;
         assert_eq!(raw.closed().await.0, code);
     }
-    within("a place", async { while program.get("/ws").await.status != 426 {} }).await;
+    within("a permit", async { while program.get("/ws").await.status != 426 {} }).await;
     let mut silent = program.raw().await;
     assert_eq!(silent.closed().await.0, 4002);
     let mut tls = program.tls().await;

@@ -74,7 +74,7 @@ async fn a_client_has_the_address_that_the_proxy_says_in_either_version() {
         assert_eq!(status(&server, &write(ALICE, server.address), &forwarded).await, 429, "it is no proxy itself");
         drop(alice);
         let gone = async { while status(&server, &write(ALICE, server.address), &[]).await != 426 {} };
-        within("its place to be free", gone).await;
+        within("its permit to be free", gone).await;
     }
 }
 

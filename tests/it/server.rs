@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Once, mpsc};
 use std::thread::{self, JoinHandle};
 
 use clap::Parser as _;
-use entremise::accept::Openings;
+use entremise::accept::PendingConnections;
 use entremise::cli::Cli;
 use entremise::config::Config;
 use entremise::hub::Hub;
@@ -83,7 +83,7 @@ pub(crate) struct Server {
     pub(crate) metrics: Option<SocketAddr>,
     /// Its certificate, if it has one.
     served: Option<Arc<ServedPair>>,
-    pub(crate) openings: Openings,
+    pub(crate) pending: PendingConnections,
     /// The files that it was started with.
     pub(crate) pair: Pair,
     name: String,
@@ -118,7 +118,7 @@ impl Server {
                 runtime.block_on(async {
                     let server = entremise::server::Server::bind(config).expect("the server starts");
                     let looks =
-                        (server.hub(), server.relays(), server.pair(), server.openings(), server.metrics_address());
+                        (server.hub(), server.relays(), server.pair(), server.pending(), server.metrics_address());
                     bound.send((server.address(), server.relaying(), looks)).expect("the test waits");
                     let stopped = async { drop(stopped.await) };
                     server.run(stopped).await.expect("the listener works")
@@ -126,10 +126,10 @@ impl Server {
             }
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-        let (address, relaying, (hub, relays, served, openings, metrics)) = binding.recv().expect("the server starts");
+        let (address, relaying, (hub, relays, served, pending, metrics)) = binding.recv().expect("the server starts");
         let site = Site::new(address, &pair.root);
         let (stop, thread) = (Some(stop), Some(thread));
-        Self { site, hub, relays, relaying, metrics, served, openings, pair, name, stop, thread }
+        Self { site, hub, relays, relaying, metrics, served, pending, pair, name, stop, thread }
     }
 
     /// The certificate that is served.
@@ -185,7 +185,7 @@ impl Drop for Server {
             (0, 0, 0),
             "peers, rooms, bytes left"
         );
-        assert_eq!((self.relays.allocations(), self.openings.connections()), (0, 0), "relays, unanswered connections");
+        assert_eq!((self.relays.allocations(), self.pending.connections()), (0, 0), "relays, unanswered connections");
         let panicked = PANICKED.lock().expect("no panic while it is held").contains(&self.name);
         assert!(!panicked, "a task of the server panicked");
     }

@@ -15,7 +15,7 @@ async fn trial(program: &Program, host: &str, flags: &[String]) -> Ended {
 }
 
 /// An address of this process's own, and a port that is free there for UDP and TCP.
-fn place(last: u8) -> (String, u16) {
+fn endpoint(last: u8) -> (String, u16) {
     let [.., high, low] = std::process::id().to_be_bytes();
     let ip = format!("127.{}.{low}.{last}", high | 0x80);
     let tcp = TcpListener::bind((ip.as_str(), 0)).expect("a port is free");
@@ -24,9 +24,9 @@ fn place(last: u8) -> (String, u16) {
     (ip, port)
 }
 
-/// A server with TURN at a place, and its flags.
+/// A server with TURN at an endpoint, and its flags.
 async fn served(last: u8, more: &[&str]) -> (Program, Vec<String>) {
-    let (ip, port) = place(last);
+    let (ip, port) = endpoint(last);
     let turn = ["--turn".into(), format!("--stun-port={port}"), format!("--turn-listen={ip},127.0.0.1")];
     let flags: Vec<String> = turn.into_iter().chain(more.iter().map(|flag| (*flag).to_owned())).collect();
     let program = Program::start(&flags.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -60,7 +60,7 @@ async fn what_does_not_work_is_said_in_words_and_the_exit_says_so() {
     let ended = trial(&program, "nowhere.invalid", &flags).await;
     assert!(ended.stdout.contains("the host's name has no address"), "{}", ended.stdout);
     let folder = tempfile::tempdir().expect("a folder");
-    let (ip, port) = place(3);
+    let (ip, port) = endpoint(3);
     let ended = run(command(folder.path(), &["ice", "localhost", &format!("--listen={ip}:{port}")])).await;
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stdout.contains(&format!("no server answers at {ip}:{port}: is it running")), "{}", ended.stdout);
@@ -69,7 +69,7 @@ async fn what_does_not_work_is_said_in_words_and_the_exit_says_so() {
 #[tokio::test]
 async fn a_certificate_for_another_host_is_found() {
     // The certificate is for localhost and 127.0.0.1.
-    let (ip, port) = place(4);
+    let (ip, port) = endpoint(4);
     let (program, flags) = served(4, &[&format!("--turn-tls-port={port}")]).await;
     let ended = trial(&program, &ip, &flags).await;
     assert_eq!(ended.status.code(), Some(1));

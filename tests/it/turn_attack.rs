@@ -390,7 +390,7 @@ async fn quotas_are_for_a_user_an_address_and_all() {
         assert_eq!(codes, [0, 0, 486], "{flag}");
         assert_eq!(server.relays.allocations(), 2);
         assert_eq!(clients[0].refresh(0).await, 0);
-        assert_eq!(clients[2].try_allocate(&[]).await.code, 0, "{flag}: a place is free again");
+        assert_eq!(clients[2].try_allocate(&[]).await.code, 0, "{flag}: a permit is free again");
         for client in &mut clients[1..] {
             assert_eq!(client.refresh(0).await, 0);
         }

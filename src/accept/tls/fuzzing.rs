@@ -243,22 +243,22 @@ impl Play {
     /// The server says so many bytes.
     fn seal(&mut self, count: usize) {
         let mut record = vec![0; SEALED_BYTES];
-        let (was_over, pending) = (self.server.is_over(), self.server.pending.rest().len());
+        let (was_over, unsent) = (self.server.is_over(), self.server.unsent.rest().len());
         if let Ok(sealed) = self.server.seal(&vec![7; count], &mut record) {
             assert!(!was_over, "nothing is sealed after an error");
-            self.answers.extend(self.server.pending.rest());
-            self.server.pending = super::Pending::default();
+            self.answers.extend(self.server.unsent.rest());
+            self.server.unsent = super::Unsent::default();
             self.answers.extend(&record[..sealed]);
         }
-        assert!(!was_over || self.server.pending.rest().len() == pending, "nothing is said after an error");
+        assert!(!was_over || self.server.unsent.rest().len() == unsent, "nothing is said after an error");
     }
 
     /// Until neither side has anything more to send.
     fn exchange(&mut self) {
-        while !self.wire.is_empty() || !self.answers.is_empty() || !self.server.pending.rest().is_empty() {
+        while !self.wire.is_empty() || !self.answers.is_empty() || !self.server.unsent.rest().is_empty() {
             self.show_some(usize::MAX);
-            self.answers.extend(self.server.pending.rest());
-            self.server.pending = super::Pending::default();
+            self.answers.extend(self.server.unsent.rest());
+            self.server.unsent = super::Unsent::default();
             let mut answers = Cursor::new(std::mem::take(&mut self.answers));
             let Client::Real(client) = &mut self.client else { continue };
             while client.wants_read() && client.read_tls(&mut answers).is_ok_and(|count| count > 0) {
@@ -277,9 +277,9 @@ impl Play {
             assert_eq!(self.heard, self.said, "all of it");
         }
         self.server.close();
-        let pending = self.server.pending.rest().len();
+        let unsent = self.server.unsent.rest().len();
         self.server.close();
-        assert_eq!(self.server.pending.rest().len(), pending, "the end is said once");
+        assert_eq!(self.server.unsent.rest().len(), unsent, "the end is said once");
     }
 }
 

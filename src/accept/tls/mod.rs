@@ -5,8 +5,8 @@
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod pending;
 mod records;
+mod unsent;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-pub(super) use pending::Pending;
+pub(super) use unsent::Unsent;
 
 use super::unread::Unread;
 use crate::tls;
@@ -55,7 +55,7 @@ impl TlsStream {
         while self.records.is_handshaking() {
             poll_fn(|cx| self.poll_read_once(cx, unread)).await?;
             if self.records.is_waited_for() {
-                poll_fn(|cx| self.records.pending.poll_leave(&mut self.tcp, cx)).await?;
+                poll_fn(|cx| self.records.unsent.poll_leave(&mut self.tcp, cx)).await?;
             }
         }
         Ok(())
@@ -68,9 +68,9 @@ impl TlsStream {
 
     /// The connection beneath, and what is still to be sent over it: the last is that nothing more comes, unless there was
     /// an error, which is the last then (RFC 8446, 6.1 and 6.2).
-    pub(super) fn part(mut self) -> (TcpStream, Pending) {
+    pub(super) fn part(mut self) -> (TcpStream, Unsent) {
         self.records.close();
-        (self.tcp, self.records.pending)
+        (self.tcp, self.records.unsent)
     }
 
     /// Brings some bytes to what there is, or none at the end.
@@ -79,7 +79,7 @@ impl TlsStream {
         while unread.bytes().len() == before && !self.records.is_ended() {
             ready!(self.poll_read_once(cx, unread))?;
             // What TLS itself answers does not wait for the next write, nor the read for it.
-            if let Poll::Ready(left) = self.records.pending.poll_leave(&mut self.tcp, cx) {
+            if let Poll::Ready(left) = self.records.unsent.poll_leave(&mut self.tcp, cx) {
                 left?;
             }
         }
@@ -110,26 +110,26 @@ impl TlsStream {
 impl AsyncWrite for TlsStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let Self { tcp, records } = &mut *self;
-        if records.pending.rest().len() > AHEAD_BYTES {
-            ready!(records.pending.poll_leave(tcp, cx))?;
+        if records.unsent.rest().len() > AHEAD_BYTES {
+            ready!(records.unsent.poll_leave(tcp, cx))?;
         }
         let count = buf.len().min(WRITE_BYTES);
         OUTGOING.with_borrow_mut(|record| {
             let sealed = records.seal(&buf[..count], record)?;
-            records.pending.send(&record[..sealed], tcp, cx)?;
+            records.unsent.send(&record[..sealed], tcp, cx)?;
             Poll::Ready(Ok(count))
         })
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { tcp, records } = &mut *self;
-        records.pending.poll_leave(tcp, cx)
+        records.unsent.poll_leave(tcp, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { tcp, records } = &mut *self;
         records.close();
-        ready!(records.pending.poll_leave(tcp, cx))?;
+        ready!(records.unsent.poll_leave(tcp, cx))?;
         Pin::new(tcp).poll_shutdown(cx)
     }
 }
@@ -243,7 +243,7 @@ pub(super) mod tests {
             written.unwrap();
             assert_eq!(got.unwrap(), sent.len());
             assert_eq!(received, sent);
-            assert_eq!((server.records.partial().capacity(), server.records.pending.capacity()), (0, 0), "{version:?}");
+            assert_eq!((server.records.partial().capacity(), server.records.unsent.capacity()), (0, 0), "{version:?}");
         }
     }
 
@@ -288,9 +288,9 @@ pub(super) mod tests {
             }
         });
         blocked.await.unwrap();
-        let rest = server.records.pending.rest().len();
+        let rest = server.records.unsent.rest().len();
         assert!(rest <= AHEAD_BYTES + SEALED_BYTES, "{rest} bytes");
-        assert!(server.records.pending.capacity() <= AHEAD_BYTES + SEALED_BYTES);
+        assert!(server.records.unsent.capacity() <= AHEAD_BYTES + SEALED_BYTES);
     }
 
     #[tokio::test]
@@ -320,15 +320,15 @@ pub(super) mod tests {
     #[tokio::test]
     async fn tickets_leave_with_the_first_answer_and_whatever_a_client_waits_for_at_once() {
         let (mut server, mut client) = Site::new(&TLS13).await.pair().await;
-        assert!(!server.records.pending.rest().is_empty(), "tickets");
+        assert!(!server.records.unsent.rest().is_empty(), "tickets");
         server.write_all(b"answer").await.unwrap();
-        assert!(server.records.pending.rest().is_empty());
+        assert!(server.records.unsent.rest().is_empty());
         let mut answer = [0; 6];
         client.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"answer");
 
         let (server, _) = Site::new(&TLS12).await.pair().await;
-        assert!(server.records.pending.rest().is_empty(), "the end of TLS 1.2's handshake");
+        assert!(server.records.unsent.rest().is_empty(), "the end of TLS 1.2's handshake");
     }
 
     #[tokio::test]

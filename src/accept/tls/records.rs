@@ -12,7 +12,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptErr
 use rustls::{ProtocolVersion, ServerConfig};
 
 use super::READ_BYTES;
-use super::pending::Pending;
+use super::unsent::Unsent;
 use crate::accept::unread::Unread;
 
 /// What a client may leave incomplete: a handshake's message of 64 KiB, which is all that rustls takes, in records.
@@ -45,7 +45,7 @@ pub(super) struct Records {
     // Invariant: what rustls has asked to keep, as it has left it.
     partial: Vec<u8>,
     /// What is to be sent: written here, taken by the connection.
-    pub(super) pending: Pending,
+    pub(super) unsent: Unsent,
     /// Whether the client has said that nothing more comes.
     is_ended: bool,
 }
@@ -53,8 +53,8 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn new(config: Arc<ServerConfig>) -> io::Result<Self> {
         let rustls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        let (partial, pending) = (Vec::new(), Pending::default());
-        Ok(Self { rustls: Some(rustls), partial, pending, is_ended: false })
+        let (partial, unsent) = (Vec::new(), Unsent::default());
+        Ok(Self { rustls: Some(rustls), partial, unsent, is_ended: false })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -66,7 +66,7 @@ impl Records {
         self.rustls.as_ref()?.alpn_protocol()
     }
 
-    /// Whether the client needs what is pending. Behind TLS 1.3's handshake are tickets for a later one, which leave with
+    /// Whether the client needs what is unsent. Behind TLS 1.3's handshake are tickets for a later one, which leave with
     /// the first answer: to send them alone is a twentieth of what a connection costs.
     pub(super) fn is_waited_for(&self) -> bool {
         let is_done = |rustls: &UnbufferedServerConnection| {
@@ -118,7 +118,7 @@ impl Records {
     pub(super) fn close(&mut self) {
         let mut alert = [0; CLOSE_BYTES];
         if let Ok(Some(sealed)) = self.write(|mut traffic| traffic.queue_close_notify(&mut alert)) {
-            self.pending.keep(&alert[..sealed]);
+            self.unsent.keep(&alert[..sealed]);
         }
         self.end();
     }
@@ -143,7 +143,7 @@ impl Records {
         self.try_advance(incoming, unread, seal).inspect_err(|_| self.end())
     }
 
-    /// From now on there is nothing but what is pending.
+    /// From now on there is nothing but what is unsent.
     fn end(&mut self) {
         self.rustls = None;
         self.partial = Vec::new();
@@ -168,7 +168,7 @@ impl Records {
                         discard += record.discard;
                     }
                 }
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.pending)?,
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.unsent)?,
                 // It is put in its order, and leaves in it.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::PeerClosed) => self.is_ended = true,
@@ -181,7 +181,7 @@ impl Records {
                 }
                 Ok(_) => return Err(io::Error::other("early data, which is not offered")),
                 Err(error) => {
-                    alert(rustls, &mut self.pending);
+                    alert(rustls, &mut self.unsent);
                     return Err(invalid(error));
                 }
             }
@@ -191,22 +191,22 @@ impl Records {
 }
 
 /// Takes the alert that says what was wrong: while there is something to be sent, rustls looks at nothing else.
-fn alert(rustls: &mut UnbufferedServerConnection, pending: &mut Pending) {
+fn alert(rustls: &mut UnbufferedServerConnection, unsent: &mut Unsent) {
     while rustls.wants_write() {
         let Ok(ConnectionState::EncodeTlsData(alert)) = rustls.process_tls_records(&mut []).state else { break };
-        if encode(alert, pending).is_err() {
+        if encode(alert, unsent).is_err() {
             break;
         }
     }
 }
 
-fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, pending: &mut Pending) -> io::Result<()> {
+fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, unsent: &mut Unsent) -> io::Result<()> {
     // It says how much it needs where there is nothing.
     let needed = match data.encode(&mut []) {
         Err(EncodeError::InsufficientSize(size)) => size.required_size,
         encoded => return encoded.map(|_| ()).map_err(io::Error::other),
     };
-    data.encode(pending.more(needed)).map(|_| ()).map_err(io::Error::other)
+    data.encode(unsent.more(needed)).map(|_| ()).map_err(io::Error::other)
 }
 
 fn invalid(error: rustls::Error) -> io::Error {

@@ -66,7 +66,7 @@ async fn a_piece_of_http_2_s_preface_counts_as_unanswered() {
         begun.push(tcp);
     }
     let counted = async {
-        while server.openings.connections() != 3 {
+        while server.pending.connections() != 3 {
             tokio::task::yield_now().await;
         }
     };
@@ -74,7 +74,7 @@ async fn a_piece_of_http_2_s_preface_counts_as_unanswered() {
     assert_ended(&mut server.tcp().await, "one too many").await;
     drop(begun);
     let gone = async {
-        while server.openings.connections() != 0 {
+        while server.pending.connections() != 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -103,7 +103,7 @@ async fn half_a_head_does_not_delay_exit() {
     tls.write_all(b"GET / H").await.expect("the server reads");
     server.connect().await.fence().await;
     let unanswered = async {
-        while server.openings.connections() != 2 {
+        while server.pending.connections() != 2 {
             tokio::task::yield_now().await;
         }
     };

@@ -1,5 +1,5 @@
 //! Where a client's token is: in `Authorization: Bearer`, or, since browsers can't send that with a WebSocket, among
-//! the offered subprotocols. Never in the URL, which ends up in logs. Pure.
+//! the requested subprotocols. Never in the URL, which ends up in logs. Pure.
 
 use std::fmt;
 
@@ -25,13 +25,13 @@ pub(super) struct Contradiction;
 /// The request's one token, if it has any.
 pub(super) fn token<'a>(
     headers: &'a HeaderMap,
-    offered: Option<Token<'a>>,
+    requested: Option<Token<'a>>,
 ) -> Result<Option<Token<'a>>, Contradiction> {
     let line = single(headers, &AUTHORIZATION).map_err(|Repeated| Contradiction)?;
     let sent = line.and_then(|line| bearer(line.to_str().ok()?));
-    match (sent, offered) {
-        (Some(sent), Some(offered)) if sent != offered => Err(Contradiction),
-        (sent, offered) => Ok(sent.or(offered)),
+    match (sent, requested) {
+        (Some(sent), Some(requested)) if sent != requested => Err(Contradiction),
+        (sent, requested) => Ok(sent.or(requested)),
     }
 }
 
@@ -47,10 +47,10 @@ mod tests {
 
     use super::*;
 
-    fn read<'a>(lines: &[&'static str], offered: Option<&'a str>) -> Result<Option<String>, Contradiction> {
+    fn read<'a>(lines: &[&'static str], requested: Option<&'a str>) -> Result<Option<String>, Contradiction> {
         let lines = lines.iter().map(|line| (AUTHORIZATION, HeaderValue::from_static(line)));
         let headers: HeaderMap = lines.collect();
-        token(&headers, offered.map(Token::<'a>)).map(|token| token.map(|Token(token)| token.to_owned()))
+        token(&headers, requested.map(Token::<'a>)).map(|token| token.map(|Token(token)| token.to_owned()))
     }
 
     #[test]

@@ -9,13 +9,13 @@ use tokio::io::AsyncWrite;
 /// Encrypted bytes that have not left. What a client can make of them without reading is an answer to a handshake's
 /// message: what it is told is put here only when there is hardly anything.
 #[derive(Debug, Default)]
-pub(in crate::accept) struct Pending {
+pub(in crate::accept) struct Unsent {
     bytes: Vec<u8>,
     /// How many of them have left.
     written: usize,
 }
 
-impl Pending {
+impl Unsent {
     pub(in crate::accept) fn rest(&self) -> &[u8] {
         &self.bytes[self.written..]
     }

@@ -1,4 +1,4 @@
-//! Connections that have not been answered yet: how many there may be, and what became of those before them.
+//! Pending connections, which have not been answered yet: how many there may be, and what became of those before them.
 //!
 //! They are what a stranger can hold without having said anything. A client of TURN is one of them until it has an
 //! allocation or its first deadline has passed: a Binding, which is answered to all, says nothing of who asks.
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::admission::{Admission, AdmissionLimits, Slot};
+use crate::admission::{Admission, AdmissionLimits, Permit};
 use crate::net::Cidr;
 
 /// What is allowed. `None` is no limit.
 #[derive(Clone, Debug)]
-pub struct OpeningLimits {
+pub struct PendingLimits {
     /// Connections in all.
     pub connections: Option<NonZeroUsize>,
     /// Connections from one address (IPv6: from one /64).
@@ -26,7 +26,7 @@ pub struct OpeningLimits {
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpeningCount {
+pub enum PendingCount {
     /// TLS handshakes completed.
     Handshakes,
     /// TLS handshakes that failed, or took too long.
@@ -35,7 +35,7 @@ pub enum OpeningCount {
     Refused,
 }
 
-impl OpeningCount {
+impl PendingCount {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Handshakes, Self::FailedHandshakes, Self::Refused];
 
@@ -50,20 +50,20 @@ impl OpeningCount {
     }
 }
 
-/// Who has not been answered yet. Cheap to clone; all clones are one.
+/// The connections that have not been answered yet. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub struct Openings(Arc<State>);
+pub struct PendingConnections(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     admission: Admission,
     proxies: Vec<Cidr>,
-    counts: [AtomicU64; OpeningCount::ALL.len()],
+    counts: [AtomicU64; PendingCount::ALL.len()],
 }
 
-impl Openings {
-    pub(crate) fn new(limits: OpeningLimits) -> Self {
-        let OpeningLimits { connections, connections_per_address, proxies } = limits;
+impl PendingConnections {
+    pub(crate) fn new(limits: PendingLimits) -> Self {
+        let PendingLimits { connections, connections_per_address, proxies } = limits;
         let limits = AdmissionLimits { all: connections, per_address: connections_per_address, newcomers: None };
         let admission = Admission::new(limits, Instant::now());
         Self(Arc::new(State { admission, proxies, counts: Default::default() }))
@@ -77,12 +77,12 @@ impl Openings {
 
     /// What has been counted so far.
     #[must_use]
-    pub fn count(&self, what: OpeningCount) -> u64 {
+    pub fn count(&self, what: PendingCount) -> u64 {
         self.0.counts[what as usize].load(Ordering::Relaxed)
     }
 
-    /// A place for a new connection, until it is answered.
-    pub(super) fn enter(&self, address: IpAddr) -> io::Result<Slot> {
+    /// A permit for a new connection, until it is answered.
+    pub(super) fn enter(&self, address: IpAddr) -> io::Result<Permit> {
         let admission = &self.0.admission;
         let entered = if self.speaks_for_many(address) {
             admission.enter_for_many(address)
@@ -90,14 +90,14 @@ impl Openings {
             admission.enter(address, Instant::now())
         };
         entered.map_err(|overload| {
-            self.add_one(OpeningCount::Refused);
+            self.add_one(PendingCount::Refused);
             io::Error::new(io::ErrorKind::QuotaExceeded, format!("too many unanswered connections: {overload:?}"))
         })
     }
 
     /// Counts a TLS handshake as it ends.
     pub(super) fn handshake(&self) -> Handshake<'_> {
-        Handshake { openings: self, outcome: OpeningCount::FailedHandshakes }
+        Handshake { pending: self, outcome: PendingCount::FailedHandshakes }
     }
 
     fn speaks_for_many(&self, address: IpAddr) -> bool {
@@ -105,7 +105,7 @@ impl Openings {
         self.0.proxies.iter().any(|block| block.contains(address))
     }
 
-    fn add_one(&self, what: OpeningCount) {
+    fn add_one(&self, what: PendingCount) {
         // Relaxed: no count is concluded from another.
         self.0.counts[what as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -114,18 +114,18 @@ impl Openings {
 /// A TLS handshake, counted when it is dropped: as failed unless it was completed, whatever ended it.
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
-    openings: &'a Openings,
-    outcome: OpeningCount,
+    pending: &'a PendingConnections,
+    outcome: PendingCount,
 }
 
 impl Handshake<'_> {
     pub(super) fn completed(mut self) {
-        self.outcome = OpeningCount::Handshakes;
+        self.outcome = PendingCount::Handshakes;
     }
 }
 
 impl Drop for Handshake<'_> {
     fn drop(&mut self) {
-        self.openings.add_one(self.outcome);
+        self.pending.add_one(self.outcome);
     }
 }
