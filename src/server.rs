@@ -25,6 +25,7 @@ use crate::ice::IceConfig;
 use crate::metrics::Metrics;
 use crate::monitor::{Exposition, Monitor, Sources};
 use crate::net::{TlsEnd, listen};
+use crate::parking::Parking;
 use crate::tasks::{Drained, Tasks};
 use crate::tls::{Audience, ServedPair, Watch};
 use crate::turn::{Turn, TurnCount};
@@ -96,13 +97,19 @@ impl Server {
         });
         let page = config.http.base_path.clone();
         let keys = config.http.verifier.as_ref().map(|verifier| Arc::clone(verifier.keys()));
-        let terms = Arc::new(Terms { limits: config.connection, metrics: metrics.clone() });
-        let web = Parts::new(config.http, Arc::clone(&hub), tasks.clone(), terms, ice);
+        let terms = Arc::new(Terms {
+            limits: config.connection,
+            metrics: metrics.clone(),
+            hub: Arc::clone(&hub),
+            parked: Parking::new(config.http.parked),
+            tasks: tasks.clone(),
+        });
+        let web = Parts::new(config.http, Arc::clone(&terms), ice);
         let pending = PendingConnections::new(config.pending.clone());
         let sources = Sources {
             hub: Arc::clone(&hub),
             admission: web.admission.clone(),
-            parked: web.parked.clone(),
+            parked: terms.parked.clone(),
             pending: pending.clone(),
             turn: Arc::clone(&turn),
             pair: watch.as_ref().map(|watch| Arc::clone(watch.served())),

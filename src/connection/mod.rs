@@ -5,6 +5,7 @@
 
 pub(crate) mod framing;
 mod heartbeat;
+mod life;
 mod socket;
 
 use std::pin::pin;
@@ -17,9 +18,9 @@ use tracing::{debug, trace};
 use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
 use crate::ice::IceContext;
-use crate::metrics::Metrics;
 use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome};
 use heartbeat::{Beat, Heartbeat};
+pub(crate) use life::{Client, Entrance, Terms};
 pub(crate) use socket::Socket;
 use socket::{Received, What};
 
@@ -47,13 +48,6 @@ pub enum Farewell {
     Restart,
     /// Don't.
     Final,
-}
-
-/// What holds for all connections.
-#[derive(Debug)]
-pub(crate) struct Terms {
-    pub(crate) limits: ConnectionLimits,
-    pub(crate) metrics: Metrics,
 }
 
 /// Where a connection's session comes from.
@@ -311,10 +305,13 @@ mod tests {
 
     use super::*;
     use crate::accept::Stream;
+    use crate::admission::AdmissionLimits;
     use crate::dialect::Dialect;
     use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
     use crate::ice::{Access, IceConfig};
+    use crate::metrics::Metrics;
     use crate::net::TlsEnd;
+    use crate::parking::Parking;
     use crate::protocol::{ClientMessage, Kind, Realm, Request};
     use crate::tasks::Tasks;
 
@@ -357,7 +354,9 @@ mod tests {
         };
         let local = [127, 0, 0, 1].into();
         let ice = IceContext { config: Arc::new(config), host: None, client: local, tls_end: TlsEnd::Proxy };
-        let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new() });
+        let parked = Parking::new(AdmissionLimits { all: None, per_address: None, newcomers: None });
+        let tasks = tasks.clone();
+        let terms = Arc::new(Terms { limits: LIMITS, metrics: Metrics::new(), hub: Arc::clone(&hub), parked, tasks });
         let session = hub.open(Realm::V1, Lifetime::Connection, None);
         let connection = Connection::new(socket, Dialect::V1, session, Beginning::New, ice, terms, None);
         (connection, WebSocketStream::from_raw_socket(client.unwrap(), Role::Client, None).await, hub)

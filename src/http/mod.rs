@@ -4,6 +4,7 @@
 //! folder of the host, if the operator says so. A request in plain text is sent to https and nothing else, unless a proxy
 //! ends TLS for us.
 
+mod admit;
 mod base_path;
 mod bearer;
 mod caller;
@@ -11,8 +12,10 @@ mod cors;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;
+mod ice;
 mod origin;
 mod page;
+mod refusal;
 mod removed;
 mod request;
 pub(crate) mod status;
@@ -38,15 +41,15 @@ use crate::accept::{Arrival, Transport};
 use crate::admission::{Admission, AdmissionLimits};
 use crate::auth::Verifier;
 use crate::connection::Terms;
-use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::net::{Cidr, TlsEnd};
-use crate::parking::Parking;
-use crate::tasks::Tasks;
 use caller::Proxies;
 use origin::Origins;
 use removed::Removals;
 use request::Target;
+
+/// An answer is for one moment and one client.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
 /// camera and microphone are for itself.
@@ -71,14 +74,8 @@ struct Shared(Arc<Parts>);
 
 /// What the routes stand on.
 pub(crate) struct Parts {
-    /// Who is here.
-    pub(crate) hub: Arc<Hub>,
-    /// Tells when the server drains, and is told of every connection.
-    tasks: Tasks,
     /// The connections of the moment.
     pub(crate) admission: Admission,
-    /// The sessions that wait for their client to come back.
-    pub(crate) parked: Parking,
     /// Whose pages may connect.
     origins: Origins,
     /// Who is believed about others.
@@ -96,12 +93,9 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) fn new(config: HttpConfig, hub: Arc<Hub>, tasks: Tasks, terms: Arc<Terms>, ice: Arc<IceConfig>) -> Self {
+    pub(crate) fn new(config: HttpConfig, terms: Arc<Terms>, ice: Arc<IceConfig>) -> Self {
         Self {
-            hub,
-            tasks,
             admission: Admission::new(config.admission, Instant::now()),
-            parked: Parking::new(config.parked),
             origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
             proxies: Proxies::new(config.trusted_proxies),
             verifier: config.verifier,
@@ -138,10 +132,10 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let status = status::routes(parts.tasks.notice().clone());
+    let status = status::routes(parts.terms.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
-        .route("/ice", get(upgrade::answer_ice).options(upgrade::answer_ice_preflight))
+        .route("/ice", get(ice::answer).options(ice::answer_preflight))
         .merge(status)
         .fallback(page::answer)
         .with_state(Shared(Arc::new(parts)));
