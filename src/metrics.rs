@@ -21,12 +21,14 @@ pub struct Metrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Message {
+    dialect: &'static str,
     kind: &'static str,
     result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
+    dialect: &'static str,
     reason: &'static str,
 }
 
@@ -50,8 +52,8 @@ impl Metrics {
     }
 
     /// A client's message, and what became of it: `ok`, or the code of its error.
-    pub(crate) fn message(&self, kind: &'static str, result: &'static str) {
-        self.messages.get_or_create(&Message { kind, result }).inc();
+    pub(crate) fn message(&self, dialect: &'static str, kind: &'static str, result: &'static str) {
+        self.messages.get_or_create(&Message { dialect, kind, result }).inc();
     }
 
     /// A message was this long in its addressee's queue, in seconds.
@@ -60,13 +62,13 @@ impl Metrics {
     }
 
     /// A request got no WebSocket.
-    pub(crate) fn refused(&self, reason: &'static str) {
-        self.refusals.get_or_create(&Reason { reason }).inc();
+    pub(crate) fn refused(&self, dialect: &'static str, reason: &'static str) {
+        self.refusals.get_or_create(&Reason { dialect, reason }).inc();
     }
 
     /// A connection ended.
-    pub(crate) fn ended(&self, reason: &'static str) {
-        self.ends.get_or_create(&Reason { reason }).inc();
+    pub(crate) fn ended(&self, dialect: &'static str, reason: &'static str) {
+        self.ends.get_or_create(&Reason { dialect, reason }).inc();
     }
 
     /// A client asked for an earlier session: `resumed`, or `refused` and given a new one.
@@ -77,10 +79,10 @@ impl Metrics {
     /// Shows all of it.
     pub(crate) fn register(self, registry: &mut Registry) {
         let Self { messages, relay_seconds, refusals, ends, resumes } = self;
-        registry.register("messages", "Messages of clients, by kind and result", messages);
+        registry.register("messages", "Messages of clients, by dialect, kind and result", messages);
         registry.register("relay_seconds", "Time that relayed messages waited in their queue", relay_seconds);
-        registry.register("refusals", "Requests for a WebSocket that were refused, by reason", refusals);
-        registry.register("connection_ends", "Connections that ended, by reason", ends);
+        registry.register("refusals", "Requests for a WebSocket that were refused, by dialect and reason", refusals);
+        registry.register("connection_ends", "Connections that ended, by dialect and reason", ends);
         registry.register("resumes", "Clients that asked for an earlier session, by result", resumes);
     }
 }

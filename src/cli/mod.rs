@@ -13,11 +13,12 @@ use std::time::Duration;
 use axum::http::uri::Authority;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub use usage::{Given, Usage};
-use value::{host, listen_address, ports, rate, room, seconds, seconds_or_none, switch};
+use value::{dialect, host, listen_address, ports, rate, room, seconds, seconds_or_none, switch};
 
 use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
 use crate::net::Cidr;
+use crate::protocol::Realm;
 use crate::tls::PairPaths;
 use crate::turn::External;
 
@@ -135,6 +136,11 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_AUTH_ISSUER", value_name = "NAME", requires = "auth_key")]
     #[arg(help_heading = "Credentials", hide_env_values = true)]
     pub auth_issuer: Option<String>,
+
+    /// Clients to serve besides our own: socket.io, peerjs, y-webrtc, trystero, matchbox, gstreamer (repeatable)
+    #[arg(long, env = "ENTREMISE_DIALECT", value_name = "NAME", value_parser = dialect, value_delimiter = ',')]
+    #[arg(help_heading = "Other clients", hide_env_values = true)]
+    pub dialect: Vec<Realm>,
 
     /// Address block of proxies whose X-Forwarded-For and X-Forwarded-Host are believed (repeatable)
     #[arg(long, env = "ENTREMISE_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]

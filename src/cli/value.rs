@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::uri::Authority;
 
-use crate::protocol::RoomName;
+use crate::protocol::{Realm, RoomName};
 
 /// A time that is neither nothing nor for ever.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
@@ -24,6 +24,15 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "0" | "no" | "off" | "false" => Ok(false),
         _ => Err("give 1 or 0, yes or no, on or off, true or false".into()),
     }
+}
+
+/// Clients that are not our own.
+pub(super) fn dialect(text: &str) -> Result<Realm, String> {
+    let named = |realm: &Realm| realm.as_str() == text;
+    Realm::FOREIGN.into_iter().find(named).ok_or_else(|| {
+        let names = Realm::FOREIGN.map(Realm::as_str).join(", ");
+        format!("give one of {names}")
+    })
 }
 
 /// An address to listen on. A port alone is one of all addresses.

@@ -211,6 +211,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         trusted_proxies: cli.trusted_proxy.clone(),
         verifier: verifier(cli)?,
         base_path: cli.base_path.clone(),
+        dialects: cli.dialect.iter().copied().collect(),
         tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })
 }

@@ -30,6 +30,8 @@ const MAX_HEADER_BYTES: usize = 14;
 pub(super) enum Event {
     /// A message, whole.
     Text(String),
+    /// A message that is no text, whole, where such messages are accepted.
+    Binary(Vec<u8>),
     /// Its payload has to be given back.
     Ping(Vec<u8>),
     /// An answer to a ping, or a sign of life that was not asked for.
@@ -49,6 +51,13 @@ pub(super) enum Broken {
     NotUtf8,
     /// More than was agreed.
     TooLarge,
+}
+
+/// What is done with messages that are no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BinaryMessages {
+    Refused,
+    Accepted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +85,9 @@ struct Begun {
 #[derive(Debug)]
 pub(super) struct Decoder {
     max_message_bytes: usize,
+    binary: BinaryMessages,
+    /// Whether the message that has begun is no text.
+    is_binary: bool,
     /// What has come of a header.
     header: [u8; MAX_HEADER_BYTES],
     header_bytes: usize,
@@ -90,9 +102,11 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(max_message_bytes: usize) -> Self {
+    pub(super) fn new(max_message_bytes: usize, binary: BinaryMessages) -> Self {
         Self {
             max_message_bytes,
+            binary,
+            is_binary: false,
             header: [0; MAX_HEADER_BYTES],
             header_bytes: 0,
             frame: None,
@@ -148,8 +162,9 @@ impl Decoder {
         }
         self.header_bytes = 0;
         let mask = *self.header[2 + length_bytes..].first_chunk().expect("a header has room for its mask");
-        if kind == Kind::Text {
+        if matches!(kind, Kind::Text | Kind::Binary) {
             self.message = Some(Vec::new());
+            self.is_binary = kind == Kind::Binary;
         }
         Ok(Some(Begun { kind, is_last: self.header[0] & FIN != 0, mask, missing }))
     }
@@ -190,7 +205,9 @@ impl Decoder {
         }
         let room = self.max_message_bytes - self.message.as_ref().map_or(0, Vec::len);
         match usize::try_from(length) {
-            Ok(length) if length <= room && kind == Kind::Binary => Err(Broken::Binary),
+            Ok(length) if length <= room && kind == Kind::Binary && self.binary == BinaryMessages::Refused => {
+                Err(Broken::Binary)
+            }
             Ok(length) if length <= room => Ok(length),
             _ => Err(Broken::TooLarge),
         }
@@ -200,7 +217,7 @@ impl Decoder {
     fn take_payload(&mut self, frame: Begun, input: &mut &[u8]) -> Begun {
         let taken = take(frame.missing, input);
         let payload = match (&mut self.message, frame.kind) {
-            (Some(message), Kind::Text | Kind::Continuation) => message,
+            (Some(message), Kind::Text | Kind::Continuation | Kind::Binary) => message,
             _ => &mut self.control,
         };
         grow(payload, taken.len(), self.max_message_bytes);
@@ -217,8 +234,11 @@ impl Decoder {
         match frame.kind {
             Kind::Text | Kind::Continuation | Kind::Binary if frame.is_last => {
                 self.checked = 0;
-                let message = String::from_utf8(self.message.take().unwrap_or_default());
-                message.map(|text| Some(Event::Text(text))).map_err(|_| Broken::NotUtf8)
+                let message = self.message.take().unwrap_or_default();
+                if self.is_binary {
+                    return Ok(Some(Event::Binary(message)));
+                }
+                String::from_utf8(message).map(|text| Some(Event::Text(text))).map_err(|_| Broken::NotUtf8)
             }
             Kind::Text | Kind::Continuation | Kind::Binary => self.check_fragment().map(|()| None),
             Kind::Ping => Ok(Some(Event::Ping(std::mem::take(&mut self.control)))),
@@ -232,6 +252,9 @@ impl Decoder {
 
     /// A character may be cut by the end of a fragment, and nothing else may be wrong with it.
     fn check_fragment(&mut self) -> Result<(), Broken> {
+        if self.is_binary {
+            return Ok(());
+        }
         let message = self.message.as_deref().unwrap_or_default();
         let unchecked = &message[self.checked..];
         match std::str::from_utf8(unchecked) {
@@ -377,7 +400,7 @@ mod tests {
     }
 
     fn decode_all(max_message_bytes: usize, mut bytes: &[u8]) -> Result<Vec<Event>, Broken> {
-        let mut decoder = Decoder::new(max_message_bytes);
+        let mut decoder = Decoder::new(max_message_bytes, BinaryMessages::Refused);
         let mut events = Vec::new();
         while let Some(event) = decoder.decode(&mut bytes)? {
             events.push(event);
@@ -431,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_message_takes_no_more_than_has_come_of_it_twice() {
-        let mut decoder = Decoder::new(1_000_000);
+        let mut decoder = Decoder::new(1_000_000, BinaryMessages::Refused);
         let frame = masked(FIN | TEXT, &vec![b'x'; 1_000_000]);
         let mut come = 0;
         for mut piece in frame[..900_000].chunks(1000) {
@@ -444,7 +467,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_between_two_messages() {
-        let mut decoder = Decoder::new(1000);
+        let mut decoder = Decoder::new(1000, BinaryMessages::Refused);
         let bytes =
             [masked(TEXT, &[b'x'; 500]), masked(FIN | PING, &[0; 100]), masked(FIN, b""), masked(FIN | PONG, b"!")];
         let mut input = &bytes.concat()[..];

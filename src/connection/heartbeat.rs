@@ -2,10 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+/// Which clients are pinged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pings {
+    /// All, every interval.
+    Always,
+    /// Those that have been silent for an interval: some clients write a line in their log for each ping.
+    WhenSilent,
+}
+
 /// The heartbeat of one connection: a ping every interval, and the end after two of them without a sign of life.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     interval: Duration,
+    pings: Pings,
     next_ping: Instant,
     last_sign: Instant,
     /// The first ping since the last sign of life. Without one the client was not asked: a server that was suspended has not
@@ -25,8 +35,8 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
-    pub(super) fn new(interval: Duration, now: Instant) -> Self {
-        Self { interval, next_ping: now + interval, last_sign: now, asked: None }
+    pub(super) fn new(interval: Duration, pings: Pings, now: Instant) -> Self {
+        Self { interval, pings, next_ping: now + interval, last_sign: now, asked: None }
     }
 
     /// Any frame counts as life.
@@ -44,12 +54,15 @@ impl Heartbeat {
     pub(super) fn beat(&mut self, now: Instant) -> Beat {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             Beat::Silent
-        } else if now >= self.next_ping {
+        } else if now < self.next_ping {
+            Beat::Wait
+        } else if self.pings == Pings::WhenSilent && now < self.last_sign + self.interval {
+            self.next_ping = self.last_sign + self.interval;
+            Beat::Wait
+        } else {
             self.next_ping = now + self.interval;
             self.asked.get_or_insert(now);
             Beat::Ping
-        } else {
-            Beat::Wait
         }
     }
 
@@ -65,9 +78,20 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
+    fn a_client_that_is_never_silent_is_not_pinged_where_only_silent_ones_are() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::WhenSilent, start);
+        heartbeat.heard(start + 20 * SECOND);
+        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Wait);
+        assert_eq!(heartbeat.due(), start + 45 * SECOND);
+        assert_eq!(heartbeat.beat(start + 45 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat(start + 70 * SECOND), Beat::Silent);
+    }
+
+    #[test]
     fn a_ping_is_due_every_interval_even_while_frames_arrive() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
         assert_eq!(heartbeat.due(), start + 25 * SECOND);
         assert_eq!(heartbeat.beat(start + 24 * SECOND), Beat::Wait);
         heartbeat.heard(start + 24 * SECOND);
@@ -80,7 +104,7 @@ mod tests {
     #[test]
     fn two_intervals_without_a_sign_of_life_are_the_end() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
         assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Ping);
         assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Silent);
     }
@@ -88,7 +112,7 @@ mod tests {
     #[test]
     fn no_client_is_silent_that_was_not_asked() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
         assert_eq!(heartbeat.beat(start + 1000 * SECOND), Beat::Ping, "the server was suspended");
         assert_eq!(heartbeat.due(), start + 1025 * SECOND);
         assert_eq!(heartbeat.beat(start + 1025 * SECOND), Beat::Silent);
@@ -97,7 +121,7 @@ mod tests {
     #[test]
     fn a_sign_of_life_counts_from_when_it_was_heard() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(25 * SECOND, start);
+        let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
         heartbeat.heard(start + 30 * SECOND);
         assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Ping);
         assert_eq!(heartbeat.due(), start + 75 * SECOND);

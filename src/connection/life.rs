@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
 
-use super::{Beginning, Connection, ConnectionLimits, Socket};
+use super::{Beginning, BinaryMessages, Connection, ConnectionLimits, Socket};
 use crate::accept::Stream;
 use crate::admission::{Overload, Permit};
 use crate::auth::Grant;
@@ -59,12 +59,13 @@ impl Terms {
     /// a box, and no argument of something that waits is held twice.
     pub(crate) fn serve(self: &Arc<Self>, arrived: Box<(Stream, Client)>) -> impl Future<Output = End> + use<> {
         let (terms, address) = (Arc::clone(self), arrived.1.address);
+        let dialect = arrived.1.dialect.realm().as_str();
         async move {
             let (mut connection, permit) = match terms.begin(*arrived) {
                 Ok(begun) => begun,
                 Err(mut refused) => {
                     let (socket, reason) = &mut *refused;
-                    terms.metrics.ended(End::Full.as_str());
+                    terms.metrics.ended(dialect, End::Full.as_str());
                     socket.close(*reason).await;
                     return End::Full;
                 }
@@ -73,7 +74,7 @@ impl Terms {
             // the session's, which ends too.
             let talk = AssertUnwindSafe(connection.talk());
             let end = talk.catch_unwind().await.unwrap_or(End::Bug);
-            terms.metrics.ended(end.as_str());
+            terms.metrics.ended(dialect, end.as_str());
             if end.parks() {
                 terms.park(connection.session(), address);
             }
@@ -89,7 +90,8 @@ impl Terms {
     /// came to resume has gone in the meantime, and there is no room for one more.
     fn begin(self: &Arc<Self>, (stream, client): (Stream, Client)) -> Result<(Connection, Permit), Box<Refused>> {
         let Client { dialect, entrance, grant, permit, ice, .. } = client;
-        let socket = Socket::new(stream, self.limits.max_message_bytes, self.limits.write_timeout);
+        let binary = if dialect.takes_binary() { BinaryMessages::Accepted } else { BinaryMessages::Refused };
+        let socket = Socket::new(stream, self.limits.max_message_bytes, binary, self.limits.write_timeout);
         let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
         match self.session(&dialect, entrance, grant, permit) {
             Ok((session, beginning, permit)) => {

@@ -18,8 +18,9 @@ use tracing::{debug, trace};
 use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
 use crate::ice::IceContext;
-use crate::protocol::{End, ErrorCode, Resume, Secret, Welcome};
-use heartbeat::{Beat, Heartbeat};
+use crate::protocol::{End, ErrorCode, Realm, Resume, Secret, Welcome};
+pub(crate) use framing::BinaryMessages;
+use heartbeat::{Beat, Heartbeat, Pings};
 pub(crate) use life::{Client, Entrance, Terms};
 pub(crate) use socket::Socket;
 use socket::{Received, What};
@@ -86,6 +87,7 @@ impl Connection {
         expires: Option<Instant>,
     ) -> Self {
         let (now, limits) = (Instant::now(), terms.limits);
+        let pings = if dialect.realm() == Realm::V1 { Pings::Always } else { Pings::WhenSilent };
         Self {
             socket,
             dialect,
@@ -93,7 +95,7 @@ impl Connection {
             beginning,
             ice,
             terms,
-            heartbeat: Heartbeat::new(limits.heartbeat, now),
+            heartbeat: Heartbeat::new(limits.heartbeat, pings, now),
             overdue: None,
             expires,
         }
@@ -108,7 +110,7 @@ impl Connection {
     /// there is one for each peer.
     pub(crate) async fn talk(&mut self) -> End {
         // Order: the first frame is always `welcome`, be the session a newer connection's by now.
-        self.welcome();
+        self.greet();
         let (revoked, expired) = (self.session.revoked(), reached(self.expires));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
@@ -164,25 +166,30 @@ impl Connection {
     }
 
     /// What leaves first.
-    fn welcome(&mut self) {
-        let is_resumed = self.beginning == Beginning::Resumed;
-        let (token, accepted) = self.session.issue_token().unzip();
-        let resume_window = self.terms.limits.resume_window.unwrap_or_default();
-        let welcome = Welcome {
-            id: self.session.address().clone(),
-            resumed: is_resumed,
-            resume: token.map(|token| Resume { token: Secret(token.to_string()), window: resume_window.as_secs_f64() }),
-            accepted: accepted.filter(|_| is_resumed),
-            ice_servers: self.ice.list(self.session.id()),
-            heartbeat: self.terms.limits.heartbeat.as_secs_f64(),
-            max_message_bytes: self.terms.limits.max_message_bytes,
-            rate: self.terms.limits.allowance.rate,
-            bytes_per_second: self.terms.limits.allowance.bytes_per_second,
+    fn greet(&mut self) {
+        let Self { socket, dialect, session, beginning, ice, terms, .. } = self;
+        let (limits, is_resumed, mut is_resumable) = (terms.limits, *beginning == Beginning::Resumed, false);
+        let welcome = || {
+            let (token, accepted) = session.issue_token().unzip();
+            let resume_window = limits.resume_window.unwrap_or_default();
+            is_resumable = token.is_some();
+            Welcome {
+                id: session.address().clone(),
+                resumed: is_resumed,
+                resume: token
+                    .map(|token| Resume { token: Secret(token.to_string()), window: resume_window.as_secs_f64() }),
+                accepted: accepted.filter(|_| is_resumed),
+                ice_servers: ice.list(session.id()),
+                heartbeat: limits.heartbeat.as_secs_f64(),
+                max_message_bytes: limits.max_message_bytes,
+                rate: limits.allowance.rate,
+                bytes_per_second: limits.allowance.bytes_per_second,
+            }
         };
-        self.dialect.greet(&welcome, &mut self.socket);
-        if token.is_some() {
+        dialect.greet(welcome, socket);
+        if is_resumable {
             // What comes back shows that the token has arrived.
-            self.socket.put_ping();
+            socket.put_ping();
         }
     }
 
@@ -219,19 +226,38 @@ impl Connection {
             What::Control => self.ask(Ask::Control, bytes, now),
             What::Part => self.ask(Ask::Part, bytes, now),
             What::Text(text) => {
-                let permit = permit.take().expect("a frame is read only while its answer has a permit");
-                self.obey(&text, bytes, permit, now)
+                let heard = self.dialect.read(&text);
+                self.obey(heard, bytes, permit, now)?
+            }
+            What::Binary(message) => {
+                let heard = self.dialect.read_binary(&message);
+                self.obey(heard, bytes, permit, now)?
             }
         };
         if verdict.is_over { Err(End::Abuse) } else { Ok(()) }
     }
 
-    fn obey(&mut self, text: &str, bytes: usize, permit: AnswerPermit, now: Instant) -> Verdict {
-        let Heard::Request(decoded) = self.dialect.read(text);
+    fn obey(
+        &self,
+        heard: Heard<'_>,
+        bytes: usize,
+        permit: &mut Option<AnswerPermit>,
+        now: Instant,
+    ) -> Result<Verdict, End> {
+        let decoded = match heard {
+            Heard::Request(decoded) => decoded,
+            Heard::Nothing => return Ok(self.ask(Ask::Control, bytes, now)),
+            Heard::Over(end) => return Err(end),
+        };
+        let permit = permit.take().expect("a frame is read only while its answer has a permit");
         let kind = decoded.as_ref().map_or("unreadable", |request| request.message.kind());
         let verdict = self.ask(Ask::Frame(decoded, permit), bytes, now);
-        self.terms.metrics.message(kind, verdict.refused.map_or("ok", ErrorCode::as_str));
-        verdict
+        self.terms.metrics.message(
+            self.dialect.realm().as_str(),
+            kind,
+            verdict.refused.map_or("ok", ErrorCode::as_str),
+        );
+        Ok(verdict)
     }
 
     fn ask(&self, ask: Ask<'_>, bytes: usize, now: Instant) -> Verdict {
@@ -336,6 +362,7 @@ mod tests {
         let socket = Socket::new(
             Stream::plain(server.unwrap().0, tasks.clone()),
             LIMITS.max_message_bytes,
+            BinaryMessages::Refused,
             LIMITS.write_timeout,
         );
         let hub = Hub::new(HubLimits {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufRead as _, AsyncWrite as _};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::framing::{self, Broken, Decoder, Event};
+use super::framing::{self, BinaryMessages, Broken, Decoder, Event};
 use crate::accept::Stream;
 use crate::dialect::Sink;
 use crate::protocol::End;
@@ -74,8 +74,10 @@ pub(super) struct Received {
 
 #[derive(Debug)]
 pub(super) enum What {
-    /// A frame of the protocol.
+    /// A message.
     Text(String),
+    /// A message that is no text.
+    Binary(Vec<u8>),
     /// A WebSocket ping, whose answer leaves with the next look at the socket, or a pong.
     Control,
     /// More bytes than a message has, and still no whole message: no sign of life.
@@ -92,8 +94,13 @@ struct Outgoing {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: Stream, max_message_bytes: usize, write_timeout: Duration) -> Self {
-        let decoder = Decoder::new(max_message_bytes);
+    pub(crate) fn new(
+        stream: Stream,
+        max_message_bytes: usize,
+        binary: BinaryMessages,
+        write_timeout: Duration,
+    ) -> Self {
+        let decoder = Decoder::new(max_message_bytes, binary);
         Self {
             stream,
             decoder,
@@ -119,6 +126,7 @@ impl Socket {
         match event {
             None => Ok(What::Part),
             Some(Event::Text(text)) => Ok(What::Text(text)),
+            Some(Event::Binary(bytes)) => Ok(What::Binary(bytes)),
             Some(Event::Ping(payload)) => {
                 framing::put_pong(self.outgoing.buffer(), &payload);
                 Ok(What::Control)

@@ -17,8 +17,12 @@ pub enum Dialect {
 /// What a client's frame comes to.
 #[derive(Debug)]
 pub enum Heard<'a> {
-    /// Something for the hub.
+    /// Something for the hub, or what no client of this kind says.
     Request(Result<Request<'a>, Unreadable>),
+    /// A sign of life, which the hub need not know of.
+    Nothing,
+    /// The client has said its last.
+    Over(End),
 }
 
 /// Where a dialect's frames go.
@@ -36,10 +40,18 @@ impl Dialect {
         }
     }
 
-    /// Says what comes first.
-    pub fn greet(&mut self, welcome: &Welcome, sink: &mut impl Sink) {
+    /// Whether its clients may send messages that are no text.
+    #[must_use]
+    pub fn takes_binary(&self) -> bool {
         match self {
-            Self::V1 => sink.frame(|out| v1::greet(welcome, out)),
+            Self::V1 => false,
+        }
+    }
+
+    /// Says what comes first.
+    pub fn greet(&mut self, welcome: impl FnOnce() -> Welcome, sink: &mut impl Sink) {
+        match self {
+            Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
         }
     }
 
@@ -47,6 +59,13 @@ impl Dialect {
     pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
+        }
+    }
+
+    /// Reads a client's message that is no text.
+    pub fn read_binary<'a>(&mut self, _frame: &'a [u8]) -> Heard<'a> {
+        match self {
+            Self::V1 => Heard::Over(End::Binary),
         }
     }
 

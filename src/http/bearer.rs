@@ -1,10 +1,11 @@
 //! Where a client's token is: in `Authorization: Bearer`, or, since browsers can't send that with a WebSocket, among
-//! the requested subprotocols. Never in the URL, which ends up in logs. Pure.
+//! the requested subprotocols. In the URL, which ends up in the logs of proxies, only for clients of other dialects, which
+//! can send it nowhere else. Pure.
 
 use std::fmt;
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Uri};
 
 use super::request::{Repeated, single};
 
@@ -35,6 +36,16 @@ pub(super) fn token<'a>(
     }
 }
 
+/// A token in the query of a URL (RFC 6750, 2.3). It has no character that would be encoded there.
+pub(super) fn requested(uri: &Uri) -> Result<Option<Token<'_>>, Contradiction> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut tokens = pairs.filter_map(|pair| pair.strip_prefix("access_token="));
+    match (tokens.next(), tokens.next()) {
+        (token, None) => Ok(token.map(Token)),
+        _ => Err(Contradiction),
+    }
+}
+
 /// RFC 6750, 2.1; the scheme's case is free (RFC 9110, 11.1). Other schemes are not for us.
 fn bearer(line: &str) -> Option<Token<'_>> {
     let (scheme, token) = line.trim().split_once(' ')?;
@@ -51,6 +62,18 @@ mod tests {
         let lines = lines.iter().map(|line| (AUTHORIZATION, HeaderValue::from_static(line)));
         let headers: HeaderMap = lines.collect();
         token(&headers, requested.map(Token::<'a>)).map(|token| token.map(|Token(token)| token.to_owned()))
+    }
+
+    #[test]
+    fn a_token_in_a_query_is_there_once() {
+        let read = |query: &str| {
+            let uri: Uri = format!("/peerjs{query}").parse().unwrap();
+            requested(&uri).map(|token| token.map(|Token(token)| token.to_owned()))
+        };
+        assert_eq!(read("?key=a&access_token=a.b.c&id=x"), Ok(Some("a.b.c".to_owned())));
+        assert_eq!(read("?access_tokens=a"), Ok(None));
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("?access_token=a&access_token=a"), Err(Contradiction));
     }
 
     #[test]

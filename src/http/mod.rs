@@ -9,6 +9,7 @@ mod base_path;
 mod bearer;
 mod caller;
 mod cors;
+mod dialects;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;
@@ -35,6 +36,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 pub use base_path::{BasePath, NotABasePath};
+pub use dialects::Dialects;
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::{Arrival, Transport};
@@ -89,6 +91,7 @@ pub(crate) struct Parts {
     /// What browsers are told to use.
     ice: Arc<IceConfig>,
     base_path: BasePath,
+    dialects: Dialects,
     tls_end: TlsEnd,
 }
 
@@ -103,6 +106,7 @@ impl Parts {
             terms,
             ice,
             base_path: config.base_path,
+            dialects: config.dialects,
             tls_end: config.tls_end,
         }
     }
@@ -125,6 +129,8 @@ pub struct HttpConfig {
     pub verifier: Option<Verifier>,
     /// The folder on the host that is ours.
     pub base_path: BasePath,
+    /// Which clients are served besides our own.
+    pub dialects: Dialects,
     /// Who ends TLS: without a proxy that does, a request in plain text is not served.
     pub tls_end: TlsEnd,
 }
@@ -132,11 +138,13 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
+    let dialects = dialects::routes(&parts.dialects);
     let status = status::routes(parts.terms.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(ice::answer).options(ice::answer_preflight))
         .merge(status)
+        .merge(dialects)
         .fallback(page::answer)
         .with_state(Shared(Arc::new(parts)));
     let routes = beneath(&base_path, routes);

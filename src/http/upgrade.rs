@@ -23,7 +23,7 @@ use crate::accept::{HttpStream, Stream};
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
 use crate::hub::Lifetime;
-use crate::protocol::End;
+use crate::protocol::{End, Realm};
 
 /// A browser whose list of subprotocols was taken away hangs up as soon as it sees that none was chosen.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ pub(super) async fn answer(State(shared): State<Shared>, caller: Caller, request
     };
     answer.unwrap_or_else(|refusal| {
         debug!(?refusal, "no WebSocket");
-        shared.0.terms.metrics.refused(refusal.code());
+        shared.0.terms.metrics.refused(Realm::V1.as_str(), refusal.code());
         cors::open_to_all(refusal.into_response())
     })
 }

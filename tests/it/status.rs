@@ -98,14 +98,15 @@ async fn messages_are_counted_by_kind_and_result() {
         ("join", "ok"),
         ("leave", "not-in-room"),
     ] {
-        becomes(&server, &format!(r#"entremise_messages_total{{kind="{kind}",result="{result}"}}"#), 1).await;
+        becomes(&server, &format!(r#"entremise_messages_total{{dialect="v1",kind="{kind}",result="{result}"}}"#), 1)
+            .await;
     }
     becomes(&server, "entremise_relay_seconds_count", 1).await;
     alice.fence().await;
     let limited = r#"{"type":"error","code":"rate-limited""#;
     let exhausted = async { while !alice.ask(join("hall")).await.starts_with(limited) {} };
     within("the burst to be spent", exhausted).await;
-    assert!(metric(&server, r#"entremise_messages_total{kind="join",result="rate-limited"}"#).await >= 1);
+    assert!(metric(&server, r#"entremise_messages_total{dialect="v1",kind="join",result="rate-limited"}"#).await >= 1);
 }
 
 #[tokio::test]
@@ -130,7 +131,7 @@ async fn what_is_now_is_read_for_each_request() {
     let expiry = metric(&server, "entremise_certificate_expiry_seconds").await;
     assert_eq!(expiry, server.served().not_after());
     bob.leave(Some(1000)).await;
-    becomes(&server, r#"entremise_connection_ends_total{reason="client-closed"}"#, 1).await;
+    becomes(&server, r#"entremise_connection_ends_total{dialect="v1",reason="client-closed"}"#, 1).await;
     becomes(&server, "entremise_connections", 1).await;
 }
 
@@ -156,7 +157,7 @@ async fn parking_and_resuming_are_counted() {
 async fn refusals_are_counted_by_reason() {
     let server = Server::start(&[METRICS]);
     server.request("GET", "/ws", &["Origin: https://elsewhere.example"]).await;
-    becomes(&server, r#"entremise_refusals_total{reason="origin-not-allowed"}"#, 1).await;
+    becomes(&server, r#"entremise_refusals_total{dialect="v1",reason="origin-not-allowed"}"#, 1).await;
 }
 
 #[tokio::test]
@@ -188,7 +189,7 @@ async fn a_panic_ends_its_connection_only_and_is_counted() {
     bob.fence().await;
     bob.fence().await;
     assert_eq!(bob.closed().await, (1011, "a bug of the server, which has been counted".into()));
-    becomes(&server, r#"entremise_connection_ends_total{reason="bug"}"#, 1).await;
+    becomes(&server, r#"entremise_connection_ends_total{dialect="v1",reason="bug"}"#, 1).await;
     let answer = alice.ask(message_to(&bob.id, "1", "1")).await;
     assert!(answer.contains(r#""code":"peer-unavailable""#), "{answer}");
     assert!(!server.try_resume(&bob.ticket()).await.is_resumed());

@@ -1,6 +1,6 @@
 //! A second, slower reading of frames, for `fuzz/`.
 
-use super::{Broken, Decoder, Event, LONG, MAX_CONTROL_BYTES, MEDIUM};
+use super::{BinaryMessages, Broken, Decoder, Event, LONG, MAX_CONTROL_BYTES, MEDIUM};
 
 const MAX_MESSAGE_BYTES: usize = 300;
 
@@ -19,7 +19,7 @@ pub fn play_websocket(data: &[u8]) {
 }
 
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Broken>) {
-    let (mut decoder, mut events) = (Decoder::new(MAX_MESSAGE_BYTES), Vec::new());
+    let (mut decoder, mut events) = (Decoder::new(MAX_MESSAGE_BYTES, BinaryMessages::Refused), Vec::new());
     for mut piece in pieces {
         loop {
             let held = decoder.message.as_ref().map_or(0, Vec::capacity);
