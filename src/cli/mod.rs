@@ -232,6 +232,16 @@ pub struct Cli {
     #[arg(help_heading = "Rooms", hide_env_values = true)]
     pub peers_per_room: usize,
 
+    /// Topics that one client of y-webrtc or Trystero may hear, which is not told that it hears no more; 0: no limit
+    #[arg(long, env = "ENTREMISE_TOPICS_PER_PEER", value_name = "COUNT", default_value_t = 256)]
+    #[arg(help_heading = "Rooms", hide_env_values = true)]
+    pub topics_per_peer: usize,
+
+    /// Clients that may hear one topic; 0: no limit
+    #[arg(long, env = "ENTREMISE_PEERS_PER_TOPIC", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(help_heading = "Rooms", hide_env_values = true)]
+    pub peers_per_topic: usize,
+
     /// UDP port of STUN, and with --turn UDP and TCP port of TURN; 0: none
     #[arg(long, env = "ENTREMISE_STUN_PORT", value_name = "PORT", default_value_t = 3478)]
     #[arg(help_heading = "ICE", hide_env_values = true)]

@@ -26,18 +26,26 @@ impl MemoryBounds {
     /// Of a server with these settings.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let peer = config.hub.announcement_bytes().map(|announcements| peer_bytes(config, announcements));
+        let peer = unasked(config).map(|unasked| peer_bytes(config, unasked));
         let each = EACH_BYTES.saturating_add(config.connection.max_message_bytes.saturating_mul(2));
         Self { peer, waiting: config.hub.queued_bytes, each }
     }
 }
 
+/// What a peer takes for its rooms: what the server has to tell it of them, or its topics, of which it is told nothing.
+fn unasked(config: &Config) -> Option<usize> {
+    let announcements = config.hub.announcement_bytes()?;
+    let has_topics = config.http.dialects.iter().any(|dialect| dialect.has_topics());
+    let topics = if has_topics { config.hub.topics.bytes()? } else { 0 };
+    Some(announcements.max(topics))
+}
+
 /// Its queue twice (what others say, and its own answers), what the server has to tell it, and its largest message while
 /// it is read (a buffer that grows by doubling), decoded and written.
-fn peer_bytes(config: &Config, announcements: usize) -> usize {
+fn peer_bytes(config: &Config, unasked: usize) -> usize {
     let MailboxLimits { bytes, .. } = config.hub.mailbox;
     let message = config.connection.max_message_bytes.saturating_mul(4);
-    bytes.saturating_mul(2).saturating_add(announcements).saturating_add(message).saturating_add(CONNECTION_BYTES)
+    bytes.saturating_mul(2).saturating_add(unasked).saturating_add(message).saturating_add(CONNECTION_BYTES)
 }
 
 #[cfg(test)]
@@ -62,6 +70,16 @@ mod tests {
     fn what_the_server_has_to_say_of_rooms_without_limits_has_no_bound() {
         for flag in ["--rooms-per-peer=0", "--peers-per-room=0"] {
             assert!(bounds(&[flag]).peer.is_none());
+        }
+    }
+
+    #[test]
+    fn topics_count_where_a_dialect_has_them() {
+        let unused = bounds(&["--topics-per-peer=0"]).peer;
+        assert_eq!(unused, bounds(&[]).peer);
+        for dialect in ["--dialect=y-webrtc", "--dialect=trystero"] {
+            assert!(bounds(&[dialect, "--topics-per-peer=0"]).peer.is_none());
+            assert!(bounds(&[dialect, "--topics-per-peer=10000"]).peer > unused);
         }
     }
 }

@@ -3,7 +3,10 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod topics;
 pub mod v1;
+
+use topics::Spelling;
 
 use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
 
@@ -12,6 +15,8 @@ use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
 pub enum Dialect {
     /// This project's own protocol.
     V1,
+    /// y-webrtc's or Trystero's.
+    Topics(Spelling),
 }
 
 /// What a client's frame comes to.
@@ -37,6 +42,7 @@ impl Dialect {
     pub fn realm(&self) -> Realm {
         match self {
             Self::V1 => Realm::V1,
+            Self::Topics(spelling) => spelling.realm(),
         }
     }
 
@@ -45,6 +51,7 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
+            Self::Topics(_) => true,
         }
     }
 
@@ -52,6 +59,7 @@ impl Dialect {
     pub fn greet(&mut self, welcome: impl FnOnce() -> Welcome, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
+            Self::Topics(_) => {}
         }
     }
 
@@ -59,13 +67,15 @@ impl Dialect {
     pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
+            Self::Topics(spelling) => spelling.read(frame),
         }
     }
 
     /// Reads a client's message that is no text.
-    pub fn read_binary<'a>(&mut self, _frame: &'a [u8]) -> Heard<'a> {
+    pub fn read_binary<'a>(&mut self, frame: &'a [u8]) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Over(End::Binary),
+            Self::Topics(spelling) => spelling.read_binary(frame),
         }
     }
 
@@ -73,6 +83,7 @@ impl Dialect {
     pub fn write(&mut self, message: &ServerMessage, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
+            Self::Topics(spelling) => spelling.write(message, sink),
         }
     }
 
@@ -80,7 +91,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 => end.close(),
+            Self::V1 | Self::Topics(_) => end.close(),
         }
     }
 }

@@ -114,7 +114,11 @@ impl Session {
             self.hub.handles.remove(&tokens.handle);
         }
         for room in std::mem::take(&mut state.rooms) {
-            self.depart(&room, None);
+            if self.peer.realm.has_topics() {
+                self.unsubscribe_from(&room);
+            } else {
+                self.depart(&room, None);
+            }
         }
         let (senders, rest) = state.finish(&self.peer.mailbox);
         self.report_undelivered(senders);

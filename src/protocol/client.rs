@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Kind, RoomName};
+use super::{Kind, Publication, RoomName, TopicNames};
 
 /// A client's frame: what it asks for, and the `ref` under which it wants the answer.
 #[derive(Debug)]
@@ -36,6 +36,12 @@ pub enum ClientMessage<'a> {
     Join(RoomName),
     /// Leave a room.
     Leave(RoomName),
+    /// Hear what is said to these topics.
+    Subscribe(TopicNames),
+    /// Hear it no longer.
+    Unsubscribe(TopicNames),
+    /// Say something to all that hear a topic.
+    Publish(Publication<'a>),
     /// Ask for fresh ICE servers.
     IceServers,
     /// Ask for a sign of life.
@@ -53,6 +59,9 @@ impl ClientMessage<'_> {
             Self::Broadcast { .. } => "room-message",
             Self::Join(_) => "join",
             Self::Leave(_) => "leave",
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe(_) => "unsubscribe",
+            Self::Publish(_) => "publish",
             Self::IceServers => "ice-servers",
             Self::Ping => "ping",
             Self::Received(_) => "received",

@@ -1,5 +1,6 @@
 //! Who is meant, and where: the address of a peer, the name of a room, and the realm in which both mean something. Pure.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -46,6 +47,18 @@ impl Realm {
             Self::Matchbox => "matchbox",
             Self::GStreamer => "gstreamer",
         }
+    }
+
+    /// Whether its clients are asked to subscribe again after a reconnect, and don't: their topics are kept for them.
+    #[must_use]
+    pub fn keeps_topics(self) -> bool {
+        self == Self::Trystero
+    }
+
+    /// Whether its rooms are topics: their members are not told who comes and goes.
+    #[must_use]
+    pub fn has_topics(self) -> bool {
+        matches!(self, Self::YWebrtc | Self::Trystero)
     }
 
     /// Whether a peer of this realm may talk to one of the other: what they say has one shape.
@@ -200,7 +213,7 @@ impl FromStr for PeerId {
     }
 }
 
-/// A room's name: 1 to [`RoomName::MAX_BYTES`] bytes of UTF-8, any characters. Cheap to clone.
+/// A room's name: 1 to [`RoomName::MAX_BYTES`] bytes of UTF-8, any characters; a topic's may be longer. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoomName(Arc<str>);
 
@@ -212,6 +225,19 @@ impl RoomName {
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         (1..=Self::MAX_BYTES).contains(&name.len()).then(|| Self(name.into()))
+    }
+
+    /// The longest name of a topic, in bytes: y-webrtc's are free text, such as the path of a document.
+    pub const MAX_TOPIC_BYTES: usize = 1024;
+
+    /// The name of a topic, or `None` if it is empty or too long.
+    #[must_use]
+    pub fn topic(name: &str) -> Option<Self> {
+        Self::is_topic(name).then(|| Self(name.into()))
+    }
+
+    pub(super) fn is_topic(name: &str) -> bool {
+        (1..=Self::MAX_TOPIC_BYTES).contains(&name.len())
     }
 
     /// The name as text.
@@ -228,6 +254,12 @@ pub struct RoomKey {
     pub realm: Realm,
     /// The name.
     pub name: RoomName,
+}
+
+impl Borrow<str> for RoomName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for RoomName {

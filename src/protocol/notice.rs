@@ -87,7 +87,12 @@ impl ErrorNotice {
             ClientMessage::Broadcast { room, .. } | ClientMessage::Join(room) | ClientMessage::Leave(room) => {
                 error.room(room)
             }
-            ClientMessage::IceServers | ClientMessage::Ping | ClientMessage::Received(_) => error,
+            ClientMessage::Subscribe(_)
+            | ClientMessage::Publish(_)
+            | ClientMessage::Unsubscribe(_)
+            | ClientMessage::IceServers
+            | ClientMessage::Ping
+            | ClientMessage::Received(_) => error,
         }
     }
 

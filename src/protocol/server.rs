@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, Kind, Notice, PeerId, RoomName, footprint};
+use super::{Address, Kind, Notice, PeerId, Published, RoomName, footprint};
 
 /// A message of the server's.
 ///
@@ -27,6 +27,8 @@ pub enum ServerMessage {
         /// The sender's JSON text, byte for byte.
         payload: Arc<str>,
     },
+    /// What a peer says to all that hear a topic. They are not told which peer.
+    Published(Published),
     /// What the server itself says.
     Notice(Notice),
 }
@@ -42,17 +44,24 @@ impl ServerMessage {
             Self::Broadcast { room, from, payload } => {
                 footprint::shared(room.as_str().len()) + from.heap_bytes() + footprint::shared(payload.len())
             }
+            Self::Published(published) => published.heap_bytes(),
             Self::Notice(notice) => notice.heap_bytes(),
         }
     }
 
-    /// Who says it. `None`: the server.
+    /// Who has to be told if it is not delivered.
     #[must_use]
     pub fn sender(&self) -> Option<PeerId> {
         match self {
             Self::Relayed { from, .. } | Self::Broadcast { from, .. } => Some(from.id()),
-            Self::Notice(_) => None,
+            Self::Published(_) | Self::Notice(_) => None,
         }
+    }
+
+    /// Whether a peer says it, and not the server.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        !matches!(self, Self::Notice(_))
     }
 }
 

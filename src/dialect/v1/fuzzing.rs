@@ -61,7 +61,11 @@ impl Said {
             }
             ClientMessage::Join(room) | ClientMessage::Leave(room) => said.room = Some(room.to_string()),
             ClientMessage::Received(count) => said.count = Some(*count),
-            ClientMessage::IceServers | ClientMessage::Ping => {}
+            ClientMessage::IceServers
+            | ClientMessage::Ping
+            | ClientMessage::Subscribe(_)
+            | ClientMessage::Unsubscribe(_)
+            | ClientMessage::Publish(_) => {}
         }
         said
     }

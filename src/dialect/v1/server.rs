@@ -34,6 +34,8 @@ pub fn write(message: &ServerMessage, out: &mut Vec<u8>) {
     match message {
         ServerMessage::Relayed { from, kind, payload } => relayed(from, *kind, payload.as_deref(), out),
         ServerMessage::Broadcast { room, from, payload } => broadcast(room, from, payload, out),
+        // No topic has a subscriber that speaks this.
+        ServerMessage::Published(_) => {}
         ServerMessage::Notice(notice) => self::notice(notice, out),
     }
 }

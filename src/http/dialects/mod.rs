@@ -1,6 +1,8 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod topics;
+
 use std::collections::HashSet;
 
 use axum::Router;
@@ -35,7 +37,12 @@ const PATHS: [(Realm, &[&str]); 6] = [
 /// The routes of all dialects: of those that are not asked for, a hint.
 pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    hints.fold(Router::new(), |routes, (realm, paths)| {
+    let routes = dialects.iter().fold(Router::new(), |routes, realm| match realm {
+        Realm::YWebrtc => routes.merge(topics::y_webrtc()),
+        Realm::Trystero => routes.merge(topics::trystero()),
+        Realm::V1 | Realm::SocketIo | Realm::PeerJs | Realm::Matchbox | Realm::GStreamer => routes,
+    });
+    hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
     })
 }
