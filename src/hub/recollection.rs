@@ -186,3 +186,200 @@ impl Drop for RecordEntry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet, btree_map};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEATS: usize = 3;
+    const NAMES: [&str; 2] = ["alice", "bob"];
+
+    fn topic(number: usize) -> RoomName {
+        RoomName::topic(&number.to_string()).unwrap()
+    }
+
+    /// What a client does, or the server with what it keeps.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Subscribe(usize, usize),
+        Unsubscribe(usize, usize),
+        Announce(usize, usize),
+        Leave(usize),
+        Lose(usize),
+        Forget,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let seat_and_topic = || (0..SEATS, 0..4_usize);
+        prop_oneof![
+            4 => seat_and_topic().prop_map(|(by, topic)| Step::Subscribe(by, topic)),
+            1 => seat_and_topic().prop_map(|(by, topic)| Step::Unsubscribe(by, topic)),
+            5 => seat_and_topic().prop_map(|(by, topic)| Step::Announce(by, topic)),
+            1 => (0..SEATS).prop_map(Step::Leave),
+            2 => (0..SEATS).prop_map(Step::Lose),
+            1 => Just(Step::Forget),
+        ]
+    }
+
+    /// What should be known of a client.
+    #[derive(Clone, Debug, Default)]
+    struct Known {
+        name: usize,
+        subject: usize,
+        /// Each topic, and whether the name was said there.
+        topics: BTreeMap<usize, bool>,
+        has_spoken: bool,
+        is_named: bool,
+        recalls: bool,
+    }
+
+    impl Known {
+        fn given_back_on(&self, topic: usize) -> BTreeSet<usize> {
+            let is_given =
+                |(number, is_announced): (&usize, &bool)| (!is_announced || *number == topic).then_some(*number);
+            let is_member = self.is_named && self.topics.get(&topic) == Some(&true);
+            self.topics.iter().filter_map(is_given).filter(|_| is_member).collect()
+        }
+    }
+
+    struct World {
+        recollection: Arc<Recollection>,
+        budget: Arc<Budget>,
+        seats: Vec<(Trail, Known)>,
+        kept: Vec<(KeptTopics, Known)>,
+        opened: usize,
+    }
+
+    impl World {
+        fn open(&mut self) -> (Trail, Known) {
+            self.opened += 1;
+            let known = Known { name: self.opened % 2, subject: self.opened / 2 % 2, ..Known::default() };
+            (Trail::new((known.subject == 1).then(|| "subject".into())), known)
+        }
+
+        fn announce(&mut self, by: usize, number: usize) {
+            let others = (0..SEATS).filter(|seat| *seat != by).map(|seat| &self.seats[seat].1);
+            let others: Vec<Known> = others.chain(self.kept.iter().map(|(_, known)| known)).cloned().collect();
+            let (trail, known) = &mut self.seats[by];
+            let given = trail.announce(&self.recollection, NAMES[known.name], &topic(number), !known.has_spoken);
+            known.recalls |= !known.has_spoken;
+            (known.has_spoken, known.is_named) = (true, true);
+            let is_due = known.recalls && !known.topics.contains_key(&number);
+            let own = others.iter().filter(|other| other.name == known.name && other.subject == known.subject);
+            let expected: BTreeSet<usize> =
+                own.filter(|_| is_due).flat_map(|other| other.given_back_on(number)).collect();
+            let given: BTreeSet<usize> = given.iter().map(|topic| topic.as_str().parse().unwrap()).collect();
+            assert_eq!(given, expected);
+            for back in given {
+                if known.topics.insert(back, false).is_none() {
+                    trail.subscribed(&topic(back));
+                }
+            }
+            trail.announced(&topic(number));
+            if let Some(is_announced) = known.topics.get_mut(&number) {
+                *is_announced = true;
+            }
+        }
+
+        fn lose(&mut self, by: usize) {
+            let newer = self.open();
+            let (trail, known) = std::mem::replace(&mut self.seats[by], newer);
+            let kept = trail.keep(&self.budget);
+            assert_eq!(kept.is_some(), known.is_named && known.topics.values().any(|is_announced| *is_announced));
+            self.kept.extend(kept.map(|kept| (kept, known)));
+            // So that no name has more than are remembered.
+            self.kept.truncate(2);
+        }
+
+        fn take(&mut self, step: Step) {
+            match step {
+                Step::Subscribe(by, number) => {
+                    let (trail, known) = &mut self.seats[by];
+                    known.has_spoken = true;
+                    if let btree_map::Entry::Vacant(entry) = known.topics.entry(number) {
+                        entry.insert(false);
+                        trail.subscribed(&topic(number));
+                    }
+                }
+                Step::Unsubscribe(by, number) => {
+                    let (trail, known) = &mut self.seats[by];
+                    known.has_spoken = true;
+                    known.topics.remove(&number);
+                    trail.unsubscribed(&topic(number));
+                }
+                Step::Announce(by, number) => self.announce(by, number),
+                Step::Leave(by) => self.seats[by] = self.open(),
+                Step::Lose(by) => self.lose(by),
+                Step::Forget => drop(self.kept.pop()),
+            }
+            let known = self.seats.iter().map(|(_, known)| known).chain(self.kept.iter().map(|(_, known)| known));
+            let names: BTreeSet<usize> = known.filter(|known| known.is_named).map(|known| known.name).collect();
+            assert_eq!(self.recollection.len(), names.len());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn names_and_topics_are_forgotten_with_their_last_client(
+            steps in proptest::collection::vec(step(), 0..80),
+        ) {
+            let (recollection, budget) = (Arc::default(), Arc::new(Budget::new(1 << 20)));
+            let mut world = World { recollection, budget, seats: Vec::new(), kept: Vec::new(), opened: 0 };
+            for _ in 0..SEATS {
+                let seat = world.open();
+                world.seats.push(seat);
+            }
+            for step in steps {
+                world.take(step);
+            }
+            let World { recollection, budget, seats, kept, .. } = world;
+            drop((seats, kept));
+            prop_assert_eq!((recollection.len(), budget.used()), (0, 0));
+        }
+    }
+
+    /// A client that is lost, with so many topics of so many bytes.
+    fn lost(recollection: &Arc<Recollection>, budget: &Arc<Budget>, topics: usize, bytes: usize) -> Option<KeptTopics> {
+        let mut trail = Trail::new(None);
+        let name = |number: usize| RoomName::topic(&format!("{number:0bytes$}")).unwrap();
+        for number in 0..topics {
+            trail.subscribed(&name(number));
+        }
+        drop(trail.announce(recollection, "alice", &name(0), false));
+        trail.announced(&name(0));
+        trail.keep(budget)
+    }
+
+    #[test]
+    fn what_is_kept_has_a_bound_and_counts_as_what_waits() {
+        let (recollection, budget) = (Arc::default(), Arc::new(Budget::new(1 << 20)));
+        for (topics, bytes) in [(1, 40), (60, 40), (1000, 40), (1000, 1024)] {
+            let kept = lost(&recollection, &budget, topics, bytes);
+            assert!(kept.is_some() && (64..=KEPT_BYTES).contains(&budget.used()), "{topics} of {bytes}");
+        }
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn nothing_is_kept_where_the_budget_is_used_up() {
+        let (recollection, budget) = (Arc::default(), Arc::new(Budget::new(100)));
+        let first = lost(&recollection, &budget, 1, 40);
+        let second = lost(&recollection, &budget, 1, 40);
+        assert!(first.is_some() && second.is_none());
+    }
+
+    #[test]
+    fn of_a_name_that_many_have_the_latest_are_known() {
+        let (recollection, budget) = (Arc::default(), Arc::new(Budget::new(1 << 20)));
+        let kept: Vec<_> = (0..100).map(|_| lost(&recollection, &budget, 1, 40)).collect();
+        assert_eq!(recollection.names.get("alice").map(|records| records.len()), Some(MAX_RECORDS));
+        drop(kept);
+        assert_eq!(recollection.len(), 0);
+    }
+}

@@ -144,11 +144,188 @@ impl Session {
 
 /// An error is counted, and told to clients that know errors.
 fn conclude(refused: Option<ErrorCode>, reply: Reply<'_>) -> Result<(), ErrorCode> {
-    match refused {
-        Some(code) => Err(reply.refuse(code, |error| error)),
-        None => {
-            reply.ack(false);
-            Ok(())
+    if let Some(code) = refused {
+        return Err(reply.refuse(code, |error| error));
+    }
+    reply.ack(false);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits};
+    use crate::protocol::{ClientMessage, Realm, Request};
+
+    const SEATS: usize = 4;
+    const TOPICS: usize = 3;
+    const MOST: usize = 2;
+
+    /// What a client does.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Subscribe(usize, Vec<usize>),
+        Unsubscribe(usize, Vec<usize>),
+        Publish(usize, usize),
+        Leave(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let topics = || proptest::collection::vec(0..TOPICS, 0..4);
+        prop_oneof![
+            4 => (0..SEATS, topics()).prop_map(|(by, topics)| Step::Subscribe(by, topics)),
+            2 => (0..SEATS, topics()).prop_map(|(by, topics)| Step::Unsubscribe(by, topics)),
+            4 => (0..SEATS, 0..TOPICS).prop_map(|(by, topic)| Step::Publish(by, topic)),
+            1 => (0..SEATS).prop_map(Step::Leave),
+        ]
+    }
+
+    fn limits(messages: usize) -> HubLimits {
+        HubLimits {
+            allowance: AllowanceLimits::NONE,
+            mailbox: MailboxLimits { messages, bytes: 1 << 20 },
+            queued_bytes: 1 << 20,
+            rooms_per_peer: None,
+            peers_per_room: None,
+            topics: TopicLimits { per_peer: NonZeroUsize::new(MOST), subscribers: NonZeroUsize::new(MOST) },
         }
+    }
+
+    fn names(topics: &[usize]) -> TopicNames {
+        let mut names = TopicNames::default();
+        for topic in topics {
+            names.push(&topic.to_string());
+        }
+        names
+    }
+
+    fn publish(topic: usize) -> ClientMessage<'static> {
+        let topic = RoomName::topic(&topic.to_string()).unwrap();
+        ClientMessage::Publish(Publication { topic, payload: "{}".into(), count_at: 1, announces: None })
+    }
+
+    fn say(session: &Session, message: ClientMessage<'_>) -> Option<ErrorCode> {
+        let ask = Ask::Frame(Ok(Request { reference: None, message }), session.answer_permit().unwrap());
+        session.hear(ask, 0, Instant::now(), Vec::new).refused
+    }
+
+    /// What a client has been told: of each publication its topic and how many it reached.
+    fn told(session: &Session) -> Vec<(String, usize)> {
+        let frames = std::iter::from_fn(|| session.try_next());
+        let said = frames.filter_map(|frame| match frame.message() {
+            ServerMessage::Published(published) => Some((published.topic.to_string(), published.subscribers)),
+            _ => None,
+        });
+        let told = said.collect();
+        session.written();
+        told
+    }
+
+    /// The hub, and what should be so.
+    struct World {
+        hub: Arc<Hub>,
+        seats: [Session; SEATS],
+        subscribed: [BTreeSet<usize>; SEATS],
+    }
+
+    impl World {
+        fn subscribers(&self, topic: usize) -> usize {
+            self.subscribed.iter().filter(|topics| topics.contains(&topic)).count()
+        }
+
+        /// The code of the last topic that is refused.
+        fn subscribe(&mut self, by: usize, topics: &[usize]) -> Option<ErrorCode> {
+            let mut refused = None;
+            for &topic in topics {
+                if self.subscribed[by].contains(&topic) {
+                    continue;
+                }
+                if self.subscribed[by].len() >= MOST {
+                    refused = Some(ErrorCode::TooManyRooms);
+                } else if self.subscribers(topic) >= MOST {
+                    refused = Some(ErrorCode::RoomFull);
+                } else {
+                    self.subscribed[by].insert(topic);
+                }
+            }
+            refused
+        }
+
+        fn take(&mut self, step: Step) {
+            match step {
+                Step::Subscribe(by, topics) => {
+                    let expected = self.subscribe(by, &topics);
+                    assert_eq!(say(&self.seats[by], ClientMessage::Subscribe(names(&topics))), expected);
+                }
+                Step::Unsubscribe(by, topics) => {
+                    self.subscribed[by].retain(|topic| !topics.contains(topic));
+                    assert_eq!(say(&self.seats[by], ClientMessage::Unsubscribe(names(&topics))), None);
+                }
+                Step::Publish(by, topic) => {
+                    assert_eq!(say(&self.seats[by], publish(topic)), None);
+                    let count = self.subscribers(topic);
+                    for (session, topics) in self.seats.iter().zip(&self.subscribed) {
+                        let expected: Vec<_> =
+                            topics.get(&topic).map(|topic| (topic.to_string(), count)).into_iter().collect();
+                        assert_eq!(told(session), expected);
+                    }
+                }
+                Step::Leave(by) => {
+                    self.seats[by] = self.hub.open(Realm::YWebrtc, Lifetime::Connection, None);
+                    self.subscribed[by].clear();
+                }
+            }
+            let topics = (0..TOPICS).filter(|topic| self.subscribers(*topic) > 0).count();
+            assert_eq!((self.hub.rooms(), self.hub.peers()), (topics, SEATS));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_published_reaches_exactly_the_subscribers(steps in proptest::collection::vec(step(), 0..60)) {
+            let hub = Hub::new(limits(8));
+            let seats = [(); SEATS].map(|()| hub.open(Realm::YWebrtc, Lifetime::Connection, None));
+            let mut world = World { hub, seats, subscribed: Default::default() };
+            for step in steps {
+                world.take(step);
+            }
+            let World { hub, seats, .. } = world;
+            drop(seats);
+            prop_assert_eq!((hub.rooms(), hub.peers(), hub.queued_bytes()), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn a_full_queue_loses_a_message_for_its_owner_alone() {
+        let hub = Hub::new(limits(2));
+        let [slow, quick] = [(); 2].map(|()| hub.open(Realm::YWebrtc, Lifetime::Connection, None));
+        let outsider = hub.open(Realm::YWebrtc, Lifetime::Connection, None);
+        for session in [&slow, &quick] {
+            assert_eq!(say(session, ClientMessage::Subscribe(names(&[0]))), None);
+        }
+        for expected in [None, None, Some(ErrorCode::PeerBusy), Some(ErrorCode::PeerBusy)] {
+            assert_eq!(say(&outsider, publish(0)), expected);
+            assert_eq!(told(&quick), [("0".to_owned(), 2)]);
+            drop(told(&outsider));
+        }
+        assert_eq!(told(&slow).len(), 2);
+    }
+
+    #[test]
+    fn a_publisher_is_told_of_no_subscriber_that_ends() {
+        let hub = Hub::new(limits(2));
+        let [reader, publisher] = [(); 2].map(|()| hub.open(Realm::YWebrtc, Lifetime::Connection, None));
+        assert_eq!(say(&reader, ClientMessage::Subscribe(names(&[0]))), None);
+        assert_eq!(say(&publisher, publish(0)), None);
+        drop(reader);
+        assert!(publisher.try_next().is_none());
+        assert_eq!(say(&publisher, publish(0)), None, "there is no subscriber");
     }
 }

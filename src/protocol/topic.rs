@@ -42,6 +42,15 @@ pub struct Published {
 }
 
 impl TopicNames {
+    /// Room for all that a list of so many bytes of JSON can name: so the list is never larger than twice its JSON.
+    #[must_use]
+    pub fn with_capacity(json_bytes: usize) -> Self {
+        /// The shortest name, its quotes and a comma.
+        const SHORTEST: usize = 4;
+        let (text, ends) = (String::with_capacity(json_bytes), Vec::with_capacity(json_bytes / SHORTEST));
+        Self { text, ends, has_others: false }
+    }
+
     /// Adds a name, if it is one.
     pub fn push(&mut self, name: &str) {
         let end = u32::try_from(self.text.len() + name.len());
@@ -97,7 +106,7 @@ mod tests {
 
     #[test]
     fn topics_come_back_in_their_order_and_what_is_none_is_noted() {
-        let mut names = TopicNames::default();
+        let mut names = TopicNames::with_capacity(0);
         for name in ["a", "é", "a", &"x".repeat(1024)] {
             names.push(name);
         }
@@ -107,5 +116,18 @@ mod tests {
         assert!(names.has_others());
         assert_eq!(names.iter().collect::<Vec<_>>(), ["a", "é", "a", &"x".repeat(1024)]);
         assert_eq!((names.len(), names.is_empty()), (4, false));
+    }
+
+    #[test]
+    fn the_names_of_a_frame_take_no_more_than_twice_its_bytes() {
+        for count in [0, 1, 2, 10_000] {
+            let json = serde_json::to_string(&vec!["a"; count]).unwrap();
+            let mut names = TopicNames::with_capacity(json.len());
+            for _ in 0..count {
+                names.push("a");
+            }
+            let bytes = names.text.capacity() + names.ends.capacity() * size_of::<u32>();
+            assert!(bytes <= 2 * json.len(), "{count}: {bytes}");
+        }
     }
 }

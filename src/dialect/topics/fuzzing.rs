@@ -53,24 +53,24 @@ fn compare(spelling: Spelling, message: ClientMessage<'_>, tree: &BTreeMap<Strin
     assert_eq!(tree.get("type").and_then(Value::as_str), Some(message.kind()));
     assert!(is_good(spelling, tree));
     match message {
-        ClientMessage::Subscribe(names) | ClientMessage::Unsubscribe(names) => compare_names(spelling, &names, tree),
+        ClientMessage::Subscribe(names) | ClientMessage::Unsubscribe(names) => compare_topics(spelling, &names, tree),
         ClientMessage::Publish(publication) => compare_told(spelling, publication, tree),
         ClientMessage::Ping => assert_eq!(spelling, Spelling::YWebrtc),
         other => panic!("{other:?}"),
     }
 }
 
-fn compare_names(spelling: Spelling, names: &TopicNames, tree: &BTreeMap<String, Value>) {
-    let named: Vec<Option<&str>> = match spelling {
+fn compare_topics(spelling: Spelling, topics: &TopicNames, tree: &BTreeMap<String, Value>) {
+    let listed: Vec<Option<&str>> = match spelling {
         Spelling::YWebrtc => tree
             .get("topics")
             .and_then(Value::as_array)
             .map_or(Vec::new(), |list| list.iter().map(Value::as_str).collect()),
         Spelling::Trystero => vec![tree.get("topic").and_then(Value::as_str)],
     };
-    let topics = || named.iter().flatten().filter(|name| RoomName::topic(name).is_some()).copied();
-    assert!(names.iter().eq(topics()));
-    assert_eq!(names.has_others(), topics().count() < named.len());
+    let expected = || listed.iter().flatten().filter(|name| RoomName::topic(name).is_some()).copied();
+    assert!(topics.iter().eq(expected()));
+    assert_eq!(topics.has_others(), expected().count() < listed.len());
 }
 
 fn compare_told(spelling: Spelling, publication: Publication<'_>, tree: &BTreeMap<String, Value>) {

@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
             // As in the original, where it is nothing to walk through.
             (Spelling::YWebrtc, None) => {}
             (Spelling::YWebrtc, Some(topics)) if topics.get() == "null" => {}
-            (Spelling::YWebrtc, Some(topics)) => names = serde_json::from_str::<List>(topics.get()).ok()?.0,
+            (Spelling::YWebrtc, Some(topics)) => return list(topics.get()),
         }
         Some(names)
     }
@@ -135,32 +135,29 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// A list of topics, with a note where it has other things in it.
-struct List(TopicNames);
+/// A list of topics, with a note where it has other things in it. `None`: it is no list.
+fn list(json: &str) -> Option<TopicNames> {
+    struct Names(TopicNames);
+    impl<'de> Visitor<'de> for Names {
+        type Value = TopicNames;
 
-impl<'de> Deserialize<'de> for List {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = List;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut names = TopicNames::default();
-                while let Some(element) = list.next_element::<&'de RawValue>()? {
-                    match text(element) {
-                        Some(name) => names.push(&name),
-                        None => names.push_other(),
-                    }
-                }
-                Ok(List(names))
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
         }
-        deserializer.deserialize_seq(Names)
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let Self(mut names) = self;
+            while let Some(element) = list.next_element::<&'de RawValue>()? {
+                match text(element) {
+                    Some(name) => names.push(&name),
+                    None => names.push_other(),
+                }
+            }
+            Ok(names)
+        }
     }
+    let names = Names(TopicNames::with_capacity(json.len()));
+    serde_json::Deserializer::from_str(json).deserialize_seq(names).ok()
 }
 
 /// A JSON string's text, borrowed unless it has escapes.
