@@ -46,13 +46,12 @@ impl Folder {
         if request.method != Method::GET && request.method != Method::HEAD {
             return foreign((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response());
         }
-        let response = match path::is_served(request.uri.path()) {
-            true => self.serve(&request).await,
-            false => Err(io::ErrorKind::NotFound.into()),
-        };
-        match response {
-            Ok(response) if response.status() != StatusCode::NOT_FOUND => foreign(finished(response, &request.uri)),
-            Ok(_) => missing(request).await,
+        if !path::is_served(request.uri.path()) {
+            return missing(request).await;
+        }
+        match self.serve(&request).await {
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => missing(request).await,
+            Ok(response) => foreign(finished(response, &request.uri)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => missing(request).await,
             Err(error) => foreign(unreadable(&request.uri, &error)),
         }

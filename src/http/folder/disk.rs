@@ -137,10 +137,10 @@ impl Backend for Disk {
     type MetadataFuture = Step<Found>;
 
     fn open(&self, path: PathBuf) -> Self::OpenFuture {
-        let (opened, threads) = (self.with(path, open), self.threads.clone());
+        let (step, threads) = (self.with(path, open), self.threads.clone());
         Box::pin(async move {
-            let (file, found) = opened.await?;
-            Ok(File { file: Arc::new(file), found, offset: 0, threads, reading: None })
+            let (opened, found) = step.await?;
+            Ok(File { opened: Arc::new(opened), found, offset: 0, threads, reading: None })
         })
     }
 
@@ -173,7 +173,7 @@ impl serve::Metadata for Found {
 
 /// A file that is read piece by piece, each when its reader wants it.
 pub(super) struct File {
-    file: Arc<fs::File>,
+    opened: Arc<fs::File>,
     found: Found,
     offset: u64,
     threads: Threads,
@@ -193,9 +193,9 @@ impl serve::File for File {
 impl AsyncRead for File {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let (file, offset, wanted) = (&this.file, this.offset, buf.remaining());
+        let (opened, offset, wanted) = (&this.opened, this.offset, buf.remaining());
         let reading = this.reading.get_or_insert_with(|| {
-            let file = Arc::clone(file);
+            let file = Arc::clone(opened);
             this.threads.run(move || {
                 let mut piece = vec![0; wanted];
                 let count = file.read_at(&mut piece, offset)?;

@@ -27,7 +27,28 @@ pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_written_a_path_that_is_served_has_plain_names_alone(
+            path in "(/|//|\\.|%2[ef]|%5c|%00|%c0%ae|\\\\|[a-z]|\\PC){0,12}"
+        ) {
+            let path = format!("/{path}");
+            if is_served(&path) {
+                let decoded = percent_decode_str(&path[1..]).decode_utf8().unwrap();
+                let is_plain = |part: Component| matches!(part, Component::Normal(name) if !name.as_encoded_bytes().starts_with(b"."));
+                prop_assert!(Path::new(&*decoded).components().all(is_plain), "{decoded}");
+                prop_assert!(!decoded.contains(['\\', '\0']) && !decoded.contains("//"), "{decoded}");
+            }
+        }
+    }
 
     #[test]
     fn a_path_of_plain_names_is_served() {
