@@ -36,7 +36,11 @@ pub(super) struct Foreign;
 
 impl Folder {
     pub(super) fn new(root: &Path) -> Self {
-        let files = ServeDir::with_backend("", Disk::new(root));
+        Self::on(Disk::new(root))
+    }
+
+    fn on(disk: Disk) -> Self {
+        let files = ServeDir::with_backend("", disk);
         Self(files.with_buf_chunk_size(PIECE).ignore_multi_range_requests(true))
     }
 
@@ -114,5 +118,21 @@ fn unreadable(uri: &Uri, error: &io::Error) -> Response {
     match error.kind() {
         io::ErrorKind::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "The disk does not answer.\n").into_response(),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "This file can't be read.\n").into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_is_said_without_waiting_for_it() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("index.html"), "").unwrap();
+        for method in [Method::GET, Method::HEAD] {
+            let request = Request::builder().method(method).uri("/index.html").body(Body::empty()).unwrap();
+            let response = Folder::on(Disk::that_hangs(place.path())).answer(request).await;
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        }
     }
 }

@@ -372,7 +372,7 @@ async fn socket_io_s_client_is_the_folder_s_or_a_hint() {
 }
 
 #[tokio::test]
-async fn a_large_file_arrives_whole_and_one_that_shrinks_meanwhile_is_a_cut() {
+async fn a_large_file_arrives_whole_and_one_that_shrinks_or_is_replaced_meanwhile_is_a_cut() {
     let site = Site::new();
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     site.write("large", &bytes);
@@ -381,16 +381,29 @@ async fn a_large_file_arrives_whole_and_one_that_shrinks_meanwhile_is_a_cut() {
     let part = server.request("GET", "/large", &["Range: bytes=1000000-2999999"]).await;
     assert!(part.body == bytes[1_000_000..]);
 
-    let large = File::create(site.path("huge")).expect("writable");
-    large.set_len(1 << 30).expect("a sparse file");
-    let mut tls = server.narrow_tls().await;
-    tls.write_all(server.head("GET", "/huge", &[]).as_bytes()).await.expect("the server reads");
-    let head = read_head(&mut tls).await.expect("an answer");
-    assert!(head.contains("content-length: 1073741824\r\n"), "{head}");
-    large.set_len(0).expect("writable");
-    let mut rest = vec![0; 1 << 16];
-    let ended = async { while tls.read(&mut rest).await.is_ok_and(|count| count > 0) {} };
-    within("the connection's end", ended).await;
+    let huge = site.path("huge");
+    let make = || File::create(&huge).and_then(|huge| huge.set_len(1 << 30)).expect("a sparse file");
+    let shrink = || File::create(&huge).map(drop).expect("writable");
+    let replace = || {
+        fs::remove_file(&huge).expect("it is there");
+        site.write("huge", &bytes);
+    };
+    for change in [&shrink as &dyn Fn(), &replace] {
+        make();
+        let mut tls = server.narrow_tls().await;
+        tls.write_all(server.head("GET", "/huge", &[]).as_bytes()).await.expect("the server reads");
+        let head = read_head(&mut tls).await.expect("an answer");
+        assert!(head.contains("content-length: 1073741824\r\n"), "{head}");
+        change();
+        let (mut rest, mut count) = (vec![0; 1 << 16], 0);
+        let ended = async {
+            while let Ok(more @ 1..) = tls.read(&mut rest).await {
+                count += more;
+            }
+        };
+        within("the connection's end", ended).await;
+        assert!(count < 1 << 27, "{count}");
+    }
     assert_eq!(server.get("/").await.status, 200);
 }
 

@@ -1,13 +1,13 @@
 //! The operator's folder on its disk: what is in it, and nothing that a link leads to outside of it.
 //!
-//! A disk may hang. So each step is done in a thread for it, of which there are a bounded number, and the request waits
-//! for a bounded time; a thread that hangs is left to it. Nothing is kept between requests: a file that is changed is
-//! served as it is then.
+//! A disk may hang, even when a file is closed. So each step is done in a thread for it, of which there are a bounded
+//! number, and the request waits for a bounded time; a thread that hangs is left to it. No file stays open from one step
+//! to the next, so that one that is replaced is seen, and a client that reads slowly holds no descriptor.
 
 use std::fs;
 use std::future::{Ready, ready};
 use std::io::{self, ErrorKind, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,8 +42,18 @@ impl Disk {
         Self { root: root.into(), threads: Threads::new(THREADS, PATIENCE) }
     }
 
+    /// A disk that has taken all threads.
+    #[cfg(test)]
+    pub(super) fn that_hangs(root: &Path) -> Self {
+        Self { root: root.into(), threads: Threads::new(0, Duration::from_millis(50)) }
+    }
+
     /// Does this with the folder and a path in it.
-    fn with<T: Send + 'static>(&self, path: PathBuf, step: fn(&Dir, &Path) -> io::Result<T>) -> Step<T> {
+    fn with<T: Send + 'static>(
+        &self,
+        path: PathBuf,
+        step: impl FnOnce(&Dir, &Path) -> io::Result<T> + Send + Sync + 'static,
+    ) -> Step<T> {
         let root = Arc::clone(&self.root);
         self.threads.run(move || {
             // Each time anew: the operator may have put another folder in its place.
@@ -78,19 +88,41 @@ fn look(folder: &Dir, path: &Path) -> io::Result<Found> {
     Ok(Found { is_dir: found.is_dir(), modified, bytes: found.len() })
 }
 
-fn open(folder: &Dir, path: &Path) -> io::Result<(fs::File, Found)> {
+/// Opens a file that can be read to its end.
+fn open(folder: &Dir, path: &Path) -> io::Result<(fs::File, fs::Metadata)> {
     // Before it is opened: to open a device is to do something to it.
     if look(folder, path)?.is_dir {
         return Err(ErrorKind::NotFound.into());
     }
     // A pipe that has taken its place meanwhile does not hang.
     let file = folder.open_with(path, OpenOptions::new().read(true).nonblock(true))?.into_std();
-    let opened = file.metadata()?;
-    if !opened.is_file() {
-        return Err(ErrorKind::NotFound.into());
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(ErrorKind::NotFound.into()) }
+}
+
+/// At most so many bytes from there on, of that very file.
+fn read(folder: &Dir, path: &Path, identity: Identity, offset: u64, wanted: usize) -> io::Result<Vec<u8>> {
+    let (file, metadata) = open(folder, path)?;
+    if Identity::of(&metadata) != identity {
+        return Err(io::Error::other("another file has taken its place"));
     }
-    let found = Found { is_dir: false, modified: opened.modified().ok(), bytes: opened.len() };
-    Ok((file, found))
+    let mut piece = vec![0; wanted];
+    let count = file.read_at(&mut piece, offset)?;
+    piece.truncate(count);
+    Ok(piece)
+}
+
+/// Which file it is, whatever is written into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
 }
 
 /// Threads that may wait for the disk. Cheap to clone.
@@ -137,10 +169,15 @@ impl Backend for Disk {
     type MetadataFuture = Step<Found>;
 
     fn open(&self, path: PathBuf) -> Self::OpenFuture {
-        let (step, threads) = (self.with(path, open), self.threads.clone());
+        let disk = self.clone();
         Box::pin(async move {
-            let (opened, found) = step.await?;
-            Ok(File { opened: Arc::new(opened), found, offset: 0, threads, reading: None })
+            let step = |folder: &Dir, path: &Path| {
+                let (_, opened) = open(folder, path)?;
+                let found = Found { is_dir: false, modified: opened.modified().ok(), bytes: opened.len() };
+                Ok((found, Identity::of(&opened)))
+            };
+            let (found, identity) = disk.with(path.clone(), step).await?;
+            Ok(File { disk, path, found, identity, offset: 0, reading: None })
         })
     }
 
@@ -171,12 +208,13 @@ impl serve::Metadata for Found {
     }
 }
 
-/// A file that is read piece by piece, each when its reader wants it.
+/// A file that is read piece by piece, each when its reader wants it, and is closed in between.
 pub(super) struct File {
-    opened: Arc<fs::File>,
+    disk: Disk,
+    path: PathBuf,
     found: Found,
+    identity: Identity,
     offset: u64,
-    threads: Threads,
     /// The piece on its way.
     reading: Option<Step<Vec<u8>>>,
 }
@@ -193,15 +231,10 @@ impl serve::File for File {
 impl AsyncRead for File {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let (opened, offset, wanted) = (&this.opened, this.offset, buf.remaining());
+        let (disk, path) = (&this.disk, &this.path);
+        let (identity, offset, wanted) = (this.identity, this.offset, buf.remaining());
         let reading = this.reading.get_or_insert_with(|| {
-            let file = Arc::clone(opened);
-            this.threads.run(move || {
-                let mut piece = vec![0; wanted];
-                let count = file.read_at(&mut piece, offset)?;
-                piece.truncate(count);
-                Ok(piece)
-            })
+            disk.with(path.clone(), move |folder, path| read(folder, path, identity, offset, wanted))
         });
         let piece = ready!(reading.as_mut().poll(cx));
         this.reading = None;
