@@ -69,6 +69,10 @@ pub struct Cli {
     #[arg(value_parser = listen_address, help_heading = "Listening", hide_env_values = true)]
     pub metrics_listen: Option<SocketAddr>,
 
+    /// Folder of your own page, whose files are served instead of ours: to all, except names that begin with a dot
+    #[arg(long, env = "ENTREMISE_PAGE", value_name = "DIR", help_heading = "Listening", hide_env_values = true)]
+    pub page: Option<PathBuf>,
+
     /// Origin whose pages may connect besides our own, such as https://*.example.org, one label more (repeatable); * for all
     #[arg(long, env = "ENTREMISE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[arg(help_heading = "Admission", hide_env_values = true)]

@@ -33,6 +33,7 @@ mod auth;
 mod ice;
 mod look;
 mod memory;
+mod page;
 mod secret;
 
 use std::net::{SocketAddr, TcpListener};
@@ -213,6 +214,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         base_path: cli.base_path.clone(),
         dialects: cli.dialect.iter().copied().collect(),
         tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
+        page: page::folder(cli)?,
     })
 }
 
