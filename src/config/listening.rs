@@ -17,8 +17,8 @@ pub enum PlainHttp {
 
 impl PlainHttp {
     pub(super) fn from_cli(cli: &Cli) -> Option<Self> {
-        let whom = if cli.insecure_plain_http_on_any_address { Self::AllAddresses } else { Self::ThisMachine };
-        cli.plain_http.then_some(whom)
+        let whom = if cli.proxy.insecure_plain_http_on_any_address { Self::AllAddresses } else { Self::ThisMachine };
+        cli.proxy.plain_http.then_some(whom)
     }
 }
 
@@ -42,7 +42,7 @@ impl Config {
 pub(super) fn check_pair(cli: &Cli) -> Result<(), StartError> {
     let given = [("cert", "--cert"), ("key", "--key")].into_iter().find(|(name, _)| cli.given.flags.contains(*name));
     match given {
-        Some((_, flag)) if cli.plain_http => Err(StartError::PlainWithPair { flag }),
+        Some((_, flag)) if cli.proxy.plain_http => Err(StartError::PlainWithPair { flag }),
         _ => Ok(()),
     }
 }

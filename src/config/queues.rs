@@ -8,22 +8,22 @@ use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
 use crate::protocol::Rate;
 
 pub(super) fn hub_limits(cli: &Cli) -> Result<HubLimits, StartError> {
-    let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
-    let queued_bytes = cli.queued_bytes.get();
+    let mailbox = MailboxLimits { messages: cli.queues.mailbox_messages.get(), bytes: cli.queues.mailbox_bytes.get() };
+    let queued_bytes = cli.queues.queued_bytes.get();
     at_least("--mailbox-messages", mailbox.messages, 2, "one message and the answer to one's own")?;
-    let one_message = hub::largest_weight(cli.max_message_bytes.get());
+    let one_message = hub::largest_weight(cli.messages.max_message_bytes.get());
     at_least("--mailbox-bytes", mailbox.bytes, one_message, "one message of --max-message-bytes")?;
     at_least("--queued-bytes", queued_bytes, mailbox.bytes, "one full mailbox of --mailbox-bytes")?;
     Ok(HubLimits {
         allowance: AllowanceLimits {
-            rate: rate(cli.messages_per_second, cli.message_burst),
-            bytes_per_second: NonZeroU32::new(cli.bytes_per_second),
-            refused_messages: NonZeroU32::new(cli.refused_messages),
+            rate: rate(cli.messages.messages_per_second, cli.messages.message_burst),
+            bytes_per_second: NonZeroU32::new(cli.messages.bytes_per_second),
+            refused_messages: NonZeroU32::new(cli.messages.refused_messages),
         },
         mailbox,
         queued_bytes,
-        rooms_per_peer: NonZeroUsize::new(cli.rooms_per_peer),
-        peers_per_room: NonZeroUsize::new(cli.peers_per_room),
+        rooms_per_peer: NonZeroUsize::new(cli.rooms.rooms_per_peer),
+        peers_per_room: NonZeroUsize::new(cli.rooms.peers_per_room),
     })
 }
 
