@@ -10,7 +10,7 @@ use crate::error::{PageProblem, StartError};
 
 /// The folder, if there is to be one.
 pub(super) fn folder(cli: &Cli) -> Result<Option<PathBuf>, StartError> {
-    let Some(path) = &cli.page else { return Ok(None) };
+    let Some(path) = &cli.listening.page else { return Ok(None) };
     check(path, cli).map_err(|problem| StartError::Page { path: path.clone(), problem })?;
     Ok(Some(path.clone()))
 }
@@ -31,10 +31,10 @@ fn check(path: &Path, cli: &Cli) -> Result<(), PageProblem> {
 
 /// Files that only we may read.
 fn secrets(cli: &Cli) -> Vec<(&'static str, &Path)> {
-    let key = (!cli.plain_http).then_some(("--key", &*cli.key));
-    let tokens = cli.auth_jwt_secret_file.iter().map(|file| ("--auth-jwt-secret-file", &**file));
-    let turn = cli.turn_secret_file.iter().map(|file| ("--turn-secret-file", &**file));
-    let password = cli.ice_password_file.iter().map(|file| ("--ice-password-file", &**file));
+    let key = (!cli.proxy.plain_http).then_some(("--key", &*cli.listening.key));
+    let tokens = cli.auth.auth_jwt_secret_file.iter().map(|file| ("--auth-jwt-secret-file", &**file));
+    let turn = cli.ice.turn_secret_file.iter().map(|file| ("--turn-secret-file", &**file));
+    let password = cli.ice.ice_password_file.iter().map(|file| ("--ice-password-file", &**file));
     key.into_iter().chain(tokens).chain(turn).chain(password).collect()
 }
 
