@@ -98,15 +98,26 @@ for (const [way, transports] of Object.entries(ways)) {
 describe('the server is started again', () => {
   serve('socket.io');
 
-  for (const [way, transports] of Object.entries(ways)) {
-    test(`a client that has ${way} comes back by itself, with another id`, inNode(transports, async (alice, bob) => {
-      const before = alice.id;
+  test('all clients come back by themselves, each with another id', async () => {
+    const readers = await Promise.all(Object.values(ways).map((transports) => Reader.connect(subject.url, transports)));
+    try {
+      const before = readers.map(({ id }) => id);
       await subject.restart();
-      await Promise.all([alice, bob].map((reader) => reader.isGreeted()));
-      assert.notEqual(alice.id, before);
-      alice.socket.emit('offer', { offer: 1, to: bob.id });
-      await bob.hears('offer', { offer: 1, from: alice.id });
-    }));
+      await Promise.all(readers.map((reader) => reader.isGreeted()));
+      assert.equal(new Set([...before, ...readers.map(({ id }) => id)]).size, 2 * readers.length);
+      await offersGoRound(readers);
+    } finally {
+      for (const reader of readers) reader.close();
+    }
+  });
+
+  /** @param {Reader[]} readers each calls the next */
+  async function offersGoRound(readers) {
+    for (const [n, from] of readers.entries()) {
+      const to = readers[(n + 1) % readers.length];
+      from.socket.emit('offer', { offer: n, to: to?.id });
+      await to?.hears('offer', { offer: n, from: from.id });
+    }
   }
 });
 
@@ -122,19 +133,25 @@ describe('behind nginx', () => {
   }
 });
 
-describe('a page of another site', () => {
+describe('pages of another site', () => {
   serve('socket.io');
 
-  for (const [way, transports] of Object.entries(ways)) {
-    test(`connects over ${way}`, scene(['chromium', 'chromium'], async (alice, bob) => {
-      const [from, to] = await all([alice, bob], (visitor) => visitor.ask('connect', subject.url, transports));
-      const transport = transports.at(-1);
-      await all([alice, bob], (visitor) => visitor.comesTo(`have ${transport}`, async () => (await visitor.ask('transport')) === transport));
-      await alice.ask('offer', to, { sdp: 'v=0' });
-      await bob.hears(JSON.stringify({ offer: { sdp: 'v=0' }, from }));
-      for (const visitor of [alice, bob]) visitor.assertNoComplaint();
-    }));
-  }
+  const transports = Object.values(ways);
+  const kinds = transports.map(() => /** @type {const} */ ('chromium'));
+
+  test(`connect over ${Object.keys(ways).join(', over ')}`, scene(kinds, async (...visitors) => {
+    const ids = await Promise.all(visitors.map((visitor, n) => visitor.ask('connect', subject.url, transports[n])));
+    for (const [n, visitor] of visitors.entries()) {
+      const transport = transports[n]?.at(-1);
+      await visitor.comesTo(`have ${transport}`, async () => (await visitor.ask('transport')) === transport);
+    }
+    for (const [n, visitor] of visitors.entries()) {
+      const next = (n + 1) % visitors.length;
+      await visitor.ask('offer', ids[next], { sdp: 'v=0' });
+      await visitors[next]?.hears(JSON.stringify({ offer: { sdp: 'v=0' }, from: ids[n] }));
+    }
+    for (const visitor of visitors) visitor.assertNoComplaint();
+  }));
 });
 
 /** The tutorial's page, with socket.io's client in its folder, as the server's own. @param {Wish['behind']} behind */

@@ -3,7 +3,7 @@
 /** @import { Browser, BrowserContext, Page } from 'puppeteer-core' */
 import assert from 'node:assert/strict';
 
-import { until } from '../browser/deadline.js';
+import { until, within } from '../browser/deadline.js';
 
 /** Of a page over the loopback, on a slow machine. In seconds. */
 const PATIENCE = 20;
@@ -47,17 +47,25 @@ export class Visitor {
 
   /** @param {string} what @param {() => Promise<boolean>} condition @param {number} [seconds] */
   async comesTo(what, condition, seconds = PATIENCE) {
-    await until(seconds, what, async () => [...(await this.heard().catch(() => [])), ...this.#complaints].join('\n'), condition);
+    await until(seconds, what, () => this.#situation(), condition);
   }
 
-  /** That a video on the page plays something. @param {string} selector */
+  /** A picture whose frames advance. @param {string} selector of the video */
   async sees(selector) {
-    const plays = () => this.page.$eval(selector, (video) => /** @type {HTMLVideoElement} */ (video).getVideoPlaybackQuality().totalVideoFrames > 3);
-    await this.comesTo(`${selector} to play`, plays);
+    const frames = this.page.$eval(selector, async (element) => {
+      const video = /** @type {HTMLVideoElement} */ (element);
+      for (let n = 0; n < 5; n++) await new Promise((done) => video.requestVideoFrameCallback(done));
+    });
+    await within(PATIENCE, `${selector} to play`, () => this.#situation(), frames);
   }
 
   assertNoComplaint() {
     assert.deepEqual(this.#complaints, []);
+  }
+
+  async #situation() {
+    const heard = await this.heard().catch(() => []);
+    return ['It has heard:', ...heard, 'It complained:', ...this.#complaints].join('\n');
   }
 
   async close() {

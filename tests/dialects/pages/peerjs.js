@@ -40,6 +40,12 @@ function listen(connection) {
   channel.on('close', () => heard.push('channel closed'));
 }
 
+/** Whether the server has been given an offer for this peer. @param {string} id */
+function hasOffered(id) {
+  const connections = /** @type {Record<string, DataConnection[]>} */ (peer.connections);
+  return Boolean(connections[id]?.[0]?.peerConnection.localDescription);
+}
+
 /** @param {string} text */
 function say(text) {
   void channel.send(text);
@@ -62,4 +68,4 @@ const disconnect = () => peer.disconnect();
 const reconnect = () => peer.reconnect();
 const id = () => peer.id;
 
-Object.assign(globalThis, { rig: { heard, open, connect, say, call, disconnect, reconnect, id } });
+Object.assign(globalThis, { rig: { heard, open, connect, hasOffered, say, call, disconnect, reconnect, id } });

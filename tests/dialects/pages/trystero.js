@@ -2,7 +2,7 @@
 
 import { createTopicStrategy, makeSocket, selfId } from '@trystero-p2p/core';
 
-/** @import { Room, SocketClient, StrategyMessage } from '@trystero-p2p/core' */
+/** @import { SocketClient, StrategyMessage } from '@trystero-p2p/core' */
 
 /** @type {string[]} */
 const heard = [];
@@ -13,8 +13,10 @@ const listeners = new Map();
 /** In milliseconds. */
 const ANNOUNCE_EVERY = 1000;
 
-/** @type {Room} */
-let room;
+/** @type {SocketClient} */
+let client;
+
+let announced = false;
 
 /** @param {string} text */
 function receive(text) {
@@ -28,7 +30,7 @@ const send = (relay, message) => relay.send(JSON.stringify(message));
 const joinRoom = createTopicStrategy({
   steadyAnnounceIntervalMs: ANNOUNCE_EVERY,
   // What it should do when the socket is there again is not told to it: so it is with Trystero's own strategy.
-  init: ({ relayConfig }) => (relayConfig?.urls ?? []).map((url) => makeSocket(url, receive).ready),
+  init: ({ relayConfig }) => (relayConfig?.urls ?? []).map((url) => (client = makeSocket(url, receive)).ready),
   subscribeTopic(relay, topic, onMessage) {
     listeners.set(topic, onMessage);
     send(relay, { type: 'subscribe', topic });
@@ -37,14 +39,15 @@ const joinRoom = createTopicStrategy({
       send(relay, { type: 'unsubscribe', topic });
     };
   },
-  publishTopic(relay, topic, payload) {
+  publishTopic(relay, topic, payload, { kind }) {
+    announced ||= kind === 'announce';
     send(relay, { type: 'publish', topic, payload });
   },
 });
 
 /** @param {string} name @param {string} url */
 function open(name, url) {
-  room = joinRoom({ appId: 'entremise', relayConfig: { urls: [url] }, rtcConfig: { iceServers: [] } }, name);
+  const room = joinRoom({ appId: 'entremise', relayConfig: { urls: [url] }, rtcConfig: { iceServers: [] } }, name);
   const talk = room.makeAction('talk', { onMessage: (text, { peerId }) => void heard.push(`${peerId}: ${text}`) });
   room.onPeerJoin = (peerId) => {
     heard.push(`joined: ${peerId}`);
@@ -54,5 +57,7 @@ function open(name, url) {
 }
 
 const id = () => selfId;
+const hasAnnounced = () => announced;
+const isConnected = () => client.socket.readyState === WebSocket.OPEN;
 
-Object.assign(globalThis, { rig: { heard, open, id } });
+Object.assign(globalThis, { rig: { heard, open, id, hasAnnounced, isConnected } });

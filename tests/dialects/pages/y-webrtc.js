@@ -6,18 +6,20 @@ import * as Y from 'yjs';
 /** @type {string[]} */
 const heard = [];
 
+/** @type {WebrtcProvider} */
+let provider;
+
 const doc = new Y.Doc();
 const map = doc.getMap('shared');
 
 /** @param {string} room @param {string} signaling @param {string | null} password */
 function open(room, signaling, password) {
-  const provider = new WebrtcProvider(room, doc, {
+  provider = new WebrtcProvider(room, doc, {
     signaling: [signaling],
     ...(password === null ? {} : { password }),
     peerOpts: { config: { iceServers: [] } },
   });
   provider.on('peers', ({ webrtcPeers }) => heard.push(`peers: ${webrtcPeers.length}`));
-  provider.on('status', ({ connected }) => heard.push(`connected: ${connected}`));
 }
 
 /** @param {string} key @param {string} value */
@@ -26,5 +28,6 @@ function write(key, value) {
 }
 
 const read = () => map.toJSON();
+const isConnected = () => provider.signalingConns[0]?.connected ?? false;
 
-Object.assign(globalThis, { rig: { heard, open, write, read } });
+Object.assign(globalThis, { rig: { heard, open, write, read, isConnected } });
