@@ -3,9 +3,7 @@
 /** @import { Visitor } from './visitor.js' */
 import { describe, test } from 'node:test';
 
-import { all, browse, scene, serve, subject } from './scene.js';
-
-browse();
+import { all, scene, serve, subject } from './scene.js';
 
 /** Connects, and produces. @param {Visitor} visitor @param {string} name @returns {Promise<void>} */
 async function produces(visitor, name) {

@@ -6,10 +6,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { Proxy } from '../browser/proxy.js';
-import { all, browse, scene, serve, subject } from './scene.js';
+import { all, scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
-
-browse();
 
 /** What such a page says of its server. @param {string} path @param {string} [url] */
 function server(path, url = subject.url) {

@@ -12,6 +12,8 @@ import { Visitor } from './visitor.js';
 
 // An interrupted run asks its files to end. Servers are killed at `exit`.
 process.once('SIGTERM', () => void closeBrowsers().finally(() => process.exit(1)));
+// At the end of the file, not of each describe(): Firefox needs three seconds to start.
+after(closeBrowsers);
 
 /** @type {Subject} */
 export let subject;
@@ -37,11 +39,6 @@ export function serve(dialect, wish) {
     await subject?.close();
     await site?.close();
   });
-}
-
-/** Closes the browsers once the tests of the file are over. */
-export function browse() {
-  after(closeBrowsers);
 }
 
 /**

@@ -8,15 +8,13 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { launch } from '../browser/browsers.js';
-import { all, browse, scene, serve, subject } from './scene.js';
+import { all, scene, serve, subject } from './scene.js';
 import { Subject } from './subject.js';
 import { Reader } from './reader.js';
 import { Visitor } from './visitor.js';
 
 /** @import { Wish } from './subject.js' */
 /** @import { Transports } from './reader.js' */
-
-browse();
 
 /** @type {Record<string, Transports>} */
 const ways = { 'polling, then a WebSocket': ['polling', 'websocket'], 'polling alone': ['polling'], 'a WebSocket alone': ['websocket'] };

@@ -4,10 +4,8 @@
 import { describe, test } from 'node:test';
 
 import { Proxy } from '../browser/proxy.js';
-import { all, browse, scene, serve, subject } from './scene.js';
+import { all, scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
-
-browse();
 
 /** @param {Visitor} alice @param {Visitor} bob */
 async function meet(alice, bob) {

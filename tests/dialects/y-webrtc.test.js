@@ -3,10 +3,8 @@
 /** @import { Visitor } from './visitor.js' */
 import { describe, test } from 'node:test';
 
-import { all, browse, scene, serve, subject } from './scene.js';
+import { all, scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
-
-browse();
 
 /** @param {Visitor[]} visitors @param {Record<string, string>} expected */
 async function agree(visitors, expected) {
