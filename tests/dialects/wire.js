@@ -8,7 +8,7 @@ import { request as secure } from 'node:https';
 
 import { WebSocket } from 'ws';
 
-import { until } from '../browser/deadline.js';
+import { until, within } from '../browser/deadline.js';
 
 /** @typedef {{ headers?: Record<string, string>, body?: string | Buffer, show?: string[] }} Options `show`: headers that count besides the type */
 /** @typedef {{ sends: (frame: string | Buffer) => void, opens: () => Promise<void>, hears: (frames?: number) => Promise<void>, hearsUntil: (part: string) => Promise<void>, hearsOrNot: () => Promise<void>, leaves: () => void }} Client */
@@ -48,9 +48,16 @@ export class Wire {
     return new URL(this.#subject.socketUrl).pathname;
   }
 
-  /** @param {string} value is written so from now on, wherever it occurs @param {string} name */
-  name(value, name) {
-    this.#names.push([value, `<${name}>`]);
+  /**
+   * An id is written as this name from now on, wherever it occurs.
+   *
+   * @param {RegExp} pattern whose first group is the id @param {string} text @param {string} name
+   */
+  learn(pattern, text, name) {
+    const id = pattern.exec(text)?.[1];
+    if (!id) throw new Error(`no id of ${name} in: ${text}; before: ${this.lines.join('\n')}`);
+    this.#names.push([id, `<${name}>`]);
+    return id;
   }
 
   /** @param {string} line */
@@ -83,7 +90,8 @@ export class Wire {
     const asked = (url.protocol === 'https:' ? secure : plain)(url, { method, headers, agent: false, rejectUnauthorized: false });
     this.#written = Promise.all([this.#written, once(asked, 'finish')]);
     asked.end(body);
-    const [response] = await once(asked, 'response');
+    const answer = once(asked, 'response');
+    const [response] = await within(PATIENCE, `an answer to ${method} ${path}`, () => this.lines.join('\n'), answer);
     return described(response, show);
   }
 
@@ -110,22 +118,29 @@ export class Wire {
     socket.on('message', (data, isBinary) => void heard.push(isBinary ? `binary ${/** @type {Buffer} */ (data).toString('hex')}` : `${data}`));
     socket.on('close', (code) => void heard.push(`(closed ${code})`));
     socket.on('error', () => {});
-    socket.on('unexpected-response', async (_, response) => void heard.push(`(${(await described(response, [])).line})`));
+    socket.on('unexpected-response', async (_, response) => {
+      heard.push(`(${(await described(response, [])).line})`);
+      socket.terminate();
+    });
+    const isHeard = async () => heard.length > 0;
     const hear = async () => {
-      await until(PATIENCE, `${who} to hear something`, () => this.lines.join('\n'), async () => heard.length > 0);
-      this.write(`${who} ← ${heard.shift()}`);
+      const isOver = async () => socket.readyState === WebSocket.CLOSED;
+      await until(PATIENCE, `${who} to hear something`, () => this.lines.join('\n'), async () => (await isHeard()) || isOver());
+      this.write(`${who} ← ${heard.shift() ?? '(is over)'}`);
     };
     return {
-      opens: async () => void (await once(socket, 'open')),
+      opens: async () => {
+        await until(PATIENCE, `${who} to be connected`, () => heard.join('\n'), async () => socket.readyState !== WebSocket.CONNECTING);
+      },
       sends: (frame) => socket.send(frame),
       hears: async (frames = 1) => {
         for (let n = 0; n < frames; n++) await hear();
       },
       hearsUntil: async (part) => {
-        do await hear(); while (!this.last.includes(part) && !this.last.includes('(closed'));
+        const isEnough = () => [part, '(closed', '(is over)'].some((end) => this.last.includes(end));
+        do await hear(); while (!isEnough());
       },
       hearsOrNot: async () => {
-        const isHeard = async () => heard.length > 0;
         if (await until(SILENCE, '', () => '', isHeard).then(() => true, () => false)) await hear();
         else this.write(`${who} ← (nothing)`);
       },

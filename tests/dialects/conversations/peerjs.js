@@ -32,7 +32,7 @@ export const peerjs = [
     title: 'a new id',
     async talk(wire) {
       const { line, body } = await wire.begin('GET', '/peerjs/id?ts=1&version=1.5.5');
-      if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(body)) wire.name(body, 'a UUID');
+      wire.learn(/^([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/, body, 'a UUID');
       wire.write(`id: ${line}`);
     },
     said: ['id: 200 | text/html; charset=utf-8 | <a UUID>'],

@@ -5,6 +5,8 @@
 const POLLING = '/socket.io/?EIO=4&transport=polling';
 const WEBSOCKET = '/socket.io/?EIO=4&transport=websocket';
 
+const SID = /"sid":"([\w-]{20})"/;
+
 /** More than maxPayload. */
 const HUGE = `42${JSON.stringify(['offer', { offer: 'x'.repeat(1_000_100) }])}`;
 
@@ -24,8 +26,7 @@ class Session {
   /** @param {Wire} wire @param {string} who */
   static async open(wire, who) {
     const { line, body } = await wire.begin('GET', POLLING);
-    const { sid } = JSON.parse(body.slice(1));
-    wire.name(sid, `session of ${who}`);
+    const sid = wire.learn(SID, body, `session of ${who}`);
     wire.write(`${who}: ${line}`);
     return new Session(wire, who, sid);
   }
@@ -48,7 +49,11 @@ class Session {
   async receives(count) {
     /** @type {string[]} */
     const packets = [];
-    while (packets.length < count) packets.push(...(await this.poll()).body.split('\x1e'));
+    while (packets.length < count) {
+      const { line, body } = await this.poll();
+      if (!line.startsWith('200')) throw new Error(`${this.#who} polls: ${line}`);
+      packets.push(...body.split('\x1e'));
+    }
     return packets;
   }
 
@@ -71,8 +76,7 @@ async function connected(wire, who) {
   wire.startClock();
   client.sends('40');
   await client.hears(2);
-  const id = /"sid":"([^"]+)"/.exec(wire.lines[before + 1] ?? '')?.[1] ?? '';
-  wire.name(id, who);
+  const id = wire.learn(SID, wire.lines[before + 1] ?? '', who);
   wire.lines.splice(before);
   return { client, id };
 }
@@ -101,7 +105,7 @@ export const socketIo = [
       const alice = await Session.open(wire, 'alice');
       await alice.posts('40');
       const packets = await alice.receives(2);
-      wire.name(/"sid":"([\w-]{20})"/.exec(packets[0] ?? '')?.[1] ?? 'no id', 'alice');
+      wire.learn(SID, packets[0] ?? '', 'alice');
       for (const packet of packets) wire.write(packet);
     },
     said: [
@@ -117,12 +121,12 @@ export const socketIo = [
       const client = await wire.connect('alice', WEBSOCKET);
       await client.hears();
       const own = wire.lines.pop() ?? '';
-      wire.name(/"sid":"([\w-]{20})"/.exec(own)?.[1] ?? 'no id', 'session');
+      wire.learn(SID, own, 'session');
       wire.write(own);
       client.sends('40{"token":"an auth payload"}');
       await client.hears();
       const connect = wire.lines.pop() ?? '';
-      wire.name(/"sid":"([\w-]{20})"/.exec(connect)?.[1] ?? 'no id', 'alice');
+      wire.learn(SID, connect, 'alice');
       wire.write(connect);
       await client.hears();
     },
