@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
+import { engineIo } from './conversations/engine.io.js';
 import { peerjs } from './conversations/peerjs.js';
 import { socketIo } from './conversations/socket.io.js';
 import { yWebrtc } from './conversations/y-webrtc.js';
@@ -15,7 +16,7 @@ import { asked, Subject } from './subject.js';
 import { Wire } from './wire.js';
 
 /** @type {[Dialect, Conversation[]][]} */
-const dialects = [['socket.io', socketIo], ['peerjs', peerjs], ['y-webrtc', yWebrtc]];
+const dialects = [['socket.io', [...engineIo, ...socketIo]], ['peerjs', peerjs], ['y-webrtc', yWebrtc]];
 
 /** Of pages that may connect. */
 const ORIGIN = 'https://site.example';

@@ -1,21 +1,14 @@
 /** nginx in front of a server that speaks plain HTTP, as docs/operating.md configures it, but at the root of its host. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { until } from '../browser/deadline.js';
 import { freePort } from '../browser/port.js';
 import { unpacked } from '../browser/unpacked.js';
 import { cert, key } from '../network/certificate.js';
 import { box } from '../network/document.js';
-import { listens } from './original.js';
-
-/** What still runs when the tests are interrupted. @type {Set<import('node:child_process').ChildProcess>} */
-const children = new Set();
-process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+import { Child } from './child.js';
 
 /** One process, which is gone when it is killed. @param {number} port @param {number} target */
 const configuration = (port, target) => `
@@ -39,7 +32,7 @@ export class Nginx {
   #child;
   #folder;
 
-  /** @param {import('node:child_process').ChildProcess} child @param {string} folder @param {number} port */
+  /** @param {Child} child @param {string} folder @param {number} port */
   constructor(child, folder, port) {
     this.#child = child;
     this.#folder = folder;
@@ -51,18 +44,11 @@ export class Nginx {
     const [port, folder] = [await freePort(), await mkdtemp(join(tmpdir(), 'entremise-nginx-'))];
     await writeFile(join(folder, 'nginx.conf'), configuration(port, target));
     const { path, env } = unpacked('nginx', 'usr/sbin/nginx');
-    const child = spawn(path, ['-p', folder, '-c', 'nginx.conf', '-e', 'stderr'], {
-      env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    children.add(child);
-    child.once('exit', () => children.delete(child));
-    await until(10, 'nginx to listen', () => `its exit code: ${child.exitCode}`, () => listens(port));
-    return new Nginx(child, folder, port);
+    return new Nginx(await Child.start([path, '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'], port, env), folder, port);
   }
 
   async close() {
-    const exit = once(this.#child, 'exit');
-    if (this.#child.exitCode === null && this.#child.kill()) await exit;
+    await this.#child.end();
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -1,12 +1,9 @@
 /** The server that the clients of a dialect were made for, as a process of its own. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-import { until, within } from '../browser/deadline.js';
 import { cert, key } from '../network/certificate.js';
+import { Child } from './child.js';
 
 /** @typedef {'socket.io' | 'peerjs' | 'y-webrtc' | 'trystero' | 'gstreamer'} Dialect */
 
@@ -40,17 +37,12 @@ function file(path) {
   return fileURLToPath(new URL(path, import.meta.url));
 }
 
-/** What still runs when the tests are interrupted. @type {Set<import('node:child_process').ChildProcess>} */
-const children = new Set();
-process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
-
 export class Original {
   url;
   #command;
   #port;
-  /** @type {import('node:child_process').ChildProcess | null} */
+  /** @type {Child | null} */
   #child = null;
-  #log = '';
 
   /** @param {Command} command @param {number} port */
   constructor(command, port) {
@@ -70,33 +62,14 @@ export class Original {
 
   async start() {
     const { words, env } = this.#command;
-    const child = spawn(process.execPath, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#child = child;
-    children.add(child);
-    child.once('exit', () => children.delete(child));
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => void (this.#log += text));
-    await until(10, `${words[0]} to listen`, () => this.#log, () => listens(this.#port));
+    this.#child = await Child.start([process.execPath, ...words], this.#port, env);
   }
 
-  /** Some of them wait for their clients when they are asked to end. */
   async stop() {
-    const child = this.#child;
-    if (!child || child.exitCode !== null) return;
-    this.#child = null;
-    const exit = once(child, 'exit');
-    child.kill('SIGKILL');
-    await within(10, 'the original to end', () => this.#log, exit);
+    await this.#child?.end();
   }
 
   close() {
     return this.stop();
   }
-}
-
-/** @param {number} port @returns {Promise<boolean>} */
-export function listens(port) {
-  const socket = connect(port, '127.0.0.1');
-  return new Promise((resolve) => {
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-  }).finally(() => socket.destroy());
 }
