@@ -3,7 +3,6 @@
  * that a test which fails against ours can be tried where it must pass.
  */
 
-/** @import { Original as Program } from './original.js' */
 /** @import { Dialect } from './original.js' */
 import { Server } from '../browser/server.js';
 import { freePort } from '../browser/port.js';
@@ -27,7 +26,7 @@ export class Subject {
   #nginx;
   #path;
 
-  /** @param {Server | Program} program @param {Nginx | null} nginx @param {string} path of the dialect's endpoint */
+  /** @param {Server | Original} program @param {Nginx | null} nginx @param {string} path of the dialect's endpoint */
   constructor(program, nginx, path) {
     this.#program = program;
     this.#nginx = nginx;
@@ -67,12 +66,12 @@ export class Subject {
 
 /** @param {Dialect} dialect @param {{ port: number, tls: boolean, origin?: string, page?: string, flags?: string[] }} options */
 function ours(dialect, { port, tls, origin, page, flags = [] }) {
-  const ours = ['--dialect', dialect, '--stun-port', '0', ...flags];
-  if (origin) ours.push('--allow-origin', origin);
-  if (page) ours.push('--page', page);
-  if (tls) return Server.start(ours, '127.0.0.1', { port });
+  const words = ['--dialect', dialect, '--stun-port', '0', ...flags];
+  if (origin) words.push('--allow-origin', origin);
+  if (page) words.push('--page', page);
+  if (tls) return Server.start(words, '127.0.0.1', { port });
   const url = `http://127.0.0.1:${port}/`;
-  return Server.start([...ours, '--plain-http', '--trusted-proxy', '127.0.0.1'], '127.0.0.1', { port, url });
+  return Server.start([...words, '--plain-http', '--trusted-proxy', '127.0.0.1'], '127.0.0.1', { port, url });
 }
 
 /** Whether its clients take the endpoint's whole URL; the others know their paths. @param {Dialect} dialect */
