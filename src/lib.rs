@@ -8,6 +8,7 @@
 //!    what a client's token allows.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] makes a typed message of the client's frame, and a frame of the server's message.
+//!    [`dialect`] does the same for clients that were made for other servers.
 //! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.

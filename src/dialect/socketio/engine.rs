@@ -7,58 +7,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use super::config::{Config, Transport};
+pub use super::output::{Answer, End, Output};
 use super::packet::{self, Message, Outgoing, Packet, Received};
 use super::pulse::{Beat, Pulse};
 use super::request::Refusal;
 use super::sid::Sid;
-
-/// What all sessions of an endpoint have in common.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// From the opening, or from a pong, to the next ping.
-    pub ping_interval: Duration,
-    /// For the pong.
-    pub ping_timeout: Duration,
-    /// For a WebSocket to take the session over.
-    pub upgrade_timeout: Duration,
-    /// For the application to say [`Engine::connected`]. `None`: it need not.
-    pub connect_timeout: Option<Duration>,
-    /// How long a session that the server closed waits for a poll that can be told.
-    pub close_timeout: Duration,
-    /// Bytes of a post or of a frame. Only told here: who reads them keeps to it.
-    pub max_payload: usize,
-    /// Nothing is accepted for the client while so many bytes wait for it.
-    pub max_pending_bytes: usize,
-    /// Nor while so many packets wait.
-    pub max_pending_packets: usize,
-}
-
-/// The defaults of engine.io 6 and socket.io 4. The bounds of what waits are ours.
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            ping_interval: Duration::from_secs(25),
-            ping_timeout: Duration::from_secs(20),
-            upgrade_timeout: Duration::from_secs(10),
-            connect_timeout: Some(Duration::from_secs(45)),
-            close_timeout: Duration::from_secs(30),
-            max_payload: 1_000_000,
-            max_pending_bytes: 65_536,
-            max_pending_packets: 64,
-        }
-    }
-}
-
-/// What a session runs over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// GETs that wait, and POSTs.
-    Polling,
-    /// A WebSocket, from the beginning or since the upgrade.
-    WebSocket,
-}
 
 /// What a post says that its body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,95 +34,6 @@ pub enum PostFailure {
     NotText,
     /// Its client went away before its end.
     Aborted,
-}
-
-/// The answer to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// 200, `text/plain; charset=UTF-8`: to a poll.
-    Packets(String),
-    /// 200, `text/html`, `ok`: to a post.
-    Accepted,
-    /// 400 without a body: the request is one too many, or binary.
-    Misplaced,
-    /// 413 without a body.
-    TooLarge,
-    /// As requests are refused that have no session.
-    Refused(Refusal),
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// No pong in time.
-    PingTimeout,
-    /// The client said so: a packet `1`.
-    Client,
-    /// A poll or a post was aborted, or the WebSocket is closed or lost.
-    Lost,
-    /// Two polls, or two posts, at once.
-    Overlap,
-    /// A packet, a post or a frame that the protocol does not have.
-    Malformed,
-    /// A frame with more than `max_payload` bytes.
-    TooLarge,
-    /// The application did not say in time that the client is connected.
-    NotConnected,
-    /// The application closed it. A WebSocket's close frame has this code.
-    Server(Option<u16>),
-}
-
-impl End {
-    /// A word for logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PingTimeout => "ping-timeout",
-            Self::Client => "client",
-            Self::Lost => "lost",
-            Self::Overlap => "overlap",
-            Self::Malformed => "malformed",
-            Self::TooLarge => "too-large",
-            Self::NotConnected => "not-connected",
-            Self::Server(_) => "server",
-        }
-    }
-
-    /// The code of the WebSocket's close frame. `None`: it has none.
-    #[must_use]
-    pub fn close_code(self) -> Option<u16> {
-        match self {
-            Self::TooLarge => Some(1009),
-            Self::Server(code) => code,
-            _ => None,
-        }
-    }
-
-    /// Whether a client that is not polling at the moment is told at its next poll. All others know, or are gone.
-    fn waits_for_a_poll(self) -> bool {
-        matches!(self, Self::NotConnected | Self::Server(_))
-    }
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Answer the poll.
-    Poll(Answer),
-    /// Answer the post.
-    Post(Answer),
-    /// Send a frame over the session's WebSocket.
-    Frame(Outgoing),
-    /// Close the session's WebSocket, with a code or without.
-    Close(Option<u16>),
-    /// Send `3probe` over the WebSocket that is tried.
-    Probed,
-    /// The WebSocket that was tried is the session's.
-    Upgraded,
-    /// Close the WebSocket that is tried. The session goes on without it.
-    CloseProbe,
-    /// The last output: nothing of the session is left.
-    Over(End),
 }
 
 /// What is not sent: too much waits already, or the session is closed.
@@ -577,6 +444,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -1047,6 +916,16 @@ mod tests {
     }
 
     #[test]
+    fn a_probing_websocket_whose_time_is_over_is_not_taken_for_the_next() {
+        let mut talk = Talk::polling();
+        talk.probe();
+        talk.now += 10 * SECOND;
+        assert_eq!(talk.engine.probe(talk.now), Err(NoProbe), "its close is still to be carried out");
+        assert_eq!(talk.outputs(), [Output::CloseProbe]);
+        talk.probe();
+    }
+
+    #[test]
     fn a_probing_websocket_that_is_lost_leaves_the_session_polling() {
         let mut talk = Talk::polling();
         talk.probe();
@@ -1154,9 +1033,9 @@ mod tests {
     fn a_session_without_polls_ends_with_the_ping_time_out_alone() {
         let mut talk = Talk::polling();
         talk.wait(25 * SECOND);
-        talk.wait(20 * SECOND - Duration::from_nanos(1));
+        talk.wait(Duration::from_millis(19_999));
         assert_eq!(talk.outputs(), []);
-        talk.wait(Duration::from_nanos(1));
+        talk.wait(Duration::from_millis(1));
         assert_eq!(talk.outputs(), [Output::Over(End::PingTimeout)]);
     }
 

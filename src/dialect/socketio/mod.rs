@@ -12,6 +12,7 @@
 //! <https://socket.io/docs/v4/socket-io-protocol/>. Where they are silent, this does what engine.io 6.6.12 and socket.io
 //! 4.8.4 do.
 
+mod config;
 pub mod engine;
 pub mod event;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -19,6 +20,7 @@ pub(crate) mod fuzzing;
 mod json;
 pub mod message;
 pub mod namespace;
+mod output;
 pub mod packet;
 mod pulse;
 pub mod request;

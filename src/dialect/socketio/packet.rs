@@ -260,11 +260,11 @@ mod tests {
     #[test]
     fn the_open_packet_has_its_fields_in_the_order_of_the_original() {
         let sid = Sid::from([0xfb; 15]);
-        let said = |transport| open(sid, transport, &Config::default());
+        let opened = |transport| open(sid, transport, &Config::default());
         let rest = r#""pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
         let polling = format!(r#"0{{"sid":"-_v7-_v7-_v7-_v7-_v7","upgrades":["websocket"],{rest}"#);
-        assert_eq!(said(Transport::Polling), Outgoing::Text(polling));
+        assert_eq!(opened(Transport::Polling), Outgoing::Text(polling));
         let websocket = format!(r#"0{{"sid":"-_v7-_v7-_v7-_v7-_v7","upgrades":[],{rest}"#);
-        assert_eq!(said(Transport::WebSocket), Outgoing::Text(websocket));
+        assert_eq!(opened(Transport::WebSocket), Outgoing::Text(websocket));
     }
 }

@@ -107,7 +107,7 @@ mod tests {
         let mut pulse = pulse(start);
         assert_eq!(pulse.beat(start + 25 * SECOND), Beat::Ping);
         assert_eq!(pulse.due(), start + 45 * SECOND);
-        assert_eq!(pulse.beat(start + 45 * SECOND - Duration::from_nanos(1)), Beat::Wait);
+        assert_eq!(pulse.beat(start + Duration::from_millis(44_999)), Beat::Wait);
         assert_eq!(pulse.beat(start + 45 * SECOND), Beat::Silent);
     }
 
