@@ -176,8 +176,9 @@ impl Engine {
     ///
     /// This request's own answer.
     pub fn poll(&mut self, now: Instant) -> Result<(), Answer> {
+        let is_second = self.poll_is_open;
         self.admit(now)?;
-        if self.poll_is_open {
+        if is_second {
             self.finish(End::Overlap);
             return Err(Answer::Misplaced);
         }
@@ -201,8 +202,10 @@ impl Engine {
     ///
     /// This request's own answer.
     pub fn post(&mut self, content: Content, now: Instant) -> Result<(), Answer> {
+        // Order: first, so that no answer to the one before it comes after this one has begun.
+        let is_second = self.post_is_open;
         self.admit(now)?;
-        if self.post_is_open {
+        if is_second {
             self.finish(End::Overlap);
             return Err(Answer::Misplaced);
         }
@@ -633,6 +636,16 @@ mod tests {
         assert_eq!(talk.engine.post(Content::Text, talk.now), Err(Answer::Misplaced));
         assert_eq!(talk.outputs(), [poll(ONE), OK, Output::Over(End::Overlap)]);
         assert!(talk.is_gone());
+    }
+
+    #[test]
+    fn a_post_that_is_answered_only_now_is_not_taken_for_the_next() {
+        let config = Config { connect_timeout: Some(SECOND), ..Config::default() };
+        let mut talk = Talk::with(config, Transport::Polling);
+        talk.post();
+        talk.now += SECOND;
+        assert_eq!(talk.engine.post(Content::Text, talk.now), Err(Answer::Misplaced));
+        assert_eq!(talk.outputs(), [OK, Output::Over(End::Overlap)]);
     }
 
     #[test]
