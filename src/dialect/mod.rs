@@ -3,6 +3,7 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod socketio;
 pub mod v1;
 
 use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
