@@ -12,6 +12,7 @@ mod messages;
 mod order;
 mod proxy;
 mod queues;
+mod read;
 mod resume;
 mod rooms;
 mod usage;
@@ -112,9 +113,17 @@ pub struct Cli {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory as _;
 
     use super::*;
+
+    /// What the program prints instead of serving.
+    pub(super) fn error(typed: &[&str]) -> String {
+        let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
+        Cli::parse_typed(&read::words(typed)).unwrap_err().to_string()
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
