@@ -3,12 +3,12 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod socketio;
 pub mod topics;
 pub mod v1;
 
-use topics::Spelling;
-
 use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use topics::Spelling;
 
 /// The language of one client.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::connection::Entrance;
 use crate::dialect::Dialect;
 use crate::dialect::topics::Spelling;
 use crate::http::caller::Caller;
-use crate::http::{Shared, handshake, page};
+use crate::http::{Shared, handshake};
 use crate::hub::Lifetime;
 use crate::protocol::Realm;
 
@@ -36,8 +36,7 @@ async fn answer_root(State(shared): State<Shared>, caller: Caller, request: Requ
     if handshake::is_handshake(request.headers()) {
         return shared.open_topics(&caller, request, Spelling::YWebrtc);
     }
-    let (request, _) = request.into_parts();
-    page::answer(request.method, request.uri, request.headers).await
+    shared.page(request).await
 }
 
 async fn answer_trystero(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {

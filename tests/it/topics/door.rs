@@ -40,6 +40,17 @@ async fn in_a_folder_of_the_host_topics_are_in_it_too() {
 }
 
 #[tokio::test]
+async fn beside_the_operator_s_own_page_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("index.html"), "my page").expect("writable");
+    let server = Server::start(&[Y_WEBRTC, &format!("--page={}", folder.path().display())]);
+    server.topical("/").await.fence().await;
+    let page = server.get("/").await;
+    assert_eq!((page.status, &*page.body), (200, &b"my page"[..]));
+    assert_eq!(server.get("/js/client.js").await.status, 200, "ours, which the folder has not");
+}
+
+#[tokio::test]
 async fn a_path_that_was_not_asked_for_names_its_flag_and_the_page_is_no_websocket() {
     let server = Server::start(&[TRYSTERO]);
     let answer = server.request("GET", "/y-webrtc", &HANDSHAKE).await;

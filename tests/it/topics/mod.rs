@@ -5,6 +5,8 @@ mod door;
 mod recollection;
 mod told;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -89,10 +91,12 @@ impl Topical {
 
     /// The same for Trystero's, which have no ping.
     async fn trystero_fence(&mut self) {
-        self.say(r#"{"type":"subscribe","topic":"fence"}"#).await;
-        self.say(r#"{"type":"publish","topic":"fence","payload":0}"#).await;
-        self.hears(r#"{"topic":"fence","payload":0}"#).await;
-        self.say(r#"{"type":"unsubscribe","topic":"fence"}"#).await;
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let topic = format!("fence {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.say(json!({"type": "subscribe", "topic": topic})).await;
+        self.say(json!({"type": "publish", "topic": topic, "payload": 0})).await;
+        self.hears(format!(r#"{{"topic":"{topic}","payload":0}}"#)).await;
+        self.say(json!({"type": "unsubscribe", "topic": topic})).await;
     }
 
     /// The code with which the server closes, whatever it says before.
