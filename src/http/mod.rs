@@ -104,13 +104,10 @@ pub(crate) struct Parts {
 impl Shared {
     /// Answers for a file of the page.
     async fn page(&self, request: Request) -> Response {
-        match self.0.folder.clone() {
-            Some(folder) => folder.answer(request).await,
-            None => {
-                let (request, _) = request.into_parts();
-                page::answer(request.method, request.uri, request.headers).await
-            }
+        if let Some(folder) = self.0.folder.clone() {
+            return folder.answer(request).await;
         }
+        page::answer(request.method(), request.uri(), request.headers())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attack;
 mod door;
+mod memory;
 mod recollection;
 mod told;
 
