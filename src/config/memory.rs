@@ -18,8 +18,9 @@ pub struct MemoryBounds {
     pub peer: Option<usize>,
     /// All that waits for peers.
     pub waiting: usize,
-    /// Each peer besides: its connection, a message that it says and one that it is told.
-    pub each: usize,
+    /// Each peer besides: its connection, its topics, a message that it says and one that it is told. None: the operator
+    /// has set no limit.
+    pub each: Option<usize>,
 }
 
 impl MemoryBounds {
@@ -27,17 +28,21 @@ impl MemoryBounds {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let peer = unasked(config).map(|unasked| peer_bytes(config, unasked));
-        let each = EACH_BYTES.saturating_add(config.connection.max_message_bytes.saturating_mul(2));
+        let message = config.connection.max_message_bytes.saturating_mul(2);
+        let each = topic_bytes(config).map(|topics| EACH_BYTES.saturating_add(message).saturating_add(topics));
         Self { peer, waiting: config.hub.queued_bytes, each }
     }
 }
 
 /// What a peer takes for its rooms: what the server has to tell it of them, or its topics, of which it is told nothing.
 fn unasked(config: &Config) -> Option<usize> {
-    let announcements = config.hub.announcement_bytes()?;
+    Some(config.hub.announcement_bytes()?.max(topic_bytes(config)?))
+}
+
+/// What a peer takes for its topics, where a dialect has them.
+fn topic_bytes(config: &Config) -> Option<usize> {
     let has_topics = config.http.dialects.iter().any(|dialect| dialect.has_topics());
-    let topics = if has_topics { config.hub.topics.bytes()? } else { 0 };
-    Some(announcements.max(topics))
+    if has_topics { config.hub.topics.bytes() } else { Some(0) }
 }
 
 /// Its queue twice (what others say, and its own answers), what the server has to tell it, and its largest message while
@@ -78,8 +83,10 @@ mod tests {
         let unused = bounds(&["--topics-per-peer=0"]).peer;
         assert_eq!(unused, bounds(&[]).peer);
         for dialect in ["--dialect=y-webrtc", "--dialect=trystero"] {
-            assert!(bounds(&[dialect, "--topics-per-peer=0"]).peer.is_none());
+            let MemoryBounds { peer, each, .. } = bounds(&[dialect, "--topics-per-peer=0"]);
+            assert_eq!((peer, each), (None, None));
             assert!(bounds(&[dialect, "--topics-per-peer=10000"]).peer > unused);
+            assert!(bounds(&[dialect]).each > bounds(&[]).each);
         }
     }
 }

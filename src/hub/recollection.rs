@@ -16,9 +16,9 @@ use crate::protocol::{RoomName, footprint};
 /// The topics that are kept of one client: 64 rooms of Trystero's.
 const MAX_TOPICS: usize = 128;
 
-/// The clients that may have one name at a time, the latest of them. One that flees from network to network leaves some
+/// The clients that may have one name at a time, the latest of them. One whose network changes often leaves some
 /// behind.
-const MAX_RECORDS: usize = 8;
+const MAX_RECORDS: usize = 4;
 
 /// The memory of what is kept for a client that is gone, in bytes: the topics of 30 rooms of Trystero's.
 const KEPT_BYTES: usize = 8 * 1024;
@@ -291,8 +291,8 @@ mod tests {
             let kept = trail.keep(&self.budget);
             assert_eq!(kept.is_some(), known.is_named && known.topics.values().any(|is_announced| *is_announced));
             self.kept.extend(kept.map(|kept| (kept, known)));
-            // So that no name has more than are remembered.
-            self.kept.truncate(2);
+            // So that no name has more than are remembered: three that are here, and one.
+            self.kept.truncate(1);
         }
 
         fn take(&mut self, step: Step) {

@@ -1,11 +1,10 @@
 //! What topics take of memory, in the built program.
 
-use std::num::NonZeroUsize;
-
-use entremise::hub::TopicLimits;
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::{TRYSTERO, Topical, Y_WEBRTC};
+use crate::attack::memory::printed;
 use crate::park::WIDE;
 use crate::program::Program;
 
@@ -14,9 +13,6 @@ const CLIENTS: u64 = 12;
 
 /// Topics of each, some more than it may have.
 const TOPICS: usize = 300;
-
-/// An idle connection, with the buffers in which its largest messages were read, which the allocator gives back late.
-const CONNECTION_BYTES: u64 = 64 * 1024;
 
 /// The longest name, of no other topic.
 fn name(client: u64, number: usize) -> String {
@@ -61,8 +57,8 @@ async fn the_longest_topics_take_no_more_than_the_bound_that_is_printed() {
         clients.push(client);
     }
     let grown = program.resident_bytes() - before;
-    let limits = TopicLimits { per_peer: NonZeroUsize::new(256), subscribers: None };
-    let bound = limits.bytes().expect("there is a limit") as u64 + CONNECTION_BYTES;
+    program.signal(Signal::TERM);
+    let bound = printed(&program.ended().await.stdout, " KiB for each of them");
     eprintln!("{} KiB for each, at most {} KiB", grown / CLIENTS / 2 / 1024, bound / 1024);
     assert!(grown > 2 * CLIENTS * 256 * 1024, "the names alone: {grown}");
     assert!(grown <= 2 * CLIENTS * bound, "{grown}, at most {bound} for each");
