@@ -287,8 +287,7 @@ impl State {
 
     /// The client says its name on a topic; gives back the topics that it is to be subscribed to again.
     pub(super) fn announce(&mut self, recollection: &Arc<Recollection>, name: &str, topic: &RoomName) -> Vec<RoomName> {
-        let is_first = self.accepted == 1;
-        self.trail().announce(recollection, name, topic, is_first)
+        self.trail().announce(recollection, name, topic)
     }
 
     /// The client has said its name on this topic.

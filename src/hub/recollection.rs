@@ -52,7 +52,7 @@ pub(super) struct Trail {
     record: Arc<Record>,
     /// Set by the first announcement.
     entry: Option<RecordEntry>,
-    /// Whether the client began with an announcement, as one does that takes itself for subscribed.
+    /// Whether the client announced itself without a subscription, as one does that takes itself for subscribed.
     recalls: bool,
 }
 
@@ -138,15 +138,11 @@ impl Trail {
     }
 
     /// The client says its name on a topic; gives back the topics that it is to be subscribed to again.
-    pub(super) fn announce(
-        &mut self,
-        recollection: &Arc<Recollection>,
-        name: &str,
-        topic: &RoomName,
-        is_first: bool,
-    ) -> Vec<RoomName> {
-        self.recalls |= is_first;
-        let entry = self.entry.get_or_insert_with(|| recollection.enter(name, &self.record));
+    pub(super) fn announce(&mut self, recollection: &Arc<Recollection>, name: &str, topic: &RoomName) -> Vec<RoomName> {
+        let entry = self.entry.get_or_insert_with(|| {
+            self.recalls = self.record.topics.lock().is_empty();
+            recollection.enter(name, &self.record)
+        });
         // A client has one name.
         if *entry.name != *name || !self.recalls || self.knows(topic) {
             return Vec::new();
@@ -232,7 +228,6 @@ mod tests {
         subject: usize,
         /// Each topic, and whether the name was said there.
         topics: BTreeMap<usize, bool>,
-        has_spoken: bool,
         is_named: bool,
         recalls: bool,
     }
@@ -265,9 +260,9 @@ mod tests {
             let others = (0..SEATS).filter(|seat| *seat != by).map(|seat| &self.seats[seat].1);
             let others: Vec<Known> = others.chain(self.kept.iter().map(|(_, known)| known)).cloned().collect();
             let (trail, known) = &mut self.seats[by];
-            let given = trail.announce(&self.recollection, NAMES[known.name], &topic(number), !known.has_spoken);
-            known.recalls |= !known.has_spoken;
-            (known.has_spoken, known.is_named) = (true, true);
+            let given = trail.announce(&self.recollection, NAMES[known.name], &topic(number));
+            known.recalls |= !known.is_named && known.topics.is_empty();
+            known.is_named = true;
             let is_due = known.recalls && !known.topics.contains_key(&number);
             let own = others.iter().filter(|other| other.name == known.name && other.subject == known.subject);
             let expected: BTreeSet<usize> =
@@ -299,7 +294,6 @@ mod tests {
             match step {
                 Step::Subscribe(by, number) => {
                     let (trail, known) = &mut self.seats[by];
-                    known.has_spoken = true;
                     if let btree_map::Entry::Vacant(entry) = known.topics.entry(number) {
                         entry.insert(false);
                         trail.subscribed(&topic(number));
@@ -307,7 +301,6 @@ mod tests {
                 }
                 Step::Unsubscribe(by, number) => {
                     let (trail, known) = &mut self.seats[by];
-                    known.has_spoken = true;
                     known.topics.remove(&number);
                     trail.unsubscribed(&topic(number));
                 }
@@ -351,7 +344,7 @@ mod tests {
         for number in 0..topics {
             trail.subscribed(&name(number));
         }
-        drop(trail.announce(recollection, "alice", &name(0), false));
+        drop(trail.announce(recollection, "alice", &name(0)));
         trail.announced(&name(0));
         trail.keep(budget)
     }

@@ -125,7 +125,7 @@ impl Session {
         conclude((full > 0).then_some(ErrorCode::PeerBusy), reply)
     }
 
-    /// A client makes itself known. Where that is the first that it says, it may have lost its connection.
+    /// A client makes itself known. Where it has not subscribed, it may have lost its connection.
     fn announce_on(&self, state: &mut State, name: &str, topic: &RoomName) {
         for kept in state.announce(&self.hub.recollection, name, topic) {
             // Over a limit it stays without, like any other.
