@@ -49,7 +49,7 @@ impl Realm {
         }
     }
 
-    /// Whether its clients are asked to subscribe again after a reconnect, and don't: their topics are kept for them.
+    /// Whether its clients do not subscribe again after a reconnect, so that their topics are kept for them.
     #[must_use]
     pub fn keeps_topics(self) -> bool {
         self == Self::Trystero

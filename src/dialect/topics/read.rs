@@ -19,8 +19,8 @@ const MAX_NAME_BYTES: usize = 64;
 /// What the number of subscribers follows, where the message has no `clients` of its own.
 const CLIENTS: &str = r#","clients":"#;
 
-/// Reads a frame. What it says has the order of its fields from no one: of two with one name the last counts, as it does
-/// for the original servers.
+/// Reads a frame. The order of its fields says nothing; of two fields with one name the last counts, as it does for the
+/// original servers.
 pub(super) fn read(spelling: Spelling, frame: &str) -> Heard<'_> {
     let frame = frame.trim_matches([' ', '\t', '\n', '\r']);
     let unreadable = || Heard::Request(Err(Unreadable { reference: None }));
