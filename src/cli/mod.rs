@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::http::uri::Authority;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub use usage::{Given, Usage};
-use value::{dialect, host, listen_address, ports, rate, room, seconds, seconds_or_none, switch};
+use value::{dialect, host, listen_address, peerjs_key, ports, rate, room, seconds, seconds_or_none, switch};
 
 use crate::http::{AllowedOrigin, BasePath};
 use crate::ice::IceUrl;
@@ -141,6 +141,16 @@ pub struct Cli {
     #[arg(long, env = "ENTREMISE_DIALECT", value_name = "NAME", value_parser = dialect, value_delimiter = ',')]
     #[arg(help_heading = "Other clients", hide_env_values = true)]
     pub dialect: Vec<Realm>,
+
+    /// Key that PeerJS's clients have to give, if not their default peerjs: it keeps out strays, and is no secret
+    #[arg(long, env = "ENTREMISE_PEERJS_KEY", value_name = "KEY", value_parser = peerjs_key)]
+    #[arg(help_heading = "Other clients", hide_env_values = true)]
+    pub peerjs_key: Option<String>,
+
+    /// Tell PeerJS's clients the ids of all others when they ask
+    #[arg(long, env = "ENTREMISE_PEERJS_DISCOVERY", value_parser = switch)]
+    #[arg(help_heading = "Other clients", hide_env_values = true)]
+    pub peerjs_discovery: bool,
 
     /// Address block of proxies whose X-Forwarded-For and X-Forwarded-Host are believed (repeatable)
     #[arg(long, env = "ENTREMISE_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]

@@ -51,10 +51,10 @@ use crate::admission::AdmissionLimits;
 use crate::cli::Cli;
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
-use crate::http::HttpConfig;
+use crate::http::{HttpConfig, PeerJsSettings};
 use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
 use crate::net::TlsEnd;
-use crate::protocol::Rate;
+use crate::protocol::{Rate, Realm};
 use crate::tls::PairPaths;
 use crate::token_bucket::TokenRate;
 
@@ -130,6 +130,7 @@ impl Config {
     /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         check_pair(cli)?;
+        check_dialects(cli)?;
         let max_message_bytes = cli.max_message_bytes.get();
         let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
         let queued_bytes = cli.queued_bytes.get();
@@ -193,6 +194,17 @@ fn check_pair(cli: &Cli) -> Result<(), StartError> {
     }
 }
 
+/// A dialect's setting is for those who have the dialect.
+fn check_dialects(cli: &Cli) -> Result<(), StartError> {
+    let given = [("--peerjs-key", cli.peerjs_key.is_some()), ("--peerjs-discovery", cli.peerjs_discovery)];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) if !cli.dialect.contains(&Realm::PeerJs) => {
+            Err(StartError::WithoutDialect { flag, dialect: Realm::PeerJs.as_str() })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
     Ok(HttpConfig {
         admission: AdmissionLimits {
@@ -212,6 +224,10 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         verifier: verifier(cli)?,
         base_path: cli.base_path.clone(),
         dialects: cli.dialect.iter().copied().collect(),
+        peerjs: PeerJsSettings {
+            key: cli.peerjs_key.clone().unwrap_or_else(|| PeerJsSettings::DEFAULT_KEY.to_owned()),
+            has_discovery: cli.peerjs_discovery,
+        },
         tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })
 }
@@ -235,7 +251,7 @@ mod tests {
     use std::time::Instant;
 
     use crate::hub::{Ask, Hub, Lifetime, Session};
-    use crate::protocol::{ClientMessage, Realm, Request, RoomName};
+    use crate::protocol::{ClientMessage, Request, RoomName};
 
     fn config(flags: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
@@ -290,6 +306,16 @@ mod tests {
         }
         drop(others);
         assert_eq!(read_all(&stays), rooms * (members - 1));
+    }
+
+    #[test]
+    fn a_setting_of_a_dialect_that_is_not_spoken_is_refused_and_named() {
+        for flag in ["--peerjs-key=mine", "--peerjs-discovery"] {
+            let error = config(&[flag]).unwrap_err();
+            assert!(error.contains(flag.split('=').next().unwrap()) && error.contains("--dialect peerjs"), "{error}");
+            assert!(config(&[flag, "--dialect=y-webrtc"]).is_err());
+            assert!(config(&[flag, "--dialect=y-webrtc,peerjs"]).is_ok());
+        }
     }
 
     #[test]

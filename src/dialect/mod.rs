@@ -3,15 +3,18 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod peerjs;
 pub mod v1;
 
-use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use crate::protocol::{Denial, End, Realm, Request, ServerMessage, Unreadable, Welcome};
 
 /// The language of one client.
 #[derive(Debug)]
 pub enum Dialect {
     /// This project's own protocol.
     V1,
+    /// PeerJS.
+    PeerJs(peerjs::PeerJs),
 }
 
 /// What a client's frame comes to.
@@ -37,6 +40,7 @@ impl Dialect {
     pub fn realm(&self) -> Realm {
         match self {
             Self::V1 => Realm::V1,
+            Self::PeerJs(_) => Realm::PeerJs,
         }
     }
 
@@ -45,6 +49,7 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
+            Self::PeerJs(_) => true,
         }
     }
 
@@ -52,6 +57,16 @@ impl Dialect {
     pub fn greet(&mut self, welcome: impl FnOnce() -> Welcome, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
+            Self::PeerJs(_) => peerjs::greet(sink),
+        }
+    }
+
+    /// Says why there is no session, instead of what comes first.
+    pub fn deny(&self, denial: Denial, sink: &mut impl Sink) {
+        match self {
+            // Its clients are refused before they have a WebSocket.
+            Self::V1 => {}
+            Self::PeerJs(_) => peerjs::deny(denial, sink),
         }
     }
 
@@ -59,13 +74,15 @@ impl Dialect {
     pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
+            Self::PeerJs(peerjs) => peerjs.read(frame),
         }
     }
 
     /// Reads a client's message that is no text.
-    pub fn read_binary<'a>(&mut self, _frame: &'a [u8]) -> Heard<'a> {
+    pub fn read_binary<'a>(&mut self, frame: &'a [u8]) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Over(End::Binary),
+            Self::PeerJs(peerjs) => peerjs.read_binary(frame),
         }
     }
 
@@ -73,6 +90,7 @@ impl Dialect {
     pub fn write(&mut self, message: &ServerMessage, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
+            Self::PeerJs(peerjs) => peerjs.write(message, sink),
         }
     }
 
@@ -80,7 +98,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 => end.close(),
+            Self::V1 | Self::PeerJs(_) => end.close(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod handshake;
 mod ice;
 mod origin;
 mod page;
+mod query;
 mod refusal;
 mod removed;
 mod request;
@@ -36,7 +37,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 pub use base_path::{BasePath, NotABasePath};
-pub use dialects::Dialects;
+pub use dialects::{Dialects, PeerJsSettings};
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::{Arrival, Transport};
@@ -92,6 +93,7 @@ pub(crate) struct Parts {
     ice: Arc<IceConfig>,
     base_path: BasePath,
     dialects: Dialects,
+    peerjs: PeerJsSettings,
     tls_end: TlsEnd,
 }
 
@@ -107,6 +109,7 @@ impl Parts {
             ice,
             base_path: config.base_path,
             dialects: config.dialects,
+            peerjs: config.peerjs,
             tls_end: config.tls_end,
         }
     }
@@ -131,6 +134,8 @@ pub struct HttpConfig {
     pub base_path: BasePath,
     /// Which clients are served besides our own.
     pub dialects: Dialects,
+    /// What is asked of PeerJS's clients.
+    pub peerjs: PeerJsSettings,
     /// Who ends TLS: without a proxy that does, a request in plain text is not served.
     pub tls_end: TlsEnd,
 }
@@ -138,7 +143,7 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let dialects = dialects::routes(&parts.dialects);
+    let dialects = dialects::routes(&parts.dialects, &parts.peerjs);
     let status = status::routes(parts.terms.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))

@@ -6,13 +6,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::allowance::Allowance;
+use super::awaited::Awaiting;
 use super::letter::Waiting;
 use super::mailbox::Mailbox;
+use super::probe::{Probe, Standing};
 use super::token::Tokens;
 use super::window::Window;
 use super::{Frame, Hub, Lifetime, ResumeRequest};
@@ -29,7 +32,7 @@ pub(super) struct Peer {
     /// Whether its connection is lost at the moment. Written with the state locked.
     parked: AtomicBool,
     state: Mutex<State>,
-    /// Notified when the holder of the session may hold it no longer.
+    /// Notified when the holder of the session may hold it no longer, or gives a sign of life that others wait for.
     changed: Notify,
 }
 
@@ -55,6 +58,10 @@ pub(super) struct State {
     pub(super) accepted: u64,
     /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
     pub(super) rooms: HashSet<RoomName>,
+    /// For which absent names it waits, where its clients do.
+    awaiting: Option<Box<Awaiting>>,
+    /// When its client was last asked for a sign of life, by others that want its name.
+    probe: Option<Probe>,
 }
 
 /// Who a peer is.
@@ -74,6 +81,17 @@ pub(super) enum Reclaim {
     Refused,
     /// The session has ended.
     Ended,
+}
+
+/// What a client that wants the name of a peer learns of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The session has ended.
+    Gone,
+    /// Its client is there.
+    Alive,
+    /// Its client is asked for a sign of life, in this epoch.
+    Waits(Epoch),
 }
 
 /// Why a session is no longer held.
@@ -105,6 +123,8 @@ impl Peer {
             allowance,
             accepted: 0,
             rooms: HashSet::new(),
+            awaiting: None,
+            probe: None,
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
         (Arc::new(Self { address, realm, mailbox, parked, state, changed: Notify::new() }), epoch)
@@ -151,12 +171,62 @@ impl Peer {
         if state.has_ended {
             return Reclaim::Ended;
         }
-        if secret.is_none() || state.secret.as_ref() != secret || !state.is_of(grant) {
+        if !state.is_claimed_by(secret, grant) {
             return Reclaim::Refused;
         }
         state.window.settle(self.mailbox.release());
         state.grant = grant.cloned();
         Reclaim::Done(self.pass_on(&mut state, false))
+    }
+
+    /// Whether [`reclaim`](Self::reclaim) would be done now. Changes nothing.
+    pub(super) fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
+        self.state.lock().is_claimed_by(secret, grant)
+    }
+
+    /// Has its client asked for a sign of life.
+    pub(super) fn ask(&self, now: Instant) -> Asked {
+        let mut state = self.state.lock();
+        if state.has_ended {
+            return Asked::Gone;
+        }
+        match Probe::ask(&mut state.probe, now) {
+            Standing::Alive => Asked::Alive,
+            Standing::Asked { is_new } => {
+                if is_new {
+                    self.mailbox.wake_reader();
+                }
+                Asked::Waits(state.epoch)
+            }
+        }
+    }
+
+    /// Waits until it gives a sign of life, which may be a newer connection of its client, or its session ends.
+    pub(super) async fn settled(&self, epoch: Epoch) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Order: as in `revoked`.
+            changed.as_mut().enable();
+            if self.state.lock().is_settled(epoch) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes the session from a client that was asked in this epoch and gave no sign of life.
+    pub(super) fn evict(&self, epoch: Epoch, now: Instant) -> Option<Epoch> {
+        let mut state = self.held(epoch)?;
+        let is_silent = state.probe.as_ref().is_some_and(|probe| probe.is_silent(now));
+        is_silent.then(|| self.pass_on(&mut state, false))
+    }
+
+    /// A sign of life of its client.
+    pub(super) fn hear(&self, state: &mut State) {
+        if state.probe.as_mut().is_some_and(Probe::hear) {
+            self.notify();
+        }
     }
 
     /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
@@ -210,6 +280,36 @@ impl State {
     fn is_of(&self, grant: Option<&Grant>) -> bool {
         let subject = |grant: &Grant| Arc::clone(&grant.subject);
         self.grant.as_ref().map(subject) == grant.map(subject)
+    }
+
+    /// Whether it is known what has become of the client that was asked in this epoch.
+    fn is_settled(&self, epoch: Epoch) -> bool {
+        self.has_ended || self.epoch != epoch || self.probe.as_ref().is_some_and(Probe::is_answered)
+    }
+
+    /// Whether these claim the session's name rightfully.
+    fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
+        secret.is_some() && self.secret.as_ref() == secret && self.is_of(grant)
+    }
+
+    /// Whether the connection has to ask its client for a sign of life: said once.
+    pub(super) fn take_probe(&mut self) -> bool {
+        self.probe.as_mut().is_some_and(Probe::take)
+    }
+
+    /// For which absent names it waits.
+    pub(super) fn awaiting(&mut self) -> &mut Awaiting {
+        self.awaiting.get_or_insert_default()
+    }
+
+    /// … if it ever did.
+    pub(super) fn awaits(&self) -> Option<&Awaiting> {
+        self.awaiting.as_deref()
+    }
+
+    /// … at its end.
+    pub(super) fn take_awaited(&mut self) -> Vec<Address> {
+        self.awaiting.take().map_or_else(Vec::new, |mut awaiting| awaiting.take_all())
     }
 
     /// The next frame for the connection: first those that an earlier one may have lost.

@@ -1,6 +1,8 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod peerjs;
+
 use std::collections::HashSet;
 
 use axum::Router;
@@ -18,6 +20,7 @@ use super::{Shared, cors, handshake};
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
 use crate::protocol::Realm;
+pub use peerjs::PeerJsSettings;
 
 /// The dialects that are asked for.
 pub type Dialects = HashSet<Realm>;
@@ -33,11 +36,12 @@ const PATHS: [(Realm, &[&str]); 6] = [
 ];
 
 /// The routes of all dialects: of those that are not asked for, a hint.
-pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
+pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    hints.fold(Router::new(), |routes, (realm, paths)| {
+    let routes = hints.fold(Router::new(), |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
-    })
+    });
+    if dialects.contains(&Realm::PeerJs) { routes.merge(peerjs::routes(peerjs)) } else { routes }
 }
 
 fn hint(realm: Realm) -> Response {
