@@ -38,7 +38,7 @@ fn peer_bytes(config: &Config, announcements: usize) -> usize {
     let MailboxLimits { bytes, .. } = config.hub.mailbox;
     let message = config.connection.max_message_bytes.saturating_mul(4);
     let awaits = config.http.dialects.iter().any(|dialect| dialect.awaits());
-    let awaited = if awaits { config.hub.awaited_bytes() } else { 0 };
+    let awaited = if awaits { config.hub.awaited_bytes(config.connection.max_message_bytes) } else { 0 };
     let said = bytes.saturating_mul(2).saturating_add(announcements).saturating_add(awaited);
     said.saturating_add(message).saturating_add(CONNECTION_BYTES)
 }

@@ -118,8 +118,10 @@ impl Hub {
 
     /// Gives a new peer all that waits for its name. `entry` has been locked since before the peer had it.
     pub(super) fn deliver_awaited(entry: Entry<'_, PeerId, Queue>, peer: &Peer) {
-        if let Entry::Occupied(entry) = entry {
-            peer.mailbox.receive(entry.remove().into_waiting());
+        if let Entry::Occupied(mut entry) = entry {
+            peer.mailbox.receive(std::mem::take(entry.get_mut()).into_waiting());
+            // Order: this unlocks it (`no_message_overtakes_another_while_its_addressee_comes_and_goes`).
+            entry.remove();
         }
     }
 
@@ -131,5 +133,305 @@ impl Hub {
             entry.remove();
         }
         was_there
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::super::awaited::{MAX_NAMES, PATIENCE};
+    use super::super::{AllowanceLimits, Ask, Claim, HubLimits, MailboxLimits, largest_weight};
+    use super::*;
+    use crate::protocol::{ClientMessage, Notice, Realm, Request, Secret};
+
+    const LIMITS: HubLimits = HubLimits {
+        allowance: AllowanceLimits::NONE,
+        mailbox: MailboxLimits { messages: 16, bytes: 20_000 },
+        queued_bytes: 1_000_000,
+        rooms_per_peer: None,
+        peers_per_room: None,
+    };
+
+    fn claim(hub: &Arc<Hub>, name: &str) -> Session {
+        let address = Address::named(Realm::PeerJs, name).unwrap();
+        let secret = Some(Secret(name.to_owned()));
+        hub.claim(Claim { realm: Realm::PeerJs, address, secret }, None).unwrap()
+    }
+
+    fn say(session: &Session, to: &str, payload: &str, now: Instant) -> Option<ErrorCode> {
+        let message = ClientMessage::Relay { kind: Kind::Candidate, to: to.into(), payload: Some(payload) };
+        let request = Request { reference: None, message };
+        let permit = session.answer_permit().unwrap();
+        session.hear(Ask::Frame(Ok(request), permit), payload.len(), now, Vec::new).refused
+    }
+
+    /// What a client is told: messages with their senders, and errors with whom they are about.
+    fn told(session: &Session) -> (Vec<(String, u64)>, Vec<String>) {
+        let (mut messages, mut errors) = (Vec::new(), Vec::new());
+        while let Some(frame) = session.try_next() {
+            match frame.message() {
+                ServerMessage::Relayed { from, payload: Some(payload), .. } => {
+                    messages.push((from.to_string(), payload.parse().unwrap()));
+                }
+                ServerMessage::Notice(Notice::Error(error)) => errors.push(error.to.as_deref().unwrap().to_owned()),
+                other => panic!("{other:?}"),
+            }
+        }
+        session.written();
+        (messages, errors)
+    }
+
+    #[test]
+    fn what_waits_for_a_name_fits_its_mailbox() {
+        let hub = Hub::new(LIMITS);
+        let senders: Vec<Session> = (0..10).map(|number| claim(&hub, &number.to_string())).collect();
+        let large = "1".repeat(2000);
+        let mut taken = 0;
+        for sender in &senders {
+            while say(sender, "bob", &large, Instant::now()).is_none() {
+                taken += 1;
+            }
+        }
+        assert!((4..=16).contains(&taken), "{taken}");
+        let bob = claim(&hub, "bob");
+        assert!(bob.peer.mailbox.usage() <= 1.0);
+        assert_eq!(std::iter::from_fn(|| bob.try_next()).count(), taken);
+    }
+
+    #[test]
+    fn what_one_peer_has_waiting_takes_no_more_than_its_bound() {
+        let (hub, now) = (Hub::new(LIMITS), Instant::now());
+        for payload in ["1", &"1".repeat(1000), &"1".repeat(10_000)] {
+            let alice = claim(&hub, "alice");
+            for _ in 0..4 {
+                for number in 0..2 * MAX_NAMES {
+                    let _ = say(&alice, &format!("{number}{}", "x".repeat(120)), payload, now);
+                    while alice.try_next().is_some() {}
+                    alice.written();
+                }
+            }
+            assert!(hub.awaited() > 0 && hub.queued_bytes() <= LIMITS.awaited_bytes(10_000));
+        }
+        assert_eq!((hub.awaited(), hub.queued_bytes()), (0, 0));
+        assert!(LIMITS.awaited_bytes(100_000) > largest_weight(100_000));
+    }
+
+    #[test]
+    fn a_name_that_was_claimed_makes_room_for_another() {
+        let (hub, now) = (
+            Hub::new(HubLimits { mailbox: MailboxLimits { messages: 1000, bytes: 1_000_000 }, ..LIMITS }),
+            Instant::now(),
+        );
+        let alice = claim(&hub, "alice");
+        for number in 0..MAX_NAMES {
+            assert_eq!(say(&alice, &number.to_string(), "1", now), None);
+        }
+        assert_eq!(say(&alice, "another", "1", now), Some(ErrorCode::PeerBusy));
+        let _seven = claim(&hub, "7");
+        assert_eq!(say(&alice, "another", "1", now), None);
+        assert_eq!(say(&alice, "7", "1", now), None, "it is there");
+    }
+
+    /// A name is claimed and left all the time while two peers speak to it.
+    #[test]
+    fn no_message_overtakes_another_while_its_addressee_comes_and_goes() {
+        const COUNT: u64 = 20_000;
+
+        let hub = Hub::new(HubLimits { mailbox: MailboxLimits { messages: 1000, bytes: 1_000_000 }, ..LIMITS });
+        let speak = |name: &str| {
+            let session = claim(&hub, name);
+            for number in 0..COUNT {
+                let _ = say(&session, "bob", &number.to_string(), Instant::now());
+                if number % 64 == 0 {
+                    drop(told(&session));
+                    thread::yield_now();
+                }
+            }
+            session
+        };
+        let mut last: BTreeMap<String, u64> = BTreeMap::new();
+        let mut heard = 0;
+        let mut hear = |session: &Session| {
+            for (from, number) in told(session).0 {
+                heard += 1;
+                let before = last.insert(from, number);
+                assert!(before.is_none_or(|before| before < number), "{before:?} {number}");
+            }
+        };
+        thread::scope(|scope| {
+            let speakers = [scope.spawn(|| speak("alice")), scope.spawn(|| speak("carol"))];
+            while !speakers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                let mut bob = claim(&hub, "bob");
+                hear(&bob);
+                thread::yield_now();
+                hear(&bob);
+                // What is left over is told too, and its senders that it was not written.
+                drop(bob.end());
+            }
+            let sessions = speakers.map(|speaker| speaker.join().unwrap());
+            let bob = claim(&hub, "bob");
+            hear(&bob);
+            assert_eq!(hub.awaited(), 0, "nothing waits for a name that is there");
+            drop((sessions, bob));
+        });
+        assert!(heard > 100, "{heard}");
+        assert_eq!((hub.peers(), hub.awaited(), hub.queued_bytes()), (0, 0, 0));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Say { by: usize, to: usize },
+        Hear(usize),
+        Come(usize),
+        Go(usize),
+        Wait(u64),
+        Pulse(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let who = 0..3_usize;
+        prop_oneof![
+            8 => (who.clone(), who.clone()).prop_map(|(by, to)| Step::Say { by, to }),
+            2 => who.clone().prop_map(Step::Hear),
+            3 => who.clone().prop_map(Step::Come),
+            2 => who.clone().prop_map(Step::Go),
+            3 => (1..4_u64).prop_map(Step::Wait),
+            3 => who.prop_map(Step::Pulse),
+        ]
+    }
+
+    const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+
+    /// What should have become of what was said.
+    struct World {
+        hub: Arc<Hub>,
+        start: Instant,
+        second: u64,
+        here: [Option<Session>; 3],
+        next: u64,
+        /// For each addressee, what it is to hear when it is read or comes: sender and number.
+        due: [Vec<(usize, u64)>; 3],
+        /// Since when the sender waits for the addressee.
+        since: BTreeMap<(usize, usize), u64>,
+        /// Errors that each is to hear, by addressee.
+        errors: [Vec<usize>; 3],
+    }
+
+    impl World {
+        fn now(&self) -> Instant {
+            self.start + std::time::Duration::from_secs(self.second)
+        }
+
+        fn say(&mut self, by: usize, to: usize) {
+            let Some(session) = &self.here[by] else { return };
+            self.next += 1;
+            match say(session, NAMES[to], &self.next.to_string(), self.now()) {
+                None => {
+                    self.due[to].push((by, self.next));
+                    if self.here[to].is_none() {
+                        self.since.entry((by, to)).or_insert(self.second);
+                    }
+                }
+                Some(code) => {
+                    assert_eq!(code, ErrorCode::PeerBusy);
+                    self.errors[by].push(to);
+                }
+            }
+        }
+
+        fn hear(&mut self, who: usize) {
+            let Some(session) = &self.here[who] else { return };
+            let (messages, errors) = told(session);
+            let due = std::mem::take(&mut self.due[who]);
+            let expected: Vec<_> = due.into_iter().map(|(by, number)| (NAMES[by].to_owned(), number)).collect();
+            assert_eq!(messages, expected);
+            let mut expected: Vec<_> = std::mem::take(&mut self.errors[who]).into_iter().map(|to| NAMES[to]).collect();
+            let mut errors = errors;
+            errors.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(errors, expected);
+        }
+
+        fn come(&mut self, who: usize) {
+            if self.here[who].is_none() {
+                self.here[who] = Some(claim(&self.hub, NAMES[who]));
+                self.since.retain(|(_, to), _| *to != who);
+                self.hear(who);
+            }
+        }
+
+        fn go(&mut self, who: usize) {
+            self.hear(who);
+            if self.here[who].take().is_some() {
+                for to in 0..3 {
+                    // What a mailbox has stays there.
+                    if self.here[to].is_none() {
+                        self.due[to].retain(|(by, _)| *by != who);
+                    }
+                }
+                self.since.retain(|(by, _), _| *by != who);
+            }
+        }
+
+        fn pulse(&mut self, who: usize) {
+            let Some(session) = &self.here[who] else { return };
+            let (second, patience) = (self.second, PATIENCE.as_secs());
+            let late: Vec<usize> = self
+                .since
+                .extract_if(.., |(by, _), since| *by == who && *since + patience <= second)
+                .map(|((_, to), _)| to)
+                .collect();
+            assert_eq!(session.pulse(self.now()), late.len());
+            for to in late {
+                self.due[to].retain(|(by, _)| *by != who);
+                self.errors[who].push(to);
+            }
+            let least = self.since.iter().filter(|((by, _), _)| *by == who).map(|(_, since)| since + patience).min();
+            let due = session.due().map(|due| (due - self.start).as_secs());
+            assert!(least.is_none_or(|least| due.is_some_and(|due| due <= least)), "{due:?} {least:?}");
+            assert!(due.is_none_or(|due| due > second), "it does not wake for nothing");
+        }
+
+        fn take(&mut self, step: Step) {
+            match step {
+                Step::Say { by, to } => self.say(by, to),
+                Step::Hear(who) => self.hear(who),
+                Step::Come(who) => self.come(who),
+                Step::Go(who) => self.go(who),
+                Step::Wait(seconds) => self.second += seconds,
+                Step::Pulse(who) => self.pulse(who),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_said_to_a_name_is_heard_in_order_or_its_sender_is_told(
+            steps in proptest::collection::vec(step(), 0..100),
+        ) {
+            let mut world = World {
+                hub: Hub::new(LIMITS),
+                start: Instant::now(),
+                second: 0,
+                here: Default::default(),
+                next: 0,
+                due: Default::default(),
+                since: BTreeMap::new(),
+                errors: Default::default(),
+            };
+            for step in steps {
+                world.take(step);
+            }
+            for who in 0..3 {
+                world.go(who);
+            }
+            prop_assert_eq!((world.hub.peers(), world.hub.awaited(), world.hub.queued_bytes()), (0, 0, 0));
+        }
     }
 }

@@ -71,10 +71,11 @@ pub struct HubLimits {
 }
 
 impl HubLimits {
-    /// The memory of all that one peer may have waiting for absent names, in bytes.
+    /// The memory of all that one peer may have waiting for absent names, in bytes, where its messages have so many at most.
     #[must_use]
-    pub fn awaited_bytes(&self) -> usize {
-        (self.mailbox.bytes / awaited::PART).saturating_add(awaited::MAX_NAMES * awaited::NAME_BYTES)
+    pub fn awaited_bytes(&self, max_message_bytes: usize) -> usize {
+        let messages = largest_weight(max_message_bytes).max(self.mailbox.bytes / awaited::PART);
+        messages.saturating_add(awaited::MAX_NAMES * awaited::NAME_BYTES)
     }
 
     /// The memory of all that the server may have to tell one peer unasked, in bytes. None: there is no limit.

@@ -39,7 +39,7 @@ async fn metric(server: &Server, series: &str) -> i64 {
     line.map_or(0, |value| value.trim_end_matches(".0").parse().expect("a whole number"))
 }
 
-async fn becomes(server: &Server, series: &str, expected: i64) {
+pub(crate) async fn becomes(server: &Server, series: &str, expected: i64) {
     let becomes = async { while metric(server, series).await != expected {} };
     within(&format!("{series} to become {expected}"), becomes).await;
 }
