@@ -74,7 +74,7 @@ impl Dialect {
     pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
-            Self::PeerJs(peerjs) => peerjs.read(frame),
+            Self::PeerJs(_) => peerjs::read(frame),
         }
     }
 
@@ -82,7 +82,7 @@ impl Dialect {
     pub fn read_binary<'a>(&mut self, frame: &'a [u8]) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Over(End::Binary),
-            Self::PeerJs(peerjs) => peerjs.read_binary(frame),
+            Self::PeerJs(_) => peerjs::read_binary(frame),
         }
     }
 

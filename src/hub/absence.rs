@@ -91,6 +91,7 @@ impl Session {
     }
 
     /// Gives up what has waited for too long, and tells the peer so, once for each name. Says for how many.
+    #[must_use]
     pub fn pulse(&self, now: Instant) -> usize {
         let Some(mut state) = self.held() else { return 0 };
         let due = state.awaiting().take_due(now);

@@ -325,8 +325,8 @@ mod tests {
         fn what_waits_is_delivered_in_order_or_given_up_once(steps in proptest::collection::vec(step(), 0..80)) {
             let (site, mut queue) = (Site::new(20_000), Queue::default());
             // What should wait, and since when each sender does.
-            let (mut expected, mut since, mut second, mut next): (Vec<(usize, String)>, [Option<u64>; 3], u64, u64) =
-                Default::default();
+            let (mut expected, mut since) = (Vec::<(usize, String)>::new(), [None; 3]);
+            let (mut second, mut next) = (0, 0);
             for step in steps {
                 match step {
                     Step::Wait => second += 1,

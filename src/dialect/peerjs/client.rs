@@ -9,7 +9,7 @@ use crate::dialect::Heard;
 use crate::protocol::{ClientMessage, End, Kind, Request, Unreadable};
 
 /// Reads one frame.
-pub(super) fn read(frame: &str) -> Heard<'_> {
+pub(in crate::dialect) fn read(frame: &str) -> Heard<'_> {
     let Some(Fields { kind, dst, payload }) = Fields::read(frame) else { return unreadable() };
     let Some(kind) = text(kind) else { return unreadable() };
     let kind = match &*kind {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Heard, PeerJs, Sink};
+use super::{Heard, PeerJs, Sink, read_binary};
 use crate::protocol::{Address, ClientMessage, Kind, Realm, ServerMessage};
 
 struct Frames(Vec<Vec<u8>>);
@@ -22,9 +22,9 @@ impl Sink for Frames {
 /// Where the two do not say the same, or the server's frame is no JSON.
 pub fn play_peerjs(data: &[u8]) {
     let name = |name| Address::named(Realm::PeerJs, name).expect("a short name");
-    let (alice, bob) = (PeerJs::new(name("alice")), PeerJs::new(name("bob")));
+    let bob = PeerJs::new(name("bob"));
     let value: Option<Value> = serde_json::from_slice(data).ok();
-    let Heard::Request(Ok(request)) = alice.read_binary(data) else { return };
+    let Heard::Request(Ok(request)) = read_binary(data) else { return };
     let ClientMessage::Relay { kind, to, payload } = request.message else { panic!("no client says so") };
     if let Some(value) = value {
         // Numbers that no f64 holds are no value of serde_json's, and pass here unread.

@@ -5,6 +5,8 @@ mod client;
 pub(crate) mod fuzzing;
 mod server;
 
+pub(super) use client::read;
+
 use super::{Heard, Sink};
 use crate::protocol::{Address, Denial, ServerMessage, Unreadable};
 
@@ -22,20 +24,16 @@ impl PeerJs {
         Self { name }
     }
 
-    pub(super) fn read<'a>(&self, frame: &'a str) -> Heard<'a> {
-        client::read(frame)
-    }
-
-    /// JSON in a binary frame is taken as the original takes it.
-    pub(super) fn read_binary<'a>(&self, frame: &'a [u8]) -> Heard<'a> {
-        match std::str::from_utf8(frame) {
-            Ok(frame) => client::read(frame),
-            Err(_) => Heard::Request(Err(Unreadable { reference: None })),
-        }
-    }
-
     pub(super) fn write(&self, message: &ServerMessage, sink: &mut impl Sink) {
         server::write(message, &self.name, sink);
+    }
+}
+
+/// JSON in a binary frame is taken as the original takes it.
+pub(super) fn read_binary(frame: &[u8]) -> Heard<'_> {
+    match std::str::from_utf8(frame) {
+        Ok(frame) => read(frame),
+        Err(_) => Heard::Request(Err(Unreadable { reference: None })),
     }
 }
 
