@@ -4,6 +4,7 @@ pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
 pub use crate::dialect::peerjs::fuzzing::play_peerjs;
+pub use crate::dialect::socketio::fuzzing::play_socketio;
 pub use crate::dialect::v1::fuzzing::play_frame;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
@@ -18,13 +19,14 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 11] = [
+    const TARGETS: [(&str, Play); 12] = [
         ("frame", play_frame),
         ("headers", play_headers),
         ("peerjs", play_peerjs),
         ("pem", play_pem),
         ("proxy_header", play_proxy_header),
         ("sessions", play_sessions),
+        ("socketio", play_socketio),
         ("tls_records", play_tls_records),
         ("token", play_token),
         ("turn_stranger", play_stranger),

@@ -4,6 +4,7 @@
 //! connection, and knows nothing of others.
 
 pub mod peerjs;
+pub mod socketio;
 pub mod v1;
 
 use crate::protocol::{Denial, End, Realm, Request, ServerMessage, Unreadable, Welcome};

@@ -27,6 +27,7 @@ mod document;
 mod drain;
 mod english;
 mod error;
+mod folder;
 mod forwarded;
 mod handshake;
 mod heartbeat;
