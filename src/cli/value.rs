@@ -28,8 +28,8 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 
 /// Clients that are not our own.
 pub(super) fn dialect(text: &str) -> Result<Realm, String> {
-    let named = |realm: &Realm| realm.as_str() == text;
-    Realm::FOREIGN.into_iter().find(named).ok_or_else(|| {
+    let is_named = |realm: &Realm| realm.as_str() == text;
+    Realm::FOREIGN.into_iter().find(is_named).ok_or_else(|| {
         let names = Realm::FOREIGN.map(Realm::as_str).join(", ");
         format!("give one of {names}")
     })

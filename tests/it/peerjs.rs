@@ -376,7 +376,7 @@ async fn opened_of_ten(server: &Server) -> usize {
         let is_read = !open.is_empty();
         let reading = join_all(open.iter_mut().map(|page: &mut Page| page.next("nothing")));
         let (page, is_open) = tokio::select! {
-            taker = takers.next() => taker.expect("ten come"),
+            next = takers.next() => next.expect("ten come"),
             messages = reading, if is_read => panic!("{messages:?}"),
         };
         if is_open {
@@ -472,7 +472,7 @@ async fn a_sender_that_leaves_takes_what_waits_with_it() {
     drop(alice);
     let gone = async {
         while server.hub.awaited() > 0 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     within("what waits to be gone", gone).await;
@@ -597,7 +597,7 @@ async fn a_socket_that_closes_is_no_leave() {
     drop(bob);
     let gone = async {
         while server.hub.peers() > 1 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     within("bob's session to end", gone).await;
