@@ -127,8 +127,10 @@ async fn clients_of_both_folders_meet_and_everything_they_say_keeps_its_payload(
             bob.hears(&heard(kind, "alice", "bob b", payload)).await;
         }
     }
-    alice.say(r#"{"type":"LEAVE","dst":"bob b"}"#).await;
-    bob.hears(r#"{"type":"LEAVE","src":"alice","dst":"bob b"}"#).await;
+    for kind in ["OFFER", "LEAVE"] {
+        alice.say(format!(r#"{{"type":"{kind}","dst":"bob b"}}"#)).await;
+        bob.hears(&format!(r#"{{"type":"{kind}","src":"alice","dst":"bob b"}}"#)).await;
+    }
     alice.fence().await;
 }
 
@@ -151,7 +153,7 @@ async fn an_id_from_the_server_is_a_uuid_and_new_each_time() {
         let answer = server.request("GET", path, &["Origin: https://page.example"]).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, "text/html; charset=utf-8"));
         assert_eq!(answer.header("access-control-allow-origin"), "https://page.example");
-        assert_eq!((answer.header("vary"), answer.header("cache-control")), ("origin", "no-store"));
+        assert_eq!((answer.header("vary"), answer.header("cache-control")), ("Origin", "no-store"));
         let id = text(&answer.body).to_owned();
         assert_eq!((id.len(), &id[14..15]), (36, "4"), "{id}");
         Page::open(&server, &id, "t").await.fence().await;
@@ -167,7 +169,8 @@ async fn answers_are_readable_for_the_origins_that_may_connect_alone() {
         for (origin, reader) in [("https://page.example", "https://page.example"), ("https://other.example", "")] {
             let answer = server.request("GET", path, &[&format!("Origin: {origin}")]).await;
             assert_eq!(answer.header("access-control-allow-origin"), reader, "{path}");
-            assert_eq!(answer.header("vary"), "origin", "{path}");
+            assert_eq!(answer.header("vary"), "Origin", "{path}");
+            assert_eq!(answer.status == 403, reader.is_empty(), "{path}");
         }
         assert_eq!(server.request("OPTIONS", path, &["Origin: https://page.example"]).await.status, 204);
         assert_eq!(server.request("OPTIONS", path, &["Origin: https://other.example"]).await.status, 403);
@@ -183,6 +186,8 @@ async fn the_root_is_the_page_s_and_the_folder_says_what_the_original_says() {
     let expected = r#"{"name":"PeerJS Server","description":"A server side element to broker connections between PeerJS clients.","website":"https://peerjs.com/"}"#;
     assert_eq!(text(&answer.body), expected);
     assert_eq!(server.get("/peerjs").await.code(), "upgrade-required");
+    let a_slash_too_many = server.request("GET", "/peerjs/?key=peerjs&id=a&token=t", &HANDSHAKE).await;
+    assert_eq!((a_slash_too_many.status, &*a_slash_too_many.code()), (400, "bad-handshake"));
 }
 
 #[tokio::test]
@@ -612,7 +617,7 @@ async fn bad_frames_are_dropped_and_many_of_them_close() {
     let mut bob = Page::open(&server, "bob", "b").await;
     let deep = "[".repeat(50_000);
     let bad =
-        ["", "x", "null", "[]", "{", r#"{"type":1}"#, r#"{"type":"OFFER","dst":"bob"}"#, r#"{"type":"OFFER"}"#, &deep];
+        ["", "x", "null", "[]", "{", r#"{"type":1}"#, r#"{"type":"OFFER","dst":7}"#, r#"{"type":"OFFER"}"#, &deep];
     for frame in bad {
         alice.say(frame).await;
     }

@@ -21,19 +21,15 @@ pub(in crate::dialect) fn read(frame: &str) -> Heard<'_> {
         _ => return Heard::Nothing,
     };
     let dst = text(dst).filter(|dst| !dst.is_empty());
-    match (dst, kind, payload) {
-        (Some(to), Kind::Bye, payload) => relay(kind, to, payload),
-        (Some(to), _, Some(payload)) => relay(kind, to, Some(payload)),
+    match (dst, kind) {
+        (Some(to), _) => {
+            let message = ClientMessage::Relay { kind, to, payload: payload.map(RawValue::get) };
+            Heard::Request(Ok(Request { reference: None, message }))
+        }
         // Addressed to none, it is the server that the client leaves.
-        (None, Kind::Bye, _) => Heard::Over(End::Left),
-        // The original passes on an offer without a payload, and the addressee's client throws.
-        _ => unreadable(),
+        (None, Kind::Bye) => Heard::Over(End::Left),
+        (None, _) => unreadable(),
     }
-}
-
-fn relay<'a>(kind: Kind, to: Cow<'a, str>, payload: Option<&'a RawValue>) -> Heard<'a> {
-    let message = ClientMessage::Relay { kind, to, payload: payload.map(RawValue::get) };
-    Heard::Request(Ok(Request { reference: None, message }))
 }
 
 fn unreadable<'a>() -> Heard<'a> {
@@ -116,7 +112,9 @@ mod tests {
             let frame = format!(r#"{{"type":"{word}","dst":"\u0062ob","payload":null}}"#);
             assert_eq!(said(&frame), Some((kind, "bob".to_owned(), Some("null".to_owned()))));
         }
-        assert_eq!(said(r#"{"type":"LEAVE","dst":"bob"}"#), Some((Kind::Bye, "bob".to_owned(), None)));
+        for (word, kind) in [("OFFER", Kind::Offer), ("LEAVE", Kind::Bye)] {
+            assert_eq!(said(&format!(r#"{{"type":"{word}","dst":"bob"}}"#)), Some((kind, "bob".to_owned(), None)));
+        }
     }
 
     #[test]
@@ -150,7 +148,6 @@ mod tests {
             "[]",
             r#"["OFFER","bob",1]"#,
             r#"{"type":"OFFER","dst":"bob","payload":1"#,
-            r#"{"type":"OFFER","dst":"bob"}"#,
             r#"{"type":"OFFER","payload":1}"#,
             r#"{"type":"OFFER","dst":"","payload":1}"#,
             r#"{"type":"OFFER","dst":7,"payload":1}"#,

@@ -64,12 +64,7 @@ fn readable(routes: MethodRouter<Shared>) -> MethodRouter<Shared> {
 }
 
 async fn answer_preflight(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
-    let response = match single(&headers, &header::ORIGIN) {
-        Ok(origin) if shared.is_allowed(&caller, origin) => cors::preflight(),
-        Ok(_) => Refusal::OriginNotAllowed.into_response(),
-        Err(repeated) => Refusal::from(repeated).into_response(),
-    };
-    cors::open_to(response, shared.reader(&caller, &headers))
+    shared.answer_page(&caller, &headers, || Ok(cors::preflight()))
 }
 
 /// The WebSocket.
@@ -100,19 +95,25 @@ fn claim(uri: &Uri, expected: &str) -> Result<Claim, Denial> {
     Ok(Claim { realm: Realm::PeerJs, address, secret: Some(Secret(token)) })
 }
 
+/// What is here. No client opens a WebSocket at it: its path would have had a slash too many.
 async fn about(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    cors::open_to(([(header::CONTENT_TYPE, json)], ABOUT).into_response(), shared.reader(&caller, &headers))
+    shared.answer_page(&caller, &headers, || {
+        if handshake::is_handshake(&headers) {
+            return Err(Refusal::BadHandshake);
+        }
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        Ok(([(header::CONTENT_TYPE, json)], ABOUT).into_response())
+    })
 }
 
 /// An id that no client has had, for one that chooses none. It gives a right to nothing, so no credentials are asked for.
 async fn id(State(shared): State<Shared>, caller: Caller, Path(key): Path<String>, headers: HeaderMap) -> Response {
-    let response = if key == shared.0.peerjs.key {
-        ([(header::CACHE_CONTROL, NO_STORE)], Html(PeerId::random().to_string())).into_response()
-    } else {
-        wrong_key()
-    };
-    cors::open_to(response, shared.reader(&caller, &headers))
+    shared.answer_page(&caller, &headers, || {
+        if key != shared.0.peerjs.key {
+            return Ok(wrong_key());
+        }
+        Ok(([(header::CACHE_CONTROL, NO_STORE)], Html(PeerId::random().to_string())).into_response())
+    })
 }
 
 /// The ids of all clients, for the operator's `--peerjs-discovery` and those who may connect.
@@ -123,14 +124,17 @@ async fn peers(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let response = if key != shared.0.peerjs.key {
-        wrong_key()
-    } else if !shared.0.peerjs.has_discovery {
-        (StatusCode::UNAUTHORIZED, "Unauthorized").into_response()
-    } else {
-        shared.all_peers(&caller, &uri, &headers).unwrap_or_else(Refusal::into_response)
-    };
-    cors::open_to(response, shared.reader(&caller, &headers))
+    shared.answer_page(&caller, &headers, || {
+        if key != shared.0.peerjs.key {
+            return Ok(wrong_key());
+        }
+        if !shared.0.peerjs.has_discovery {
+            return Ok((StatusCode::UNAUTHORIZED, "Unauthorized").into_response());
+        }
+        shared.admit(&caller, &headers, token(&headers, requested(&uri)?)?)?;
+        let addresses = shared.0.terms.hub.addresses(Realm::PeerJs);
+        Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(addresses)).into_response())
+    })
 }
 
 fn wrong_key() -> Response {
@@ -138,10 +142,17 @@ fn wrong_key() -> Response {
 }
 
 impl Shared {
-    fn all_peers(&self, caller: &Caller, uri: &Uri, headers: &HeaderMap) -> Result<Response, Refusal> {
-        self.admit(caller, headers, token(headers, requested(uri)?)?)?;
-        let addresses = self.0.terms.hub.addresses(Realm::PeerJs);
-        Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(addresses)).into_response())
+    /// An answer for pages that may connect, which they may read.
+    fn answer_page(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        answer: impl FnOnce() -> Result<Response, Refusal>,
+    ) -> Response {
+        let origin = single(headers, &header::ORIGIN).map_err(Refusal::from);
+        let answered = origin
+            .and_then(|origin| if self.is_allowed(caller, origin) { answer() } else { Err(Refusal::OriginNotAllowed) });
+        cors::open_to(answered.unwrap_or_else(Refusal::into_response), self.reader(caller, headers))
     }
 }
 
