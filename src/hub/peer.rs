@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
@@ -289,7 +290,8 @@ impl State {
 
     /// Whether these claim the session's name rightfully.
     fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
-        secret.is_some() && self.secret.as_ref() == secret && self.is_of(grant)
+        let (Some(own), Some(shown)) = (&self.secret, secret) else { return false };
+        verify_slices_are_equal(own.0.as_bytes(), shown.0.as_bytes()).is_ok() && self.is_of(grant)
     }
 
     /// Whether the connection has to ask its client for a sign of life: said once.
