@@ -229,6 +229,17 @@ async fn another_key_is_asked_for_everywhere() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_another_path_s_name_takes_nothing_from_it() {
+    for key in ["matchbox", "ws", "ice", "js", "id", "peers", "healthz"] {
+        let server = Server::start(&[DIALECT, &format!("--peerjs-key={key}")]);
+        assert_eq!(server.get(&format!("/{key}/id")).await.status, 200, "{key}");
+        server.connect().await.fence().await;
+        assert_eq!(server.get("/js/client.js").await.status, 200, "{key}");
+        assert!(text(&server.get("/matchbox/room").await.body).contains("--dialect matchbox"), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_say_all_is_told_so_and_closed() {
     let server = Server::start(&[DIALECT]);
     let missing = r#"{"type":"ERROR","payload":{"msg":"No id, token, or key supplied to websocket server"}}"#;
@@ -512,6 +523,7 @@ async fn what_waits_for_one_absent_name_is_bounded() {
         "--bytes-per-second=0",
         "--mailbox-messages=40",
         "--mailbox-bytes=400000",
+        "--metrics-listen=127.0.0.1:0",
     ]);
     let mut alice = Page::open(&server, "alice", "a").await;
     for number in 0..15 {
@@ -529,6 +541,7 @@ async fn what_waits_for_one_absent_name_is_bounded() {
     carol.hears(&expire("dave", "carol")).await;
     carol.hears(&expire("dave", "carol")).await;
     carol.fence().await;
+    becomes(&server, r#"entremise_messages_total{dialect="peerjs",kind="offer",result="peer-busy"}"#, 7).await;
     let mut bob = Page::open(&server, "bob", "b").await;
     for number in 0..10 {
         bob.hears(&heard("OFFER", "alice", "bob", &number.to_string())).await;
