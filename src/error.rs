@@ -107,6 +107,15 @@ pub enum StartError {
         flag: &'static str,
     },
 
+    /// A setting of a dialect that is not spoken.
+    #[error("{flag} does nothing without --dialect {dialect}: give that too, or leave it out")]
+    WithoutDialect {
+        /// The flag that was given.
+        flag: &'static str,
+        /// What it is a setting of.
+        dialect: &'static str,
+    },
+
     /// Everything in plain text, for all the world.
     #[error(
         "--plain-http on {listen}: all that is on the way could read and change everything; listen on 127.0.0.1, \

@@ -3,6 +3,7 @@
 pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
+pub use crate::dialect::peerjs::fuzzing::play_peerjs;
 pub use crate::dialect::socketio::fuzzing::play_socketio;
 pub use crate::dialect::topics::fuzzing::play_topics;
 pub use crate::dialect::v1::fuzzing::play_frame;
@@ -19,9 +20,10 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 12] = [
+    const TARGETS: [(&str, Play); 13] = [
         ("frame", play_frame),
         ("headers", play_headers),
+        ("peerjs", play_peerjs),
         ("pem", play_pem),
         ("proxy_header", play_proxy_header),
         ("sessions", play_sessions),

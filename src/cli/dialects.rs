@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::value::dialect;
+use super::value::{dialect, peerjs_key, switch};
 use crate::protocol::Realm;
 
 /// Clients that other servers were made for.
@@ -13,4 +13,12 @@ pub struct Dialects {
     #[arg(long, env = "ENTREMISE_DIALECT", value_name = "NAME", value_parser = dialect, value_delimiter = ',')]
     #[arg(hide_env_values = true)]
     pub dialect: Vec<Realm>,
+
+    /// Key that PeerJS's clients have to give, if not their default peerjs: it keeps out strays, and is no secret
+    #[arg(long, env = "ENTREMISE_PEERJS_KEY", value_name = "KEY", value_parser = peerjs_key, hide_env_values = true)]
+    pub peerjs_key: Option<String>,
+
+    /// Tell PeerJS's clients the ids of all others when they ask
+    #[arg(long, env = "ENTREMISE_PEERJS_DISCOVERY", value_parser = switch, hide_env_values = true)]
+    pub peerjs_discovery: bool,
 }

@@ -33,6 +33,15 @@ pub(super) fn dialect(text: &str) -> Result<Realm, String> {
     Realm::FOREIGN.into_iter().find(is_meant).ok_or_else(|| format!("give one of {}", all()))
 }
 
+/// A key of PeerJS, which is a part of a path.
+pub(super) fn peerjs_key(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_'));
+    if is_plain && (1..=64).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err("give up to 64 letters, digits, - or _, such as peerjs".into())
+}
+
 /// An address to listen on. A port alone is one of all addresses.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     const EXAMPLES: &str = "such as 127.0.0.1:8443, [::1]:8443, or 8443 for all addresses of this machine";
@@ -119,6 +128,16 @@ mod tests {
         ] {
             let error = listen(text).unwrap_err();
             assert!(error.contains(told) && error.contains("such as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_peerjs_is_one_plain_part_of_a_path() {
+        for key in ["peerjs", "A-b_9", &"k".repeat(64)] {
+            assert_eq!(peerjs_key(key).as_deref(), Ok(key));
+        }
+        for key in ["", "a/b", "a b", "{key}", "é", "..", &"k".repeat(65)] {
+            assert!(peerjs_key(key).unwrap_err().contains("such as peerjs"), "{key}");
         }
     }
 

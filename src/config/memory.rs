@@ -45,12 +45,16 @@ fn topic_bytes(config: &Config) -> Option<usize> {
     if has_topics { config.hub.topics.bytes() } else { Some(0) }
 }
 
-/// Its queue twice (what others say, and its own answers), what the server has to tell it, and its largest message while
+/// Its queue twice (what others say, and its own answers), what it has waiting for absent peers, what the
+/// server has to tell it or its topics, and its largest message while
 /// it is read (a buffer that grows by doubling), decoded and written.
 fn peer_bytes(config: &Config, unasked: usize) -> usize {
     let MailboxLimits { bytes, .. } = config.hub.mailbox;
     let message = config.connection.max_message_bytes.saturating_mul(4);
-    bytes.saturating_mul(2).saturating_add(unasked).saturating_add(message).saturating_add(CONNECTION_BYTES)
+    let awaits = config.http.dialects.iter().any(|dialect| dialect.awaits());
+    let awaited = if awaits { config.hub.awaited_bytes(config.connection.max_message_bytes) } else { 0 };
+    let said = bytes.saturating_mul(2).saturating_add(unasked).saturating_add(awaited);
+    said.saturating_add(message).saturating_add(CONNECTION_BYTES)
 }
 
 #[cfg(test)]
@@ -69,6 +73,12 @@ mod tests {
     fn a_peer_takes_less_than_five_megabytes_by_default() {
         let peer = bounds(&[]).peer.unwrap();
         assert!((2 << 20..5 << 20).contains(&peer), "{peer}");
+    }
+
+    #[test]
+    fn what_waits_for_absent_peers_counts_where_clients_may_have_it_wait() {
+        let more = bounds(&["--dialect=peerjs"]).peer.unwrap() - bounds(&[]).peer.unwrap();
+        assert_eq!(more, (1 << 20) / 4 + 64 * 1024);
     }
 
     #[test]

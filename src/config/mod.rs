@@ -32,6 +32,7 @@
 
 mod admission;
 mod auth;
+mod dialects;
 mod ice;
 mod listening;
 mod look;
@@ -154,6 +155,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         verifier: verifier(cli)?,
         base_path: cli.proxy.base_path.clone(),
         dialects: cli.dialects.dialect.iter().copied().collect(),
+        peerjs: dialects::peerjs(&cli.dialects)?,
         page: page::folder(cli)?,
         tls_end: if cli.proxy.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })

@@ -14,11 +14,11 @@ use crate::accept::Stream;
 use crate::admission::{Overload, Permit};
 use crate::auth::Grant;
 use crate::dialect::Dialect;
-use crate::hub::{Hub, Lifetime, ResumeRequest, Session};
+use crate::hub::{Claim, Hub, Lifetime, ResumeRequest, Session, Taken};
 use crate::ice::IceContext;
 use crate::metrics::Metrics;
 use crate::parking::Parking;
-use crate::protocol::End;
+use crate::protocol::{Denial, End};
 use crate::tasks::Tasks;
 
 /// What holds for all connections.
@@ -46,10 +46,28 @@ pub(crate) struct Client {
 }
 
 /// How a client gets its session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Entrance {
     /// A new one, where there is no earlier one to go on with.
     Fresh { lifetime: Lifetime, resume: Option<ResumeRequest> },
+    /// One under this name, which its client may have already.
+    Named(Claim),
+    /// Not at all: it is told why.
+    Denied(Denial),
+}
+
+/// Why a client gets no session although it has a WebSocket.
+enum Refused {
+    /// There is no room.
+    Full,
+    /// Something that clients of its kind expect to be told in a frame. It counts as a connection until it is closed.
+    Denied(Denial, Permit),
+}
+
+impl From<Overload> for Refused {
+    fn from(_: Overload) -> Self {
+        Self::Full
+    }
 }
 
 impl Terms {
@@ -61,13 +79,17 @@ impl Terms {
         let (terms, address, dialect) = (Arc::clone(self), client.address, client.dialect.realm().as_str());
         let arrived = Box::new((stream, *client));
         async move {
+            if let Entrance::Named(claim) = &arrived.1.entrance {
+                terms.hub.contest(claim, arrived.1.grant.as_ref()).await;
+            }
             let (mut connection, permit) = match terms.begin(arrived) {
                 Ok(begun) => begun,
-                Err(mut refused) => {
-                    let (socket, reason) = &mut *refused;
-                    terms.metrics.ended(dialect, End::Full.as_str());
-                    socket.close(*reason).await;
-                    return End::Full;
+                Err(turned_away) => {
+                    let end = turned_away.end();
+                    terms.metrics.ended(dialect, end.as_str());
+                    // Boxed: few are.
+                    Box::pin(turned_away.close()).await;
+                    return end;
                 }
             };
             // A panic is a bug of ours; it ends this connection, and no other. What it may have left half done is
@@ -87,9 +109,9 @@ impl Terms {
         }
     }
 
-    /// The session is opened or resumed only here, where the upgrade is complete. Gives the socket back where what it
-    /// came to resume has gone in the meantime, and there is no room for one more.
-    fn begin(self: &Arc<Self>, arrived: Box<(Stream, Client)>) -> Result<(Connection, Permit), Box<Refused>> {
+    /// The session is opened, claimed or resumed only here, where the upgrade is complete. Gives the socket back where there is
+    /// none to be had.
+    fn begin(self: &Arc<Self>, arrived: Box<(Stream, Client)>) -> Result<(Connection, Permit), Box<TurnedAway>> {
         // Frees the box, which the task would keep to its end.
         let (stream, client) = *arrived;
         let Client { dialect, entrance, grant, permit, ice, .. } = client;
@@ -101,7 +123,7 @@ impl Terms {
                 let terms = Arc::clone(self);
                 Ok((Connection::new(socket, dialect, session, beginning, ice, terms, expires), permit))
             }
-            Err(_) => Err(Box::new((socket, dialect.close(End::Full)))),
+            Err(why) => Err(Box::new(TurnedAway { socket, dialect, why })),
         }
     }
 
@@ -111,8 +133,17 @@ impl Terms {
         entrance: Entrance,
         grant: Option<Grant>,
         permit: Permit,
-    ) -> Result<(Session, Beginning, Permit), Overload> {
-        let Entrance::Fresh { lifetime, resume } = entrance;
+    ) -> Result<(Session, Beginning, Permit), Refused> {
+        let (lifetime, resume) = match entrance {
+            Entrance::Fresh { lifetime, resume } => (lifetime, resume),
+            Entrance::Named(claim) => {
+                return match self.hub.claim(claim, grant) {
+                    Ok(session) => Ok((session, Beginning::New, permit)),
+                    Err(Taken) => Err(Refused::Denied(Denial::Taken, permit)),
+                };
+            }
+            Entrance::Denied(denial) => return Err(Refused::Denied(denial, permit)),
+        };
         let resumed = resume.map(|request| self.hub.resume(&request, grant.as_ref()));
         if let Some(resumed) = &resumed {
             self.metrics.resumption(if resumed.is_some() { "resumed" } else { "refused" });
@@ -128,6 +159,10 @@ impl Terms {
     /// kept already, it ends, or one of the address that has the most.
     fn park(&self, session: &Session, client: IpAddr) {
         let Some(window) = self.limits.resume_window else { return };
+        // Order: a permit may cost another session its own, so it is for what can be parked alone.
+        if !session.is_resumable() {
+            return;
+        }
         let Ok(mut permit) = self.parked.enter(client) else { return };
         let Some(parked) = session.park() else { return };
         self.tasks.spawn(async move {
@@ -161,8 +196,33 @@ impl Terms {
     }
 }
 
-/// A socket that gets no session, and with what it is closed.
-type Refused = (Socket, Option<(u16, &'static str)>);
+/// A client that gets no session.
+struct TurnedAway {
+    socket: Socket,
+    dialect: Dialect,
+    why: Refused,
+}
+
+impl TurnedAway {
+    fn end(&self) -> End {
+        match self.why {
+            Refused::Full => End::Full,
+            Refused::Denied(..) => End::Denied,
+        }
+    }
+
+    /// Says why, and closes.
+    async fn close(self) {
+        let Self { mut socket, dialect, why } = self;
+        match why {
+            Refused::Full => socket.close(dialect.close(End::Full)).await,
+            Refused::Denied(denial, _permit) => {
+                dialect.deny(denial, &mut socket);
+                socket.close_without_code().await;
+            }
+        }
+    }
+}
 
 /// A time in seconds since 1970 by the clock that timers go by; `None` where that is farther than it goes.
 fn deadline(seconds: u64) -> Option<Instant> {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tracing::{debug, trace};
 
 use crate::dialect::{Dialect, Heard};
-use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
+use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Next, Revoked, Session, Verdict};
 use crate::ice::IceContext;
 use crate::protocol::{End, ErrorCode, Realm, Resume, Secret, Welcome};
 pub(crate) use framing::BinaryMessages;
@@ -150,7 +150,10 @@ impl Connection {
             let done = tokio::select! {
                 biased;
                 received = self.socket.receive(), if permit.is_some() => self.hear(received, &mut permit),
-                frame = self.session.next() => self.write(frame).await,
+                next = self.session.next() => match next {
+                    Next::Write(frame) => self.write(frame).await,
+                    Next::Probe => self.socket.ping().await,
+                },
                 () = &mut alarm => self.beat().await,
             };
             if let Err(end) = done {
@@ -269,16 +272,27 @@ impl Connection {
 
     /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
     fn due(&mut self) -> Instant {
+        let beat = self.pulse_due().map_or(self.heartbeat.due(), |pulse| pulse.min(self.heartbeat.due()));
         if !self.session.is_window_full() {
             self.overdue = None;
-            return self.heartbeat.due();
+            return beat;
         }
         let overdue = *self.overdue.get_or_insert_with(|| Instant::now() + self.terms.limits.write_timeout);
-        overdue.min(self.heartbeat.due())
+        overdue.min(beat)
+    }
+
+    /// When something is to be given up that waits for an absent peer.
+    fn pulse_due(&self) -> Option<Instant> {
+        if self.dialect.realm().awaits() { self.session.due() } else { None }
     }
 
     async fn beat(&mut self) -> Result<(), End> {
         let now = Instant::now();
+        if self.pulse_due().is_some_and(|due| now >= due) {
+            for _ in 0..self.session.pulse(now) {
+                self.terms.metrics.message(self.dialect.realm().as_str(), "awaited", ErrorCode::Undelivered.as_str());
+            }
+        }
         if self.overdue.is_some_and(|overdue| now >= overdue) {
             return Err(End::TooSlow);
         }

@@ -181,6 +181,16 @@ impl Socket {
         if let Some((code, reason)) = reason {
             framing::put_close(self.outgoing.buffer(), Some(code), reason);
         }
+        self.part().await;
+    }
+
+    /// The same without a word of why: what came before has said it.
+    pub(crate) async fn close_without_code(&mut self) {
+        framing::put_close(self.outgoing.buffer(), None, "");
+        self.part().await;
+    }
+
+    async fn part(&mut self) {
         let handshake = async {
             poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx)).await?;
             while !self.is_over {

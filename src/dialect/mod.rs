@@ -3,11 +3,12 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod peerjs;
 pub mod socketio;
 pub mod topics;
 pub mod v1;
 
-use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use crate::protocol::{Denial, End, Realm, Request, ServerMessage, Unreadable, Welcome};
 use topics::Spelling;
 
 /// The language of one client.
@@ -15,6 +16,8 @@ use topics::Spelling;
 pub enum Dialect {
     /// This project's own protocol.
     V1,
+    /// PeerJS.
+    PeerJs(peerjs::PeerJs),
     /// y-webrtc's or Trystero's.
     Topics(Spelling),
 }
@@ -42,6 +45,7 @@ impl Dialect {
     pub fn realm(&self) -> Realm {
         match self {
             Self::V1 => Realm::V1,
+            Self::PeerJs(_) => Realm::PeerJs,
             Self::Topics(spelling) => spelling.realm(),
         }
     }
@@ -51,7 +55,7 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
-            Self::Topics(_) => true,
+            Self::PeerJs(_) | Self::Topics(_) => true,
         }
     }
 
@@ -60,6 +64,16 @@ impl Dialect {
         match self {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
             Self::Topics(_) => {}
+            Self::PeerJs(_) => peerjs::greet(sink),
+        }
+    }
+
+    /// Says why there is no session, instead of what comes first.
+    pub fn deny(&self, denial: Denial, sink: &mut impl Sink) {
+        match self {
+            // Its clients are refused before they have a WebSocket.
+            Self::V1 | Self::Topics(_) => {}
+            Self::PeerJs(_) => peerjs::deny(denial, sink),
         }
     }
 
@@ -67,6 +81,7 @@ impl Dialect {
     pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
+            Self::PeerJs(_) => peerjs::read(frame),
             Self::Topics(spelling) => spelling.read(frame),
         }
     }
@@ -75,6 +90,7 @@ impl Dialect {
     pub fn read_binary<'a>(&mut self, frame: &'a [u8]) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Over(End::Binary),
+            Self::PeerJs(_) => peerjs::read_binary(frame),
             Self::Topics(spelling) => spelling.read_binary(frame),
         }
     }
@@ -83,6 +99,7 @@ impl Dialect {
     pub fn write(&mut self, message: &ServerMessage, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
+            Self::PeerJs(peerjs) => peerjs.write(message, sink),
             Self::Topics(spelling) => spelling.write(message, sink),
         }
     }
@@ -91,7 +108,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 | Self::Topics(_) => end.close(),
+            Self::V1 | Self::PeerJs(_) | Self::Topics(_) => end.close(),
         }
     }
 }

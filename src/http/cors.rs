@@ -24,7 +24,7 @@ pub(super) fn open_to_all(mut response: Response) -> Response {
 /// Pages of this origin may read this, if there is one.
 pub(super) fn open_to(mut response: Response, origin: Option<&HeaderValue>) -> Response {
     let headers = response.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("origin"));
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }

@@ -18,6 +18,7 @@ mod ice;
 mod nothing;
 mod origin;
 mod page;
+mod query;
 mod refusal;
 mod removed;
 mod request;
@@ -39,7 +40,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 pub use base_path::{BasePath, NotABasePath};
-pub use dialects::Dialects;
+pub use dialects::{Dialects, PeerJsSettings};
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::{Arrival, Transport};
@@ -96,6 +97,7 @@ pub(crate) struct Parts {
     ice: Arc<IceConfig>,
     base_path: BasePath,
     dialects: Dialects,
+    peerjs: PeerJsSettings,
     tls_end: TlsEnd,
     /// The operator's own page. None: ours.
     folder: Option<Folder>,
@@ -123,6 +125,7 @@ impl Parts {
             ice,
             base_path: config.base_path,
             dialects: config.dialects,
+            peerjs: config.peerjs,
             tls_end: config.tls_end,
             folder: config.page.as_deref().map(Folder::new),
         }
@@ -148,6 +151,8 @@ pub struct HttpConfig {
     pub base_path: BasePath,
     /// Which clients are served besides our own.
     pub dialects: Dialects,
+    /// What is asked of PeerJS's clients.
+    pub peerjs: PeerJsSettings,
     /// Who ends TLS: without a proxy that does, a request in plain text is not served.
     pub tls_end: TlsEnd,
     /// The folder of the operator's own page. None: ours is served.
@@ -157,7 +162,7 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let dialects = dialects::routes(&parts.dialects);
+    let dialects = dialects::routes(&parts.dialects, &parts.peerjs);
     let status = status::routes(parts.terms.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))

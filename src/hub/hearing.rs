@@ -48,10 +48,12 @@ impl Session {
         let Some(mut state) = self.held() else { return Verdict::DONE };
         let (refused, is_abuse) = match ask {
             Ask::Frame(decoded, permit) => {
+                self.peer.hear(&mut state);
                 let done = self.hear_frame(&mut state, decoded, permit, bytes, now, ice_servers);
                 (done.err(), done.is_err_and(ErrorCode::is_abuse))
             }
             Ask::Control => {
+                self.peer.hear(&mut state);
                 state.confirm();
                 (None, !state.allowance.spend(MESSAGE_UNITS, bytes, now))
             }
@@ -74,7 +76,8 @@ impl Session {
         let is_affordable = state.allowance.spend(units, bytes, now);
         let error = match decoded {
             Ok(Request { reference, message }) if is_affordable => {
-                return self.obey(state, message, Reply::new(&self.peer.mailbox, permit, reference), ice_servers);
+                let reply = Reply::new(&self.peer.mailbox, permit, reference);
+                return self.obey(state, message, reply, now, ice_servers);
             }
             Ok(request) => ErrorNotice::about(ErrorCode::RateLimited, request),
             Err(Unreadable { reference }) => ErrorNotice::new(ErrorCode::BadMessage, reference),
@@ -108,9 +111,13 @@ impl Session {
         state: &mut State,
         message: ClientMessage<'_>,
         reply: Reply<'_>,
+        now: Instant,
         ice_servers: impl FnOnce() -> Vec<IceServer>,
     ) -> Result<(), ErrorCode> {
         match message {
+            ClientMessage::Relay { kind, to, payload } if self.peer.realm.awaits() => {
+                self.relay_to_name(state, (kind, &to, payload), reply, now)
+            }
             ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reply),
             ClientMessage::Broadcast { room, payload } => self.broadcast(state, &room, payload, reply),
             ClientMessage::Join(room) => self.join(state, room, reply),

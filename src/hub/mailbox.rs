@@ -237,6 +237,24 @@ impl Mailbox {
         wake(inbox);
     }
 
+    /// Puts in what has waited for this peer before it was there. It counted in the budget of all while it did, and it fits:
+    /// nothing else is here yet.
+    pub(super) fn receive(&self, letters: impl Iterator<Item = Waiting>) {
+        let mut inbox = self.inbox.lock();
+        letters.for_each(|waiting| inbox.push(waiting));
+        wake(inbox);
+    }
+
+    /// An error that this peer may have to be told.
+    pub(super) fn debt(&self) -> Debt {
+        Debt::new(&self.owed)
+    }
+
+    /// Has the reader look again.
+    pub(super) fn wake_reader(&self) {
+        wake(self.inbox.lock());
+    }
+
     /// The next message, as soon as there is one and the window has room for it. It now counts as the window's.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Waiting> {
         let mut inbox = self.inbox.lock();

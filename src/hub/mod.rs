@@ -3,13 +3,16 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
-//! code takes them the other way round, and none takes two of a kind. What is recollected of a client is locked after a
-//! peer's state, and before nothing.
+//! Order of locks: a peer's state, a room's shard, a shard of awaited names, a shard of peers or of handles, a mailbox, each
+//! before the next. No code takes them the other way round, and none takes two of a kind. What is recollected of a client is
+//! locked after a peer's state, and before nothing.
 
+mod absence;
 mod allowance;
 mod announcement;
+mod awaited;
 mod budget;
+mod contest;
 mod delivery;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -20,6 +23,7 @@ mod letter;
 mod mailbox;
 mod membership;
 mod peer;
+mod probe;
 mod recollection;
 mod reply;
 mod room;
@@ -74,6 +78,13 @@ pub struct HubLimits {
 }
 
 impl HubLimits {
+    /// The memory of all that one peer may have waiting for absent names, in bytes, where its messages have so many at most.
+    #[must_use]
+    pub fn awaited_bytes(&self, max_message_bytes: usize) -> usize {
+        let messages = largest_weight(max_message_bytes).max(self.mailbox.bytes / awaited::PART);
+        messages.saturating_add(awaited::MAX_NAMES * awaited::NAME_BYTES)
+    }
+
     /// The memory of all that the server may have to tell one peer unasked, in bytes. None: there is no limit.
     #[must_use]
     pub fn announcement_bytes(&self) -> Option<usize> {
@@ -106,7 +117,7 @@ pub struct ResumeRequest {
 }
 
 /// A wish for a name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     /// Where the name means something.
     pub realm: Realm,
@@ -119,6 +130,15 @@ pub struct Claim {
 /// Another peer has the name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Taken;
+
+/// What a connection does next.
+#[derive(Debug)]
+pub enum Next {
+    /// It writes this.
+    Write(Frame),
+    /// It asks its client for a sign of life: another client wants the name.
+    Probe,
+}
 
 /// A message on its way out.
 #[derive(Debug)]
@@ -160,6 +180,8 @@ pub struct Hub {
     handles: DashMap<Handle, Arc<Peer>>,
     /// The topics of clients that won't subscribe again.
     recollection: Arc<Recollection>,
+    /// What waits for names that no peer has.
+    awaited: DashMap<PeerId, awaited::Queue>,
     /// Set once, when the process stops.
     is_closing: AtomicBool,
 }
@@ -175,6 +197,7 @@ impl Hub {
             rooms: DashMap::new(),
             handles: DashMap::new(),
             recollection: Arc::default(),
+            awaited: DashMap::new(),
             is_closing: AtomicBool::new(false),
         })
     }
@@ -203,24 +226,30 @@ impl Hub {
     }
 
     /// A new peer under a name, or the one that has it already, where that was claimed with the same secret by the same
-    /// subject: then its older connection is over.
+    /// subject: then its older connection is over. What waits for the name is in the mailbox before anything else.
     ///
     /// # Errors
     ///
-    /// [`Taken`]: another peer has the name.
+    /// [`Taken`]: another peer has the name. [`contest`](Self::contest) asks whether it is still there.
     pub fn claim(self: &Arc<Self>, claim: Claim, grant: Option<Grant>) -> Result<Session, Taken> {
         let Claim { realm, address, secret } = claim;
         let (id, lifetime) = (address.id(), Lifetime::Connection);
         loop {
-            // Order: no state is locked while the shard is.
+            // Order: locked before the name has its peer, until that peer has what waits for it (`absence`).
+            let awaited = realm.awaits().then(|| self.awaited.entry(id));
+            // Order: no state is locked while a shard is.
             let holder = match self.peers.entry(id) {
                 Entry::Occupied(entry) => Arc::clone(entry.get()),
                 Entry::Vacant(entry) => {
                     let (peer, epoch) = self.peer(realm, address, lifetime, grant, secret);
-                    entry.insert(Arc::clone(&peer));
+                    drop(entry.insert(Arc::clone(&peer)));
+                    if let Some(awaited) = awaited {
+                        Self::deliver_awaited(awaited, &peer);
+                    }
                     return Ok(Session::new(Arc::clone(self), peer, epoch));
                 }
             };
+            drop(awaited);
             match holder.reclaim(secret.as_ref(), grant.as_ref()) {
                 Reclaim::Done(epoch) => return Ok(Session::new(Arc::clone(self), holder, epoch)),
                 Reclaim::Refused => return Err(Taken),
@@ -265,6 +294,18 @@ impl Hub {
     #[must_use]
     pub fn peers(&self) -> usize {
         self.peers.len()
+    }
+
+    /// For how many names something waits that no peer has.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        self.awaited.len()
+    }
+
+    /// The addresses of all peers of this realm, in no order.
+    #[must_use]
+    pub fn addresses(&self, realm: Realm) -> Vec<Address> {
+        self.peers.iter().filter(|peer| peer.realm == realm).map(|peer| peer.address.clone()).collect()
     }
 
     /// How many rooms there are.

@@ -6,14 +6,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::allowance::Allowance;
+use super::awaited::Awaiting;
 use super::budget::Budget;
 use super::letter::Waiting;
 use super::mailbox::Mailbox;
+use super::probe::{Probe, Standing};
 use super::recollection::{KeptTopics, Recollection, Trail};
 use super::token::Tokens;
 use super::window::Window;
@@ -31,7 +35,7 @@ pub(super) struct Peer {
     /// Whether its connection is lost at the moment. Written with the state locked.
     parked: AtomicBool,
     state: Mutex<State>,
-    /// Notified when the holder of the session may hold it no longer.
+    /// Notified when the holder of the session may hold it no longer, or gives a sign of life that others wait for.
     changed: Notify,
 }
 
@@ -59,6 +63,10 @@ pub(super) struct State {
     pub(super) rooms: HashSet<RoomName>,
     /// Of a client that won't subscribe again.
     trail: Option<Box<Trail>>,
+    /// For which absent names it waits, where its clients do.
+    awaiting: Option<Box<Awaiting>>,
+    /// When its client was last asked for a sign of life, by others that want its name.
+    probe: Option<Probe>,
 }
 
 /// Who a peer is.
@@ -78,6 +86,17 @@ pub(super) enum Reclaim {
     Refused,
     /// The session has ended.
     Ended,
+}
+
+/// What a client that wants the name of a peer learns of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The session has ended.
+    Gone,
+    /// Its client is there.
+    Alive,
+    /// Its client is asked for a sign of life, in this epoch.
+    Waits(Epoch),
 }
 
 /// Why a session is no longer held.
@@ -110,6 +129,8 @@ impl Peer {
             accepted: 0,
             rooms: HashSet::new(),
             trail: None,
+            awaiting: None,
+            probe: None,
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
         (Arc::new(Self { address, realm, mailbox, parked, state, changed: Notify::new() }), epoch)
@@ -135,7 +156,7 @@ impl Peer {
     /// the token or the number of frames is not valid.
     pub(super) fn take_over(&self, request: &ResumeRequest, grant: Option<&Grant>) -> Option<Epoch> {
         let mut state = self.state.lock();
-        if !state.is_resumable(request, grant) {
+        if !state.can_resume(request, grant) {
             return None;
         }
         state.tokens.as_mut()?.spend(&request.token);
@@ -146,7 +167,7 @@ impl Peer {
 
     /// Whether [`take_over`](Self::take_over) would succeed now. Takes and spends nothing.
     pub(super) fn can_take_over(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
-        self.state.lock().is_resumable(request, grant)
+        self.state.lock().can_resume(request, grant)
     }
 
     /// Takes the session from its holder, for a client that claims its name with the secret that it was claimed with.
@@ -156,7 +177,7 @@ impl Peer {
         if state.has_ended {
             return Reclaim::Ended;
         }
-        if secret.is_none() || state.secret.as_ref() != secret || !state.is_of(grant) {
+        if !state.is_claimed_by(secret, grant) {
             return Reclaim::Refused;
         }
         state.window.settle(self.mailbox.release());
@@ -164,10 +185,60 @@ impl Peer {
         Reclaim::Done(self.pass_on(&mut state, false))
     }
 
+    /// Whether [`reclaim`](Self::reclaim) would be done now. Changes nothing.
+    pub(super) fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
+        self.state.lock().is_claimed_by(secret, grant)
+    }
+
+    /// Has its client asked for a sign of life.
+    pub(super) fn ask(&self, now: Instant) -> Asked {
+        let mut state = self.state.lock();
+        if state.has_ended {
+            return Asked::Gone;
+        }
+        match Probe::ask(&mut state.probe, now) {
+            Standing::Alive => Asked::Alive,
+            Standing::Asked { is_new } => {
+                if is_new {
+                    self.mailbox.wake_reader();
+                }
+                Asked::Waits(state.epoch)
+            }
+        }
+    }
+
+    /// Waits until it gives a sign of life, which may be a newer connection of its client, or its session ends.
+    pub(super) async fn settled(&self, epoch: Epoch) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Order: as in `revoked`.
+            changed.as_mut().enable();
+            if self.state.lock().is_settled(epoch) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes the session from a client that was asked in this epoch and gave no sign of life.
+    pub(super) fn evict(&self, epoch: Epoch, now: Instant) -> Option<Epoch> {
+        let mut state = self.held(epoch)?;
+        let is_silent = state.probe.as_ref().is_some_and(|probe| probe.is_silent(now));
+        is_silent.then(|| self.pass_on(&mut state, false))
+    }
+
+    /// A sign of life of its client.
+    pub(super) fn hear(&self, state: &mut State) {
+        if state.probe.as_mut().is_some_and(Probe::hear) {
+            self.notify();
+        }
+    }
+
     /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
     pub(super) fn park(&self, epoch: Epoch) -> Option<Epoch> {
         let mut state = self.held(epoch)?;
-        state.tokens.is_some().then(|| self.pass_on(&mut state, true))
+        state.is_resumable().then(|| self.pass_on(&mut state, true))
     }
 
     fn pass_on(&self, state: &mut State, parked: bool) -> Epoch {
@@ -206,7 +277,12 @@ impl Peer {
 }
 
 impl State {
-    fn is_resumable(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
+    /// Whether its client can take it up again.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    fn can_resume(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
         let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&request.token)) && self.is_of(grant);
         is_valid && !self.has_ended && self.window.reaches(request.received)
     }
@@ -215,6 +291,37 @@ impl State {
     fn is_of(&self, grant: Option<&Grant>) -> bool {
         let subject = |grant: &Grant| Arc::clone(&grant.subject);
         self.grant.as_ref().map(subject) == grant.map(subject)
+    }
+
+    /// Whether it is known what has become of the client that was asked in this epoch.
+    fn is_settled(&self, epoch: Epoch) -> bool {
+        self.has_ended || self.epoch != epoch || self.probe.as_ref().is_some_and(Probe::is_answered)
+    }
+
+    /// Whether these claim the session's name rightfully.
+    fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
+        let (Some(own), Some(shown)) = (&self.secret, secret) else { return false };
+        verify_slices_are_equal(own.0.as_bytes(), shown.0.as_bytes()).is_ok() && self.is_of(grant)
+    }
+
+    /// Whether the connection has to ask its client for a sign of life: said once.
+    pub(super) fn take_probe(&mut self) -> bool {
+        self.probe.as_mut().is_some_and(Probe::take)
+    }
+
+    /// For which absent names it waits.
+    pub(super) fn awaiting(&mut self) -> &mut Awaiting {
+        self.awaiting.get_or_insert_default()
+    }
+
+    /// … if it ever did.
+    pub(super) fn awaits(&self) -> Option<&Awaiting> {
+        self.awaiting.as_deref()
+    }
+
+    /// … at its end.
+    pub(super) fn take_awaited(&mut self) -> Vec<Address> {
+        self.awaiting.take().map_or_else(Vec::new, |mut awaiting| awaiting.take_all())
     }
 
     /// The next frame for the connection: first those that an earlier one may have lost.

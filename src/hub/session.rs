@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use parking_lot::MutexGuard;
 
 use super::peer::{Epoch, Peer, State};
-use super::{AnswerPermit, Frame, Hub, ResumeToken, Revoked};
+use super::{AnswerPermit, Frame, Hub, Next, ResumeToken, Revoked};
 use crate::protocol::{Address, PeerId};
 
 /// A session in one of its epochs. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
@@ -52,8 +52,8 @@ impl Session {
         Some((token, state.accepted))
     }
 
-    /// The next message for this peer, as soon as there is one. Cancel safe.
-    pub async fn next(&self) -> Frame {
+    /// The next thing for this peer's connection to do, as soon as there is one. Cancel safe.
+    pub async fn next(&self) -> Next {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
@@ -63,8 +63,12 @@ impl Session {
         self.held()?.try_next(&self.peer.mailbox)
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Frame> {
-        self.held().map_or(Poll::Pending, |mut state| state.poll_next(&self.peer.mailbox, cx))
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        let Some(mut state) = self.held() else { return Poll::Pending };
+        if state.take_probe() {
+            return Poll::Ready(Next::Probe);
+        }
+        state.poll_next(&self.peer.mailbox, cx).map(Next::Write)
     }
 
     /// All that [`next`](Self::next) gave has been written.
@@ -99,6 +103,12 @@ impl Session {
         Some(Self { hub: Arc::clone(&self.hub), peer: Arc::clone(&self.peer), epoch })
     }
 
+    /// Whether it can be parked: its client can resume it, and no newer connection has it.
+    #[must_use]
+    pub fn is_resumable(&self) -> bool {
+        self.held().is_some_and(|state| state.is_resumable())
+    }
+
     pub(super) fn held(&self) -> Option<MutexGuard<'_, State>> {
         self.peer.held(self.epoch)
     }
@@ -113,6 +123,7 @@ impl Session {
         if let Some(tokens) = state.tokens() {
             self.hub.handles.remove(&tokens.handle);
         }
+        self.take_along(&mut state);
         for room in std::mem::take(&mut state.rooms) {
             if self.peer.realm.has_topics() {
                 self.unsubscribe_from(&room);
@@ -124,6 +135,9 @@ impl Session {
         self.report_undelivered(senders);
         // Order: what is owed to them is given up once they are told.
         state.settle(&self.peer.mailbox);
+        drop(state);
+        // Who waits for a sign of life waits no longer.
+        self.peer.notify();
         rest
     }
 

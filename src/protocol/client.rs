@@ -22,7 +22,7 @@ pub enum ClientMessage<'a> {
         kind: Kind,
         /// The addressee's id, as the client wrote it.
         to: Cow<'a, str>,
-        /// JSON text. Only a `bye` may be without.
+        /// JSON text. Of v1's only a `bye` may be without.
         payload: Option<&'a str>,
     },
     /// Say something to all other members of a room.

@@ -73,11 +73,26 @@ impl Serialize for ErrorCode {
     }
 }
 
+/// Why a client that has a WebSocket gets no session: what clients of its kind expect to be told in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// It does not say all that it has to.
+    Incomplete,
+    /// It does not know the server's key.
+    WrongKey,
+    /// The name that it wants, or the proof that this is its own, is longer than what is kept.
+    TooLong,
+    /// Another client has the name.
+    Taken,
+}
+
 /// How a connection ended, by either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The client said that it is through: it closed with 1000 or without a code.
     ClientClosed,
+    /// The client said so in a message.
+    Left,
     /// The client closed with another code, such as 1001: its page went away, and may come back.
     ClientAway,
     /// The connection broke without one.
@@ -108,6 +123,8 @@ pub enum End {
     Bug,
     /// The session that was to be taken up again is gone, and there is no room for a new one.
     Full,
+    /// There was no session: the client was told why in a frame, and then there is a close without a code.
+    Denied,
 }
 
 impl End {
@@ -115,7 +132,8 @@ impl End {
     #[must_use]
     pub fn close(self) -> Option<(u16, &'static str)> {
         match self {
-            Self::ClientClosed | Self::ClientAway | Self::Lost => None,
+            Self::ClientClosed | Self::ClientAway | Self::Lost | Self::Denied => None,
+            Self::Left => Some((1000, "you have left")),
             Self::ProtocolError => Some((1002, "broken WebSocket frame")),
             Self::Binary => Some((1003, "binary frame: the protocol is text")),
             Self::NotUtf8 => Some((1007, "text that is not UTF-8")),
@@ -137,6 +155,7 @@ impl End {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientClosed => "client-closed",
+            Self::Left => "left",
             Self::ClientAway => "client-away",
             Self::Lost => "lost",
             Self::ProtocolError => "protocol-error",
@@ -151,6 +170,7 @@ impl End {
             Self::TakenOver => "taken-over",
             Self::Bug => "bug",
             Self::Full => "full",
+            Self::Denied => "denied",
             Self::ShuttingDown => "shutting-down",
         }
     }
@@ -183,6 +203,7 @@ mod tests {
             (End::ShuttingDown, 1001),
             (End::Bug, 1011),
             (End::Full, 1013),
+            (End::Left, 1000),
         ];
         for (end, expected) in ours {
             let (code, reason) = end.close().unwrap();

@@ -68,6 +68,12 @@ impl Realm {
         self == other || is_shared(self) && is_shared(other)
     }
 
+    /// Whether what is said to a peer that is absent waits a moment for it.
+    #[must_use]
+    pub fn awaits(self) -> bool {
+        self == Self::PeerJs
+    }
+
     /// The peer that a client's text names. `None`: the text is no address here.
     #[must_use]
     pub fn key(self, text: &str) -> Option<PeerId> {

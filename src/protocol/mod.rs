@@ -14,7 +14,7 @@ mod topic;
 mod welcome;
 
 pub use client::{ClientMessage, Reference, Request, Unreadable};
-pub use code::{End, ErrorCode};
+pub use code::{Denial, End, ErrorCode};
 pub use ice_server::IceServer;
 pub use id::{Address, NotAPeerId, PeerId, Realm, RoomKey, RoomName};
 pub use notice::{ErrorNotice, Notice};

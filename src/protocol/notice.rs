@@ -70,7 +70,7 @@ pub struct ErrorNotice {
 
 impl ErrorNotice {
     /// The longest part of a refused message's `to` that comes back, in bytes.
-    pub const MAX_TO_BYTES: usize = 64;
+    pub const MAX_TO_BYTES: usize = Address::MAX_NAME_BYTES;
 
     /// An error about no peer in particular.
     #[must_use]
@@ -159,10 +159,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_to_comes_back_up_to_64_bytes() {
+    fn a_refused_to_comes_back_as_far_as_a_name_may_go() {
         let error = ErrorNotice::new(ErrorCode::PeerUnavailable, None).to(&"é".repeat(100));
-        assert_eq!(error.to.as_deref(), Some(&*"é".repeat(32)));
+        assert_eq!(error.to.as_deref(), Some(&*"é".repeat(64)));
         let error = ErrorNotice::new(ErrorCode::PeerUnavailable, None).to(&format!("x{}", "é".repeat(100)));
-        assert_eq!(error.to.unwrap().len(), 63);
+        assert_eq!(error.to.unwrap().len(), 127);
     }
 }

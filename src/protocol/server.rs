@@ -15,7 +15,7 @@ pub enum ServerMessage {
         from: Address,
         /// What is said.
         kind: Kind,
-        /// The sender's JSON text, byte for byte. Only a `bye` may be without.
+        /// The sender's JSON text, byte for byte. Of v1's only a `bye` may be without.
         payload: Option<Arc<str>>,
     },
     /// What one member says to the others of a room. They share the payload.

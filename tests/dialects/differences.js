@@ -64,15 +64,29 @@ export const differences = {
     }],
   },
   peerjs: {
+    HTTP: [{
+      why: "the root is the page's; what the original says of itself is at /peerjs/",
+      original: ['root: 200 | application/json; charset=utf-8 | {"name":"PeerJS Server","description":"A server side element to broker connections between PeerJS clients.","website":"https://peerjs.com/"}'],
+      ours: ['root: 200 | text/html; charset=utf-8 | <!doctype html>'],
+    }],
     'origins over HTTP': [{
+      why: 'no header of a request changes the answer to a preflight but its origin',
+      original: ['preflight: 204 | none | https://site.example | Origin, Access-Control-Request-Headers | '],
+      ours: ['preflight: 204 | none | https://site.example | Origin | '],
+    }, {
       why: 'pages that may not connect are refused over HTTP too',
       original: ['other: 401 | text/plain; charset=utf-8 | https://evil.example | Origin | Unauthorized'],
       ours: ['other: 403 | application/json | none | Origin | {"code":"origin-not-allowed","message":"pages of this origin may not connect here"}'],
     }],
     'another key over HTTP': [{
-      why: 'the key is checked for WebSockets, so it is checked here too',
+      why: "the key is checked for WebSockets, so it is checked here too; all other paths of the root are the page's",
       original: ['id: 200 | text/html; charset=utf-8 | <a UUID>'],
-      ours: ['id: 401 | text/plain; charset=utf-8 | Invalid key provided'],
+      ours: ['id: 404 | text/plain; charset=utf-8 | There is nothing here.\n'],
+    }],
+    'connections that are refused': [{
+      why: 'the answer says what is wrong',
+      original: ['a slash too many ← (400 | text/html | Bad Request)'],
+      ours: ['a slash too many ← (400 | application/json | {"code":"bad-handshake","message":"this is not a valid WebSocket handshake of the protocol"})'],
     }],
     'the same id with the same token': [
       {
@@ -83,7 +97,7 @@ export const differences = {
       {
         why: 'two connections with one id would send in its name, and only one would be told the answers',
         original: ['d1 ← (nothing)', 'd2 ← {"type":"OFFER","src":"d1","dst":"d2","payload":"from the old one"}'],
-        ours: ['d1 ← (closed 1005)'],
+        ours: ['d1 ← (closed 4000)'],
       },
     ],
     'an EXPIRE that a client sends': [{

@@ -27,7 +27,7 @@ pub(crate) fn start(flags: &[&str]) -> (Server, TempDir) {
 }
 
 /// The secret's file, and the flag that names it.
-fn secret_file() -> (TempDir, String) {
+pub(crate) fn secret_file() -> (TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("secret");
     std::fs::write(&file, format!("{SECRET}\n")).expect("writable");

@@ -37,6 +37,7 @@ mod memory;
 mod nginx;
 mod page;
 mod park;
+mod peerjs;
 mod process;
 mod proxy_protocol;
 mod reader;

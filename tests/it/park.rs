@@ -301,6 +301,30 @@ async fn sessions_over_the_limit_of_parked_ones_end_and_their_senders_are_told()
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_resumed_costs_no_parked_one_its_permit() {
+    let server = Server::start(&["--max-parked=2"]);
+    let mut watcher = server.connect().await;
+    let mut parked = Vec::new();
+    for _ in 0..2 {
+        let client = server.connect_v1().await;
+        let id = client.id.clone();
+        drop(client);
+        assert_parked(&mut watcher, &id).await;
+        parked.push(id);
+    }
+    let elsewhere = server.tls_from([127, 0, 0, 2]).await;
+    let (plain, _) = server.upgrade(elsewhere, &[]).await.expect("another address");
+    let lost = plain.id.clone();
+    drop(plain);
+    assert_peer_is_gone(&mut watcher, &lost).await;
+    // Another one: the first may have to hear yet of what it said to the peer that is gone.
+    let mut watcher = server.connect().await;
+    for id in parked {
+        assert_parked(&mut watcher, &id).await;
+    }
+}
+
+#[tokio::test]
 async fn a_drain_with_parked_sessions_is_quick_and_announces_none_of_them() {
     let mut server = Server::start(&["--resume-window=600", "--drain-timeout=15"]);
     let mut alice = server.connect().await;

@@ -54,11 +54,18 @@ fn notice(notice: &Notice, out: &mut Vec<u8>) {
         }
         Notice::Error(error) => {
             let ErrorNotice { code, to, room, peers, reference } = &**error;
-            let (to, room, reference) = (to.as_deref(), room.as_ref(), token(reference.as_ref()));
+            let (to, room, reference) = (to.as_deref().map(cut), room.as_ref(), token(reference.as_ref()));
             Frame::Error { code: *code, message: code.message(), to, room, peers, reference }
         }
     };
     json(&frame, out);
+}
+
+/// An addressee comes back as far as this, in bytes.
+const MAX_TO_BYTES: usize = 64;
+
+fn cut(to: &str) -> &str {
+    &to[..to.floor_char_boundary(MAX_TO_BYTES)]
 }
 
 /// A `ref`, as it came.
@@ -315,6 +322,17 @@ mod tests {
             }
         };
         text(|out| write(&message, out))
+    }
+
+    #[test]
+    fn a_refused_to_comes_back_up_to_64_bytes() {
+        let came_back = |to: &str| {
+            let error = ErrorNotice::new(ErrorCode::PeerUnavailable, None).to(to);
+            let frame = text(|out| notice(&Notice::Error(Box::new(error)), out));
+            serde_json::from_str::<Value>(&frame).unwrap()["to"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(came_back(&"é".repeat(100)), "é".repeat(32));
+        assert_eq!(came_back(&format!("x{}", "é".repeat(100))).len(), 63);
     }
 
     #[test]

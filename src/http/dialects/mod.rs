@@ -1,6 +1,7 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod peerjs;
 mod topics;
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ use super::{Shared, cors, handshake};
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
 use crate::protocol::Realm;
+pub use peerjs::PeerJsSettings;
 
 /// The dialects that are asked for.
 pub type Dialects = HashSet<Realm>;
@@ -35,12 +37,13 @@ const PATHS: [(Realm, &[&str]); 6] = [
 ];
 
 /// The routes of all dialects: of those that are not asked for, a hint.
-pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
+pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
     let routes = dialects.iter().fold(Router::new(), |routes, realm| match realm {
+        Realm::PeerJs => routes.merge(peerjs::routes(peerjs)),
         Realm::YWebrtc => routes.merge(topics::y_webrtc()),
         Realm::Trystero => routes.merge(topics::trystero()),
-        Realm::V1 | Realm::SocketIo | Realm::PeerJs | Realm::Matchbox | Realm::GStreamer => routes,
+        Realm::V1 | Realm::SocketIo | Realm::Matchbox | Realm::GStreamer => routes,
     });
     hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))

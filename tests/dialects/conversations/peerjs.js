@@ -20,7 +20,8 @@ export const peerjs = [
   {
     title: 'HTTP',
     async talk(wire) {
-      await wire.ask('root', 'GET', '/');
+      const { line } = await wire.begin('GET', '/');
+      wire.write(`root: ${line.split('\n')[0]}`);
       await wire.ask('peers', 'GET', '/peerjs/peers');
     },
     said: [
