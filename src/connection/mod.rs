@@ -74,6 +74,8 @@ pub(crate) struct Connection {
     heartbeat: Heartbeat,
     /// When a client whose window is full is given up.
     overdue: Option<Instant>,
+    /// Until when nothing is read.
+    paused: Option<Instant>,
     /// When the client's credentials expire.
     expires: Option<Instant>,
 }
@@ -99,6 +101,7 @@ impl Connection {
             terms,
             heartbeat: Heartbeat::new(limits.heartbeat, pings, now),
             overdue: None,
+            paused: None,
             expires,
         }
     }
@@ -141,6 +144,7 @@ impl Connection {
             // Invariant: a frame is read only while the queue has a permit for its answer
             // (`a_client_that_does_not_read_is_not_read`).
             permit = permit.or_else(|| self.session.answer_permit());
+            let is_paused = self.is_paused();
             let due = self.due().into();
             if alarm.deadline() != due {
                 alarm.as_mut().reset(due);
@@ -149,7 +153,7 @@ impl Connection {
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
-                received = self.socket.receive(), if permit.is_some() => self.hear(received, &mut permit),
+                received = self.socket.receive(), if permit.is_some() && !is_paused => self.hear(received, &mut permit),
                 next = self.session.next() => match next {
                     Next::Write(frame) => self.write(frame).await,
                     Next::Probe => self.socket.ping().await,
@@ -239,7 +243,16 @@ impl Connection {
                 self.obey(heard, bytes, permit, now)?
             }
         };
+        if !verdict.pause.is_zero() {
+            self.paused = Some(now + verdict.pause);
+        }
         if verdict.is_over { Err(End::Abuse) } else { Ok(()) }
+    }
+
+    /// Whether the client is read no further for now, because it has said more than its rate allows.
+    fn is_paused(&mut self) -> bool {
+        self.paused = self.paused.filter(|until| Instant::now() < *until);
+        self.paused.is_some()
     }
 
     fn obey(
@@ -272,7 +285,8 @@ impl Connection {
 
     /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
     fn due(&mut self) -> Instant {
-        let beat = self.pulse_due().map_or(self.heartbeat.due(), |pulse| pulse.min(self.heartbeat.due()));
+        let others = self.pulse_due().into_iter().chain(self.paused);
+        let beat = others.fold(self.heartbeat.due(), Instant::min);
         if !self.session.is_window_full() {
             self.overdue = None;
             return beat;
@@ -295,6 +309,11 @@ impl Connection {
         }
         if self.overdue.is_some_and(|overdue| now >= overdue) {
             return Err(End::TooSlow);
+        }
+        if self.paused.is_some() {
+            // What shows that it lives is not read.
+            self.heartbeat.heard(now);
+            return Ok(());
         }
         match self.heartbeat.beat(now) {
             Beat::Wait => Ok(()),

@@ -58,6 +58,14 @@ impl Allowance {
         can
     }
 
+    /// Spends what a frame costs, whether it is there or not. Says how long it takes until nothing is owed any more: as long
+    /// nothing else is to be read, so that no more than one frame is ever owed.
+    pub(super) fn owe(&mut self, units: usize, bytes: usize, now: Instant) -> Duration {
+        let costs = [(&mut self.messages, units), (&mut self.bytes, bytes)];
+        let waits = costs.into_iter().filter_map(|(bucket, cost)| bucket.as_mut().map(|bucket| bucket.owe(cost, now)));
+        waits.max().unwrap_or_default()
+    }
+
     /// Counts a refused frame; says whether that was one too many.
     pub(super) fn is_lost(&mut self, now: Instant) -> bool {
         self.patience.as_mut().is_some_and(|patience| patience.is_lost(now))
@@ -92,6 +100,14 @@ impl Bucket {
     /// Whether there is as much.
     fn holds(&mut self, cost: usize, now: Instant) -> bool {
         self.units.wait(self.price(cost), self.rate, now).is_zero()
+    }
+
+    /// Spends in any case; the time until nothing is owed.
+    fn owe(&mut self, cost: usize, now: Instant) -> Duration {
+        // So that it is filled up to now.
+        self.holds(0, now);
+        self.take(cost);
+        self.units.wait(0, self.rate, now)
     }
 
     fn take(&mut self, cost: usize) {

@@ -1,7 +1,7 @@
 //! What a client says to its session: one call, under one lock. What it costs is spent, what it asks for is done, and the
 //! answer is in the client's queue.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::allowance::MESSAGE_UNITS;
 use super::mailbox::AnswerPermit;
@@ -29,10 +29,12 @@ pub struct Verdict {
     pub refused: Option<ErrorCode>,
     /// Whether the client has been refused too often, and has to go.
     pub is_over: bool,
+    /// How long nothing more is to be read from the client, because it has said more than its rate allows.
+    pub pause: Duration,
 }
 
 impl Verdict {
-    const DONE: Self = Self { refused: None, is_over: false };
+    const DONE: Self = Self { refused: None, is_over: false, pause: Duration::ZERO };
 }
 
 impl Session {
@@ -46,10 +48,14 @@ impl Session {
     ) -> Verdict {
         // Read no further: the client says it again over its newer connection.
         let Some(mut state) = self.held() else { return Verdict::DONE };
+        let mut pause = Duration::ZERO;
         let (refused, is_abuse) = match ask {
             Ask::Frame(decoded, permit) => {
                 self.peer.hear(&mut state);
-                let done = self.hear_frame(&mut state, decoded, permit, bytes, now, ice_servers);
+                let units = decoded.as_ref().map_or(MESSAGE_UNITS, |request| self.units(&state, &request.message));
+                let is_affordable;
+                (is_affordable, pause) = self.charge(&mut state, units, bytes, now);
+                let done = self.hear_frame(&mut state, decoded, permit, is_affordable, now, ice_servers);
                 (done.err(), done.is_err_and(ErrorCode::is_abuse))
             }
             Ask::Control => {
@@ -59,7 +65,7 @@ impl Session {
             }
             Ask::Part => (None, !state.allowance.spend(0, bytes, now)),
         };
-        Verdict { refused, is_over: is_abuse && state.allowance.is_lost(now) }
+        Verdict { refused, is_over: is_abuse && state.allowance.is_lost(now), pause }
     }
 
     fn hear_frame(
@@ -67,13 +73,11 @@ impl Session {
         state: &mut State,
         decoded: Result<Request<'_>, Unreadable>,
         permit: AnswerPermit,
-        bytes: usize,
+        is_affordable: bool,
         now: Instant,
         ice_servers: impl FnOnce() -> Vec<IceServer>,
     ) -> Result<(), ErrorCode> {
         state.process();
-        let units = decoded.as_ref().map_or(MESSAGE_UNITS, |request| self.units(state, &request.message));
-        let is_affordable = state.allowance.spend(units, bytes, now);
         let error = match decoded {
             Ok(Request { reference, message }) if is_affordable => {
                 let reply = Reply::new(&self.peer.mailbox, permit, reference);
@@ -85,6 +89,15 @@ impl Session {
         let code = error.code;
         self.peer.mailbox.answer(permit, Notice::Error(Box::new(error)));
         Err(code)
+    }
+
+    /// Whether the client may say something of this price, and how long nothing more is to be read from it.
+    fn charge(&self, state: &mut State, units: usize, bytes: usize, now: Instant) -> (bool, Duration) {
+        if self.peer.realm.has_topics() {
+            // Its clients know no errors: what is refused would be lost without a word.
+            return (true, state.allowance.owe(units, bytes, now));
+        }
+        (state.allowance.spend(units, bytes, now), Duration::ZERO)
     }
 
     /// What a message costs besides its bytes: what reaches a room costs by its members.

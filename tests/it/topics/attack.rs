@@ -1,6 +1,7 @@
 //! What one client can do to the server and to the others.
 
-use futures_util::SinkExt as _;
+use std::time::Instant;
+
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
@@ -10,7 +11,7 @@ use crate::http::read_head;
 use crate::raw::{BINARY, FIN, HANDSHAKE, Raw, TEXT};
 use crate::server::{Server, Site};
 use crate::status::{METRICS, becomes, metric};
-use crate::within;
+use crate::{Duration, within};
 
 const NO_RATES: [&str; 2] = ["--messages-per-second=0", "--bytes-per-second=0"];
 
@@ -59,15 +60,20 @@ async fn nonsense_without_end_closes_its_sender_alone() {
 }
 
 #[tokio::test]
-async fn a_flood_is_dropped_and_then_closed() {
-    let server = Server::start(&[Y_WEBRTC, METRICS]);
-    let mut mallory = server.y_webrtc().await;
-    for _ in 0..600 {
-        mallory.0.feed(Message::text(r#"{"type":"publish","topic":"a"}"#)).await.expect("the system keeps it");
+async fn a_flood_is_slowed_down_to_the_rate_and_loses_nothing() {
+    let server = Server::start(&[Y_WEBRTC, METRICS, "--message-burst=20", "--messages-per-second=20"]);
+    let (mut mallory, mut alice) = (server.y_webrtc_on("a").await, server.y_webrtc_on("a").await);
+    let begun = Instant::now();
+    for number in 0..40 {
+        mallory.say(json!({"type": "publish", "topic": "a", "n": number})).await;
     }
-    within("the flood to be sent", mallory.0.flush()).await.expect("the system keeps it");
-    assert_eq!(mallory.closed().await, 1008);
-    assert!(metric(&server, &series("y-webrtc", "publish", "rate-limited")).await >= 50);
+    for number in 0..40 {
+        alice.hears(format!(r#"{{"n":{number},"topic":"a","type":"publish","clients":2}}"#)).await;
+    }
+    // 20 at once, each of the others a twentieth of a second and what two subscribers cost.
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert_eq!(metric(&server, &series("y-webrtc", "publish", "ok")).await, 40);
+    alice.fence().await;
 }
 
 #[tokio::test]
@@ -156,17 +162,16 @@ async fn deliveries_are_paid_for_and_not_publishes() {
         subscribers.push(server.y_webrtc_on("a").await);
     }
     let mut alice = server.y_webrtc().await;
-    // Each costs as much as two messages, and the third is one too many.
-    for number in 0..3 {
+    // Each costs as much as two messages: after the third it owes two, and is read no further.
+    for number in 0..4 {
         alice.say(json!({"type": "publish", "topic": "a", "n": number})).await;
     }
-    becomes(&server, &series("y-webrtc", "publish", "rate-limited"), 1).await;
-    assert_eq!(metric(&server, &series("y-webrtc", "publish", "ok")).await, 2);
+    becomes(&server, &series("y-webrtc", "publish", "ok"), 3).await;
     let mut bob = server.y_webrtc().await;
     for _ in 0..4 {
         bob.say(r#"{"type":"publish","topic":"empty"}"#).await;
     }
-    becomes(&server, &series("y-webrtc", "publish", "ok"), 6).await;
+    becomes(&server, &series("y-webrtc", "publish", "ok"), 7).await;
 }
 
 #[tokio::test]
