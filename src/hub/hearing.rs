@@ -92,6 +92,7 @@ impl Session {
             ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
                 MESSAGE_UNITS + self.hub.members(&self.peer.room(room))
             }
+            ClientMessage::JoinNext { size, .. } => MESSAGE_UNITS + size.get(),
             // The roster alone has a line for each of them.
             ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
             _ => MESSAGE_UNITS,
@@ -106,9 +107,10 @@ impl Session {
         ice_servers: impl FnOnce() -> Vec<IceServer>,
     ) -> Result<(), ErrorCode> {
         match message {
-            ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reply),
+            ClientMessage::Relay { kind, to, payload } => self.relay(state, kind, &to, payload, reply),
             ClientMessage::Broadcast { room, payload } => self.broadcast(state, &room, payload, reply),
             ClientMessage::Join(room) => self.join(state, room, reply),
+            ClientMessage::JoinNext { room, size } => self.join_next(state, room, size, reply),
             ClientMessage::Leave(room) => self.leave(state, room, reply),
             ClientMessage::IceServers => {
                 reply.say(|reference| Notice::IceServers { ice_servers: ice_servers(), reference });

@@ -1,9 +1,12 @@
 //! Rooms: entering and leaving, and what the other members are told of it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use dashmap::Entry;
+use parking_lot::MutexGuard;
 
+use super::lobby::{Key, Lobby};
 use super::mailbox::Mailbox;
 use super::peer::{Peer, State};
 use super::reply::Reply;
@@ -39,6 +42,44 @@ impl Session {
             state.rooms.insert(name);
         }
         Ok(())
+    }
+
+    /// Enters the group that waits for members in a room. The group is a room of its own, whose name no client knows.
+    pub(super) fn join_next(
+        &self,
+        state: &mut State,
+        room: RoomName,
+        size: NonZeroUsize,
+        reply: Reply<'_>,
+    ) -> Result<(), ErrorCode> {
+        if !state.may_enter(&room) {
+            return Err(reply.refuse(ErrorCode::RoomNotAllowed, |error| error.room(room)));
+        }
+        if !self.hub.may_hold(size) {
+            return Err(reply.refuse(ErrorCode::RoomFull, |error| error.room(room)));
+        }
+        if state.ticket.is_some() {
+            return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(room)));
+        }
+        // Order: the lobby stays locked until the group is told, or one that leaves could be taken for one that is there.
+        let mut lobby = self.hub.lobby.lock();
+        let ticket = lobby.enter(Key { realm: self.peer.realm, room, size });
+        let name = ticket.group.clone();
+        state.ticket = Some(Box::new(ticket));
+        let mut group = self.hub.rooms.entry(self.peer.room(&name)).or_default();
+        self.announce(&group, |member| member.tell_joined(&name, &self.peer.address));
+        group.insert(self.peer.id(), Arc::clone(&self.peer));
+        state.rooms.insert(name);
+        reply.ack(false);
+        Ok(())
+    }
+
+    /// Gives up waiting. Where its group still waits, the lobby is given back locked, so that none enters the group before
+    /// this peer has left it.
+    pub(super) fn stop_waiting(&self, state: &mut State) -> Option<MutexGuard<'_, Lobby>> {
+        let ticket = state.ticket.take()?;
+        let mut lobby = self.hub.lobby.lock();
+        lobby.leave(&ticket).then_some(lobby)
     }
 
     pub(super) fn leave(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {

@@ -3,7 +3,7 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
+//! Order of locks: a peer's state, the lobby, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
 //! code takes them the other way round, and none takes two of a kind.
 
 mod allowance;
@@ -16,6 +16,7 @@ mod hearing;
 #[cfg(test)]
 mod interleaving;
 mod letter;
+mod lobby;
 mod mailbox;
 mod membership;
 mod peer;
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::{DashMap, Entry};
+use parking_lot::Mutex;
 
 pub use allowance::AllowanceLimits;
 pub use hearing::{Ask, Verdict};
@@ -45,6 +47,7 @@ use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
 use allowance::Allowance;
 use budget::Budget;
 use letter::{Letter, Waiting};
+use lobby::Lobby;
 use mailbox::Mailbox;
 use peer::{Epoch, Identity, Peer, Reclaim};
 use room::Room;
@@ -84,6 +87,8 @@ impl HubLimits {
 pub enum Lifetime {
     /// As long as its connection.
     Connection,
+    /// A while longer, where its connection is lost, for the others: its client can't take it up again.
+    Lingering,
     /// Until it ends or its resume window does.
     Resumable,
 }
@@ -148,6 +153,8 @@ pub struct Hub {
     budget: Arc<Budget>,
     peers: DashMap<PeerId, Arc<Peer>>,
     rooms: DashMap<RoomKey, Room<Arc<Peer>>>,
+    /// The groups that wait for members.
+    lobby: Mutex<Lobby>,
     /// The sessions that can be resumed.
     handles: DashMap<Handle, Arc<Peer>>,
     /// Set once, when the process stops.
@@ -163,6 +170,7 @@ impl Hub {
             budget: Arc::new(Budget::new(limits.queued_bytes)),
             peers: DashMap::new(),
             rooms: DashMap::new(),
+            lobby: Mutex::default(),
             handles: DashMap::new(),
             is_closing: AtomicBool::new(false),
         })
@@ -281,6 +289,18 @@ impl Hub {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.budget.used()
+    }
+
+    /// Whether a room has as many members as it may have.
+    #[must_use]
+    pub fn is_full(&self, room: &RoomKey) -> bool {
+        self.limits.peers_per_room.is_some_and(|limit| self.members(room) >= limit.get())
+    }
+
+    /// Whether a room may have so many members.
+    #[must_use]
+    pub fn may_hold(&self, members: NonZeroUsize) -> bool {
+        self.limits.peers_per_room.is_none_or(|limit| members <= limit)
     }
 
     /// How many peers are in this room.

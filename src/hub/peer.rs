@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::allowance::Allowance;
 use super::letter::Waiting;
+use super::lobby::Ticket;
 use super::mailbox::Mailbox;
 use super::token::Tokens;
 use super::window::Window;
@@ -47,6 +48,9 @@ pub(super) struct State {
     secret: Option<Secret>,
     /// None: the session can't be resumed.
     tokens: Option<Tokens>,
+    lifetime: Lifetime,
+    /// By which it waits in the lobby, or has waited.
+    pub(super) ticket: Option<Box<Ticket>>,
     /// What its credentials allow, where they are asked for.
     grant: Option<Grant>,
     /// What the client may still say: over all connections, or each new one would bring a new burst.
@@ -101,6 +105,8 @@ impl Peer {
             window: Window::new(),
             secret,
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
+            lifetime,
+            ticket: None,
             grant,
             allowance,
             accepted: 0,
@@ -162,7 +168,7 @@ impl Peer {
     /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
     pub(super) fn park(&self, epoch: Epoch) -> Option<Epoch> {
         let mut state = self.held(epoch)?;
-        state.tokens.is_some().then(|| self.pass_on(&mut state, true))
+        (state.lifetime != Lifetime::Connection).then(|| self.pass_on(&mut state, true))
     }
 
     fn pass_on(&self, state: &mut State, parked: bool) -> Epoch {

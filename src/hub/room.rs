@@ -42,6 +42,10 @@ impl<M> Room<M> {
         self.members.remove(&id);
     }
 
+    pub(crate) fn get(&self, id: PeerId) -> Option<&M> {
+        self.members.get(&id)
+    }
+
     /// All members but this one.
     pub(crate) fn others(&self, id: PeerId) -> impl Iterator<Item = &M> {
         self.members.iter().filter(move |(other, _)| **other != id).map(|(_, member)| member)

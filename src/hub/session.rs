@@ -91,10 +91,21 @@ impl Session {
         Arc::clone(&self.peer).revoked(Arc::clone(&self.hub), self.epoch)
     }
 
-    /// Hands the session over to the epoch that is given back, which waits for a newer connection. `None`: it can't
-    /// be resumed.
+    /// Whether its group still waits for members.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        let state = self.held();
+        let ticket = state.as_ref().and_then(|state| state.ticket.as_ref());
+        ticket.is_some_and(|ticket| self.hub.lobby.lock().is_waiting(ticket))
+    }
+
+    /// Hands the session over to the epoch that is given back, which waits for a newer connection. `None`: it ends with its
+    /// connection, because of its lifetime, or because who waits in the lobby has to be there.
     #[must_use]
     pub fn park(&self) -> Option<Self> {
+        if self.is_waiting() {
+            return None;
+        }
         let epoch = self.peer.park(self.epoch)?;
         Some(Self { hub: Arc::clone(&self.hub), peer: Arc::clone(&self.peer), epoch })
     }
@@ -113,9 +124,11 @@ impl Session {
         if let Some(tokens) = state.tokens() {
             self.hub.handles.remove(&tokens.handle);
         }
+        let lobby = self.stop_waiting(&mut state);
         for room in std::mem::take(&mut state.rooms) {
             self.depart(&room, None);
         }
+        drop(lobby);
         let (senders, rest) = state.finish(&self.peer.mailbox);
         self.report_undelivered(senders);
         // Order: what is owed to them is given up once they are told.

@@ -1,6 +1,7 @@
 //! What a client can ask for.
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
 use super::{Kind, RoomName};
 
@@ -34,6 +35,13 @@ pub enum ClientMessage<'a> {
     },
     /// Enter a room.
     Join(RoomName),
+    /// Enter the group of a room that waits for members until it has so many.
+    JoinNext {
+        /// Which room: it has a waiting group for each size.
+        room: RoomName,
+        /// How many the group is to have.
+        size: NonZeroUsize,
+    },
     /// Leave a room.
     Leave(RoomName),
     /// Ask for fresh ICE servers.
@@ -52,6 +60,7 @@ impl ClientMessage<'_> {
             Self::Relay { kind, .. } => kind.as_str(),
             Self::Broadcast { .. } => "room-message",
             Self::Join(_) => "join",
+            Self::JoinNext { .. } => "join-next",
             Self::Leave(_) => "leave",
             Self::IceServers => "ice-servers",
             Self::Ping => "ping",

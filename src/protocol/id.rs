@@ -55,6 +55,12 @@ impl Realm {
         self == other || is_shared(self) && is_shared(other)
     }
 
+    /// Whether a peer of this realm reaches only those that share a room with it.
+    #[must_use]
+    pub fn keeps_to_rooms(self) -> bool {
+        self == Self::Matchbox
+    }
+
     /// The peer that a client's text names. `None`: the text is no address here.
     #[must_use]
     pub fn key(self, text: &str) -> Option<PeerId> {
@@ -212,6 +218,12 @@ impl RoomName {
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         (1..=Self::MAX_BYTES).contains(&name.len()).then(|| Self(name.into()))
+    }
+
+    /// A name that no room has had, and that no client learns or guesses: 122 random bits.
+    #[must_use]
+    pub fn unguessable() -> Self {
+        Self(Uuid::new_v4().to_string().into())
     }
 
     /// The name as text.

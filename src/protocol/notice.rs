@@ -84,9 +84,10 @@ impl ErrorNotice {
         let error = Self::new(code, request.reference);
         match request.message {
             ClientMessage::Relay { to, .. } => error.to(&to),
-            ClientMessage::Broadcast { room, .. } | ClientMessage::Join(room) | ClientMessage::Leave(room) => {
-                error.room(room)
-            }
+            ClientMessage::Broadcast { room, .. }
+            | ClientMessage::Join(room)
+            | ClientMessage::JoinNext { room, .. }
+            | ClientMessage::Leave(room) => error.room(room),
             ClientMessage::IceServers | ClientMessage::Ping | ClientMessage::Received(_) => error,
         }
     }
