@@ -3,6 +3,7 @@
 pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
+pub use crate::dialect::matchbox::fuzzing::play_matchbox;
 pub use crate::dialect::v1::fuzzing::play_frame;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
@@ -17,9 +18,10 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 10] = [
+    const TARGETS: [(&str, Play); 11] = [
         ("frame", play_frame),
         ("headers", play_headers),
+        ("matchbox", play_matchbox),
         ("pem", play_pem),
         ("proxy_header", play_proxy_header),
         ("sessions", play_sessions),

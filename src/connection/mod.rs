@@ -18,12 +18,18 @@ use tracing::{debug, trace};
 use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
 use crate::ice::IceContext;
-use crate::protocol::{End, ErrorCode, Realm, Resume, Secret, Welcome};
+use crate::protocol::{End, ErrorCode, Realm, Request, Resume, Secret, Welcome};
 pub(crate) use framing::BinaryMessages;
 use heartbeat::{Beat, Heartbeat, Pings};
 pub(crate) use life::{Client, Entrance, Terms};
 pub(crate) use socket::Socket;
 use socket::{Received, What};
+
+/// The silence after which a client that waits to be matched is asked whether it is there: two KeepAlives of matchbox.
+const DOUBT: Duration = Duration::from_secs(20);
+
+/// How long it has for the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a connection allows and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +94,7 @@ impl Connection {
     ) -> Self {
         let (now, limits) = (Instant::now(), terms.limits);
         let pings = if dialect.realm() == Realm::V1 { Pings::Always } else { Pings::WhenSilent };
+        let interval = if dialect.is_matched() { limits.heartbeat.min(DOUBT) } else { limits.heartbeat };
         Self {
             socket,
             dialect,
@@ -95,10 +102,15 @@ impl Connection {
             beginning,
             ice,
             terms,
-            heartbeat: Heartbeat::new(limits.heartbeat, pings, now),
+            heartbeat: Heartbeat::new(interval, pings, now),
             overdue: None,
             expires,
         }
+    }
+
+    /// Where its client's addresses mean something.
+    pub(crate) fn realm(&self) -> Realm {
+        self.dialect.realm()
     }
 
     /// The session that speaks through it.
@@ -111,6 +123,10 @@ impl Connection {
     pub(crate) async fn talk(&mut self) -> End {
         // Order: the first frame is always `welcome`, be the session a newer connection's by now.
         self.greet();
+        if let Err(end) = self.enter() {
+            debug!(peer = %self.session.id(), ?end, "could not enter");
+            return end;
+        }
         let (revoked, expired) = (self.session.revoked(), reached(self.expires));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
@@ -191,6 +207,16 @@ impl Connection {
             // What comes back shows that the token has arrived.
             socket.put_ping();
         }
+    }
+
+    /// Asks for what the client's dialect says that it wants before it says anything. Where it can't have it, it is not served:
+    /// that was looked at before the 101, and has changed since.
+    fn enter(&mut self) -> Result<(), End> {
+        let Some(message) = self.dialect.enters() else { return Ok(()) };
+        let heard = Heard::Request(Ok(Request { reference: None, message }));
+        let mut permit = self.session.answer_permit();
+        let verdict = self.obey(heard, 0, &mut permit, Instant::now())?;
+        if verdict.refused.is_some() { Err(End::Full) } else { Ok(()) }
     }
 
     /// Writes a message and what is queued behind it: many small frames leave in one record.
@@ -280,7 +306,9 @@ impl Connection {
         if self.overdue.is_some_and(|overdue| now >= overdue) {
             return Err(End::TooSlow);
         }
-        match self.heartbeat.beat(now) {
+        let limit = self.terms.limits.heartbeat;
+        let is_awaited = self.dialect.is_matched() && self.session.is_waiting();
+        match self.heartbeat.beat(now, if is_awaited { limit.min(PATIENCE) } else { limit }) {
             Beat::Wait => Ok(()),
             Beat::Ping => self.socket.ping().await,
             Beat::Silent => Err(End::Silent),
@@ -338,7 +366,7 @@ mod tests {
     use crate::metrics::Metrics;
     use crate::net::TlsEnd;
     use crate::parking::Parking;
-    use crate::protocol::{ClientMessage, Kind, Realm, Request};
+    use crate::protocol::{ClientMessage, Kind, Realm};
     use crate::tasks::Tasks;
 
     type Client = WebSocketStream<TcpStream>;

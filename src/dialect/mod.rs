@@ -3,15 +3,19 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod matchbox;
 pub mod v1;
 
-use crate::protocol::{End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use crate::protocol::{ClientMessage, End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use matchbox::Matchbox;
 
 /// The language of one client.
 #[derive(Debug)]
 pub enum Dialect {
     /// This project's own protocol.
     V1,
+    /// matchbox.
+    Matchbox(Matchbox),
 }
 
 /// What a client's frame comes to.
@@ -37,6 +41,7 @@ impl Dialect {
     pub fn realm(&self) -> Realm {
         match self {
             Self::V1 => Realm::V1,
+            Self::Matchbox(_) => Realm::Matchbox,
         }
     }
 
@@ -45,13 +50,30 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
+            Self::Matchbox(_) => true,
         }
+    }
+
+    /// What its client asks for before it says anything.
+    #[must_use]
+    pub fn enters(&self) -> Option<ClientMessage<'static>> {
+        match self {
+            Self::V1 => None,
+            Self::Matchbox(client) => Some(client.enters()),
+        }
+    }
+
+    /// Whether its client waits to be matched with others, each of which has to be there then.
+    #[must_use]
+    pub fn is_matched(&self) -> bool {
+        matches!(self, Self::Matchbox(client) if client.waits())
     }
 
     /// Says what comes first.
     pub fn greet(&mut self, welcome: impl FnOnce() -> Welcome, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
+            Self::Matchbox(_) => sink.frame(|out| matchbox::greet(&welcome(), out)),
         }
     }
 
@@ -59,6 +81,7 @@ impl Dialect {
     pub fn read<'a>(&mut self, frame: &'a str) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
+            Self::Matchbox(_) => matchbox::read(frame),
         }
     }
 
@@ -66,6 +89,7 @@ impl Dialect {
     pub fn read_binary<'a>(&mut self, _frame: &'a [u8]) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Over(End::Binary),
+            Self::Matchbox(_) => matchbox::unreadable(),
         }
     }
 
@@ -73,6 +97,7 @@ impl Dialect {
     pub fn write(&mut self, message: &ServerMessage, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
+            Self::Matchbox(_) => matchbox::write(message, sink),
         }
     }
 
@@ -80,7 +105,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 => end.close(),
+            Self::V1 | Self::Matchbox(_) => end.close(),
         }
     }
 }

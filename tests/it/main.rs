@@ -7,6 +7,7 @@
 //! is the tests of one subject.
 
 mod client;
+mod guest;
 mod house;
 mod http;
 mod pair;
@@ -32,6 +33,7 @@ mod handshake;
 mod heartbeat;
 mod interface;
 mod limit;
+mod matchbox;
 mod memory;
 mod nginx;
 mod page;

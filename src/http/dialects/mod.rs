@@ -1,6 +1,8 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod matchbox;
+
 use std::collections::HashSet;
 
 use axum::Router;
@@ -15,6 +17,7 @@ use super::caller::Caller;
 use super::refusal::Refusal;
 use super::upgrade::Handshake;
 use super::{Shared, cors, handshake};
+use crate::auth::Grant;
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
 use crate::protocol::Realm;
@@ -28,14 +31,15 @@ const PATHS: [(Realm, &[&str]); 6] = [
     (Realm::PeerJs, &["/peerjs", "/peerjs/{*rest}"]),
     (Realm::YWebrtc, &["/y-webrtc"]),
     (Realm::Trystero, &["/trystero"]),
-    (Realm::Matchbox, &["/matchbox", "/matchbox/{*rest}"]),
+    (Realm::Matchbox, &["/matchbox", "/matchbox/", "/matchbox/{*rest}"]),
     (Realm::GStreamer, &["/gstreamer"]),
 ];
 
 /// The routes of all dialects: of those that are not asked for, a hint.
 pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    hints.fold(Router::new(), |routes, (realm, paths)| {
+    let routes = if dialects.contains(&Realm::Matchbox) { matchbox::routes() } else { Router::new() };
+    hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
     })
 }
@@ -55,9 +59,27 @@ impl Shared {
         dialect: Dialect,
         entrance: Entrance,
     ) -> Result<Response, Refusal> {
-        let Handshake { accept, upgrade } = self.handshake(caller, request)?;
+        let (handshake, grant) = self.admit_foreign(caller, request)?;
+        self.serve_foreign(caller, handshake, grant, dialect, entrance)
+    }
+
+    /// The checks that are for all clients of other dialects. Takes nothing.
+    fn admit_foreign(&self, caller: &Caller, request: &mut Parts) -> Result<(Handshake, Option<Grant>), Refusal> {
+        let handshake = self.handshake(caller, request)?;
         let token = token(&request.headers, requested(&request.uri)?)?;
         let grant = self.admit(caller, &request.headers, token)?;
+        Ok((handshake, grant))
+    }
+
+    /// Serves a client that has passed them, if there is room for it.
+    fn serve_foreign(
+        &self,
+        caller: &Caller,
+        Handshake { accept, upgrade }: Handshake,
+        grant: Option<Grant>,
+        dialect: Dialect,
+        entrance: Entrance,
+    ) -> Result<Response, Refusal> {
         let permit = self.permit(caller.address, None, grant.as_ref())?;
         let (address, ice) = (caller.address, self.ice_context(caller));
         self.serve(upgrade, Client { address, dialect, entrance, grant, permit, ice }, false);
