@@ -92,6 +92,7 @@ impl Session {
             ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
                 MESSAGE_UNITS + self.hub.members(&self.peer.room(room))
             }
+            ClientMessage::Exchange(request) => MESSAGE_UNITS + self.exchange_units(request),
             ClientMessage::JoinNext { size, .. } => MESSAGE_UNITS + size.get(),
             // The roster alone has a line for each of them.
             ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
@@ -112,6 +113,7 @@ impl Session {
             ClientMessage::Join(room) => self.join(state, room, reply),
             ClientMessage::JoinNext { room, size } => self.join_next(state, room, size, reply),
             ClientMessage::Leave(room) => self.leave(state, room, reply),
+            ClientMessage::Exchange(request) => self.exchange(request, reply),
             ClientMessage::IceServers => {
                 reply.say(|reference| Notice::IceServers { ice_servers: ice_servers(), reference });
                 Ok(())

@@ -411,7 +411,7 @@ impl World {
                 v1::write(&message, &mut text);
                 self.regret(me, &text);
             }
-            ServerMessage::Notice(_) | ServerMessage::Relayed { .. } => {}
+            ServerMessage::Notice(_) | ServerMessage::Relayed { .. } | ServerMessage::InSession { .. } => {}
         }
     }
 

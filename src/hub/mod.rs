@@ -3,13 +3,15 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, the lobby, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
+//! Order of locks: a peer's state, the lobby or the exchange, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
 //! code takes them the other way round, and none takes two of a kind.
 
 mod allowance;
 mod announcement;
 mod budget;
 mod delivery;
+mod exchange;
+mod exchanging;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hearing;
@@ -46,6 +48,7 @@ use crate::auth::Grant;
 use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
 use allowance::Allowance;
 use budget::Budget;
+use exchange::{Exchange, ExchangeLimits};
 use letter::{Letter, Waiting};
 use lobby::Lobby;
 use mailbox::Mailbox;
@@ -69,12 +72,24 @@ pub struct HubLimits {
 }
 
 impl HubLimits {
+    /// What is allowed in the exchange. A member is told no more of others than a peer is told of all that it shares a room
+    /// with; the others of its sessions are as many as may be in one room.
+    fn exchange(&self) -> ExchangeLimits {
+        let members = self.rooms_per_peer.zip(self.peers_per_room);
+        ExchangeLimits {
+            members: members.map(|(rooms, peers)| rooms.get().saturating_mul(peers.get())),
+            sessions: self.peers_per_room,
+            list_bytes: self.mailbox.bytes / 4,
+        }
+    }
+
     /// The memory of all that the server may have to tell one peer unasked, in bytes. None: there is no limit.
     #[must_use]
     pub fn announcement_bytes(&self) -> Option<usize> {
         let (rooms, members) = (self.rooms_per_peer?.get(), self.peers_per_room?.get());
         // Each member may have left and come back; each message of the peer's own may be undelivered; each room may be
-        // forbidden.
+        // forbidden. In the exchange, which knows nothing undelivered, each session may have ended: those that it has, those
+        // whose start is in its queue, and those whose start is an answer there.
         let about_members = rooms.saturating_mul(members).saturating_mul(2);
         let undelivered = self.mailbox.debts().saturating_add(members);
         let about_itself = undelivered.saturating_add(rooms).saturating_mul(announcement::PLACED_BYTES);
@@ -155,6 +170,8 @@ pub struct Hub {
     rooms: DashMap<RoomKey, Room<Arc<Peer>>>,
     /// The groups that wait for members.
     lobby: Mutex<Lobby>,
+    /// Who produces and who consumes.
+    exchange: Mutex<Exchange<Arc<Peer>>>,
     /// The sessions that can be resumed.
     handles: DashMap<Handle, Arc<Peer>>,
     /// Set once, when the process stops.
@@ -171,6 +188,7 @@ impl Hub {
             peers: DashMap::new(),
             rooms: DashMap::new(),
             lobby: Mutex::default(),
+            exchange: Mutex::new(Exchange::new(limits.exchange())),
             handles: DashMap::new(),
             is_closing: AtomicBool::new(false),
         })
@@ -301,6 +319,12 @@ impl Hub {
     #[must_use]
     pub fn may_hold(&self, members: NonZeroUsize) -> bool {
         self.limits.peers_per_room.is_none_or(|limit| members <= limit)
+    }
+
+    /// Whether the exchange has as many members as it may have.
+    #[must_use]
+    pub fn is_exchange_full(&self) -> bool {
+        self.exchange.lock().is_full()
     }
 
     /// How many peers are in this room.

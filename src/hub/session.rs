@@ -12,7 +12,7 @@ use parking_lot::MutexGuard;
 
 use super::peer::{Epoch, Peer, State};
 use super::{AnswerPermit, Frame, Hub, ResumeToken, Revoked};
-use crate::protocol::{Address, PeerId};
+use crate::protocol::{Address, PeerId, Realm};
 
 /// A session in one of its epochs. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
 ///
@@ -129,6 +129,9 @@ impl Session {
             self.depart(&room, None);
         }
         drop(lobby);
+        if self.peer.realm == Realm::GStreamer {
+            self.leave_exchange();
+        }
         let (senders, rest) = state.finish(&self.peer.mailbox);
         self.report_undelivered(senders);
         // Order: what is owed to them is given up once they are told.
@@ -142,7 +145,9 @@ impl Session {
         }
         for sender in senders {
             let sender = self.hub.peers.get(&sender).map(|peer| Arc::clone(&peer));
-            if let Some(sender) = sender {
+            if let Some(sender) = sender
+                && sender.realm.knows_undelivered()
+            {
                 sender.mailbox.tell_undelivered(self.peer.address.clone());
             }
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use super::{Kind, RoomName};
+use super::{ExchangeRequest, Kind, RoomName};
 
 /// A client's frame: what it asks for, and the `ref` under which it wants the answer.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub enum ClientMessage<'a> {
     },
     /// Leave a room.
     Leave(RoomName),
+    /// Ask for something in the exchange of producers and consumers.
+    Exchange(ExchangeRequest<'a>),
     /// Ask for fresh ICE servers.
     IceServers,
     /// Ask for a sign of life.
@@ -62,6 +64,7 @@ impl ClientMessage<'_> {
             Self::Join(_) => "join",
             Self::JoinNext { .. } => "join-next",
             Self::Leave(_) => "leave",
+            Self::Exchange(request) => request.kind(),
             Self::IceServers => "ice-servers",
             Self::Ping => "ping",
             Self::Received(_) => "received",

@@ -61,6 +61,12 @@ impl Realm {
         self == Self::Matchbox
     }
 
+    /// Whether a peer of this realm can be told that what it said was not delivered in the end.
+    #[must_use]
+    pub fn knows_undelivered(self) -> bool {
+        !matches!(self, Self::Matchbox | Self::GStreamer)
+    }
+
     /// The peer that a client's text names. `None`: the text is no address here.
     #[must_use]
     pub fn key(self, text: &str) -> Option<PeerId> {

@@ -5,6 +5,7 @@
 
 mod client;
 mod code;
+mod exchange;
 pub mod footprint;
 mod ice_server;
 mod id;
@@ -14,6 +15,7 @@ mod welcome;
 
 pub use client::{ClientMessage, Reference, Request, Unreadable};
 pub use code::{End, ErrorCode};
+pub use exchange::{ExchangeNotice, ExchangeRequest, InSession, Listed, Role, Roles, SessionId, Word};
 pub use ice_server::IceServer;
 pub use id::{Address, NotAPeerId, PeerId, Realm, RoomKey, RoomName};
 pub use notice::{ErrorNotice, Notice};

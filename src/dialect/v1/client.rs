@@ -157,7 +157,7 @@ mod tests {
                 set("type", Some("leave"));
                 set("room", Some(room.as_str()));
             }
-            ClientMessage::JoinNext { .. } => panic!("v1 has none"),
+            ClientMessage::JoinNext { .. } | ClientMessage::Exchange(_) => panic!("v1 has none"),
             ClientMessage::IceServers => set("type", Some("ice-servers")),
             ClientMessage::Ping => set("type", Some("ping")),
             ClientMessage::Received(count) => {
