@@ -3,6 +3,7 @@
 pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
+pub use crate::dialect::gstreamer::fuzzing::play_gstreamer;
 pub use crate::dialect::matchbox::fuzzing::play_matchbox;
 pub use crate::dialect::v1::fuzzing::play_frame;
 pub use crate::http::fuzzing::play_headers;
@@ -18,8 +19,9 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 11] = [
+    const TARGETS: [(&str, Play); 12] = [
         ("frame", play_frame),
+        ("gstreamer", play_gstreamer),
         ("headers", play_headers),
         ("matchbox", play_matchbox),
         ("pem", play_pem),

@@ -3,10 +3,12 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod gstreamer;
 pub mod matchbox;
 pub mod v1;
 
 use crate::protocol::{ClientMessage, End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use gstreamer::GStreamer;
 use matchbox::Matchbox;
 
 /// The language of one client.
@@ -16,6 +18,8 @@ pub enum Dialect {
     V1,
     /// matchbox.
     Matchbox(Matchbox),
+    /// GStreamer.
+    GStreamer(GStreamer),
 }
 
 /// What a client's frame comes to.
@@ -42,6 +46,7 @@ impl Dialect {
         match self {
             Self::V1 => Realm::V1,
             Self::Matchbox(_) => Realm::Matchbox,
+            Self::GStreamer(_) => Realm::GStreamer,
         }
     }
 
@@ -50,7 +55,7 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
-            Self::Matchbox(_) => true,
+            Self::Matchbox(_) | Self::GStreamer(_) => true,
         }
     }
 
@@ -60,6 +65,7 @@ impl Dialect {
         match self {
             Self::V1 => None,
             Self::Matchbox(client) => Some(client.enters()),
+            Self::GStreamer(_) => Some(GStreamer::enters()),
         }
     }
 
@@ -74,6 +80,7 @@ impl Dialect {
         match self {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
             Self::Matchbox(_) => sink.frame(|out| matchbox::greet(&welcome(), out)),
+            Self::GStreamer(_) => sink.frame(|out| GStreamer::greet(&welcome(), out)),
         }
     }
 
@@ -82,6 +89,7 @@ impl Dialect {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
             Self::Matchbox(_) => matchbox::read(frame),
+            Self::GStreamer(client) => client.read(frame),
         }
     }
 
@@ -90,6 +98,7 @@ impl Dialect {
         match self {
             Self::V1 => Heard::Over(End::Binary),
             Self::Matchbox(_) => matchbox::unreadable(),
+            Self::GStreamer(_) => GStreamer::read_binary(),
         }
     }
 
@@ -98,6 +107,7 @@ impl Dialect {
         match self {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
             Self::Matchbox(_) => matchbox::write(message, sink),
+            Self::GStreamer(client) => client.write(message, sink),
         }
     }
 
@@ -105,7 +115,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 | Self::Matchbox(_) => end.close(),
+            Self::V1 | Self::Matchbox(_) | Self::GStreamer(_) => end.close(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod drain;
 mod english;
 mod error;
 mod forwarded;
+mod gstreamer;
 mod handshake;
 mod heartbeat;
 mod interface;

@@ -1,6 +1,7 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod gstreamer;
 mod matchbox;
 
 use std::collections::HashSet;
@@ -38,7 +39,10 @@ const PATHS: [(Realm, &[&str]); 6] = [
 /// The routes of all dialects: of those that are not asked for, a hint.
 pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    let routes = if dialects.contains(&Realm::Matchbox) { matchbox::routes() } else { Router::new() };
+    let served: [(Realm, fn() -> Router<Shared>); 2] =
+        [(Realm::Matchbox, matchbox::routes), (Realm::GStreamer, gstreamer::routes)];
+    let served = served.into_iter().filter(|(realm, _)| dialects.contains(realm));
+    let routes = served.fold(Router::new(), |all, (_, routes)| all.merge(routes()));
     hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
     })
