@@ -29,7 +29,13 @@ pub(super) struct Status {
     pub(super) roles: Roles,
     pub(super) meta: Option<Arc<str>>,
     /// What the meta takes of the budget of all.
-    pub(super) _reservation: Option<Reservation>,
+    _reservation: Option<Reservation>,
+}
+
+impl Status {
+    pub(super) fn new(roles: Roles, meta: Option<&str>, reservation: Option<Reservation>) -> Self {
+        Self { roles, meta: meta.map(Arc::from), _reservation: reservation }
+    }
 }
 
 /// A member's status at this moment. All that announce it share it, so that what is said is what is true when it is said.
@@ -323,7 +329,7 @@ mod tests {
         ExchangeLimits { members: Some(5), sessions: NonZeroUsize::new(3), list_bytes: 1000 };
 
     fn status(roles: &[Role], meta: Option<&str>) -> Status {
-        Status { roles: roles.iter().copied().collect(), meta: meta.map(Arc::from), _reservation: None }
+        Status::new(roles.iter().copied().collect(), meta, None)
     }
 
     /// An exchange of members with these roles. A member's handle is its index.
@@ -339,10 +345,10 @@ mod tests {
     #[test]
     fn a_session_with_a_producer_is_consumed_and_one_with_a_consumer_is_produced() {
         let (mut exchange, [producer, consumer, guest]) = exchange([&[Role::Producer], &[Role::Consumer], &[]]);
-        let consumed = exchange.start(guest, producer).unwrap();
-        assert_eq!((consumed.asker, consumed.other, consumed.other_id), (Role::Consumer, 0, producer));
-        let produced = exchange.start(guest, consumer).unwrap();
-        assert_eq!((produced.asker, produced.other), (Role::Producer, 1));
+        let first = exchange.start(guest, producer).unwrap();
+        assert_eq!((first.asker, first.other, first.other_id), (Role::Consumer, 0, producer));
+        let second = exchange.start(guest, consumer).unwrap();
+        assert_eq!((second.asker, second.other), (Role::Producer, 1));
         assert_eq!(exchange.start(producer, guest).err(), Some(ErrorCode::NoProducer));
         assert_eq!(exchange.start(guest, PeerId::random()).err(), Some(ErrorCode::PeerUnavailable));
     }
@@ -365,13 +371,13 @@ mod tests {
     #[test]
     fn who_stops_to_produce_ends_what_it_produces_and_nothing_else() {
         let (mut exchange, [producer, other, guest]) = exchange([&[Role::Producer], &[Role::Producer], &[]]);
-        let produced = exchange.start(guest, producer).unwrap().session;
-        let consumed = exchange.start(producer, other).unwrap().session;
+        let own = exchange.start(guest, producer).unwrap().session;
+        let of_other = exchange.start(producer, other).unwrap().session;
         let change = exchange.set_status(producer, status(&[Role::Listener], None), false).unwrap();
-        assert_eq!(change.ended, [(2, produced)]);
-        assert!(exchange.other_end(consumed, producer, Word::Answer).unwrap().is_some());
+        assert_eq!(change.ended, [(2, own)]);
+        assert!(exchange.other_end(of_other, producer, Word::Answer).unwrap().is_some());
         let left = exchange.leave(producer);
-        assert_eq!(left.ended, [(1, consumed)]);
+        assert_eq!(left.ended, [(1, of_other)]);
         assert_eq!(left.status.unwrap().news, News::Went);
         assert!(exchange.leave(guest).status.is_none(), "it never had a role");
     }

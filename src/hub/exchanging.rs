@@ -64,8 +64,7 @@ impl Session {
         if bytes > MODEST_BYTES && self.hub.budget.is_exceeded() {
             return Err(ErrorCode::RoomFull);
         }
-        let _reservation = Some(Reservation::new(&self.hub.budget, bytes));
-        let status = Status { roles, meta: meta.map(Arc::from), _reservation };
+        let status = Status::new(roles, meta, Some(Reservation::new(&self.hub.budget, bytes)));
         let mut exchange = self.hub.exchange.lock();
         let change = exchange.set_status(self.peer.id(), status, is_own)?;
         if !roles.has(Role::Listener) {
@@ -181,4 +180,92 @@ fn answered(done: Result<(), ErrorCode>, reply: Reply<'_>) -> Result<(), ErrorCo
 
 fn notice(notice: ExchangeNotice) -> Notice {
     Notice::Exchange(Box::new(notice))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Instant;
+
+    use super::super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits};
+    use super::*;
+    use crate::protocol::{ClientMessage, Rate, Realm, Request};
+
+    const LIMITS: HubLimits = HubLimits {
+        allowance: AllowanceLimits::NONE,
+        mailbox: MailboxLimits { messages: 8, bytes: 100_000 },
+        queued_bytes: 50_000,
+        rooms_per_peer: NonZeroUsize::new(16),
+        peers_per_room: NonZeroUsize::new(100),
+    };
+
+    fn ask(session: &Session, request: ExchangeRequest<'_>) -> Option<ErrorCode> {
+        let request = Request { reference: None, message: ClientMessage::Exchange(request) };
+        let ask = Ask::Frame(Ok(request), session.answer_permit().unwrap());
+        session.hear(ask, 0, Instant::now(), Vec::new).refused
+    }
+
+    fn member(hub: &Arc<Hub>) -> Session {
+        let session = hub.open(Realm::GStreamer, Lifetime::Connection, None);
+        assert_eq!(ask(&session, ExchangeRequest::Enter), None);
+        session
+    }
+
+    fn set(session: &Session, role: Role, meta: Option<&str>) -> Option<ErrorCode> {
+        ask(session, ExchangeRequest::SetStatus { roles: [role].into_iter().collect(), meta, of: None })
+    }
+
+    #[test]
+    fn a_long_meta_is_refused_where_the_budget_is_used_up() {
+        let hub = Hub::new(LIMITS);
+        let members = [(); 4].map(|()| member(&hub));
+        let meta = |bytes: usize| format!("\"{}\"", "x".repeat(bytes));
+        assert_eq!(set(&members[0], Role::Producer, Some(&meta(30_000))), None);
+        assert_eq!(set(&members[1], Role::Producer, Some(&meta(30_000))), None, "it was not used up before");
+        assert_eq!(set(&members[2], Role::Producer, Some(&meta(30_000))), Some(ErrorCode::RoomFull));
+        assert_eq!(set(&members[2], Role::Producer, Some(&meta(1000))), None, "a short one is no burden");
+        let [first, ..] = members;
+        drop(first);
+        assert!(hub.queued_bytes() < LIMITS.queued_bytes);
+    }
+
+    #[test]
+    fn a_status_costs_1_and_a_sixteenth_for_each_listener() {
+        let rate = Some(Rate { messages: 0.0, burst: 8 });
+        let hub = Hub::new(HubLimits { allowance: AllowanceLimits { rate, ..AllowanceLimits::NONE }, ..LIMITS });
+        let listeners: Vec<Session> = (0..32).map(|_| member(&hub)).collect();
+        for listener in &listeners {
+            assert_eq!(set(listener, Role::Listener, None), None);
+        }
+        let producer = member(&hub);
+        // To enter costs one of eight; each of these three.
+        let asked = [(); 4].map(|()| set(&producer, Role::Producer, None));
+        assert_eq!(asked, [None, None, Some(ErrorCode::RateLimited), Some(ErrorCode::RateLimited)]);
+    }
+
+    #[test]
+    fn where_a_queue_is_full_a_session_ends_for_both() {
+        let hub = Hub::new(HubLimits { queued_bytes: 1_000_000, ..LIMITS });
+        let [producer, consumer] = [(); 2].map(|()| member(&hub));
+        assert_eq!(set(&producer, Role::Producer, None), None);
+        let with = producer.id().to_string().into();
+        assert_eq!(ask(&consumer, ExchangeRequest::StartSession { with, offer: None }), None);
+        let Some(ServerMessage::Notice(Notice::Exchange(started))) =
+            consumer.try_next().map(|frame| frame.message().clone())
+        else {
+            panic!("it has started");
+        };
+        let ExchangeNotice::Started { session, .. } = *started else { panic!("{started:?}") };
+        let say = || ExchangeRequest::Say { session: Some(session), word: Word::Candidate, payload: "{}".into() };
+        while ask(&consumer, say()).is_none() {}
+        assert_eq!(ask(&consumer, say()), None, "it has ended: silence");
+        for end in [producer, consumer] {
+            let next = || {
+                end.written();
+                end.try_next()
+            };
+            let last = std::iter::from_fn(next).last().map(|frame| format!("{:?}", frame.message()));
+            assert!(last.is_some_and(|last| last.contains("Ended")));
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! GStreamer: producers, consumers and sessions. The sequences are those of the original's own tests, of gstwebrtc-api as it
 //! connects, and what ours does better.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 use crate::guest::Guest;
 use crate::raw::{FIN, TEXT, masked};
@@ -421,6 +423,46 @@ async fn a_slow_reader_holds_up_no_other() {
     let served = tokio::time::timeout(Duration::from_secs(10), watcher.consumes(&mut other, "null"));
     served.await.expect("others are served");
     stalled.stream.shutdown().await.expect("the connection is open");
+}
+
+/// The example of docs/dialects.md, with our own `/ice` for curl's answer.
+#[tokio::test]
+async fn the_turn_servers_of_native_elements_are_what_the_page_prints() {
+    const PAGE: &str = include_str!("../../docs/dialects.md");
+    let (_, example) = PAGE.split_once("/ice | python3 -c '").expect("the example");
+    let (program, _) = example.split_once("'\n```").expect("its end");
+    let server = Server::start_turn(&[GSTREAMER]);
+    let ice = server.get("/ice").await.body;
+    let mut python = Command::new("python3");
+    let mut python =
+        python.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
+    python.stdin.take().expect("a pipe").write_all(&ice).await.expect("it reads");
+    let printed = within("its output", python.wait_with_output()).await.expect("it ran").stdout;
+    let ice: Value = serde_json::from_slice(&ice).expect("JSON");
+    let entry = ice["iceServers"].as_array().expect("a list").iter().find(|entry| entry["username"].is_string());
+    let entry = entry.expect("TURN");
+    let encoded = |part: &str| {
+        let text = entry[part].as_str().expect("text");
+        text.bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect::<String>()
+    };
+    let (user, password) = (encoded("username"), encoded("credential"));
+    assert!(user.contains("%3A"), "the colon between expiry and id would end the user: {user}");
+    let urls = entry["urls"].as_array().expect("a list").iter().map(|url| url.as_str().expect("text"));
+    let expected: String = urls
+        .filter_map(|url| url.split_once(':'))
+        .filter(|(scheme, _)| scheme.starts_with("turn"))
+        .map(|(scheme, place)| format!("{scheme}://{user}:{password}@{place}\n"))
+        .collect();
+    assert!(!expected.is_empty());
+    assert_eq!(String::from_utf8(printed).expect("text"), expected);
 }
 
 #[tokio::test]

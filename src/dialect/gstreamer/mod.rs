@@ -276,7 +276,7 @@ mod tests {
         let from = Address::random();
         let ended = ServerMessage::InSession { from, session, said: InSession::Ended(r#"{"a":1}"#.into()) };
         let plain = format!(r#"{{"type":"endSession","sessionId":"{session}"}}"#);
-        assert_eq!(written(&old, &ended), [plain.clone()]);
+        assert_eq!(written(&old, &ended), std::slice::from_ref(&plain));
         assert_eq!(written(&old, &notice(ExchangeNotice::Ended(session))), [plain]);
         let with = |error| format!(r#"{{"type":"endSessionV1_1","sessionId":"{session}","error":{error}}}"#);
         assert_eq!(written(new, &ended), [with(r#"{"a":1}"#)]);

@@ -39,10 +39,13 @@ const PATHS: [(Realm, &[&str]); 6] = [
 /// The routes of all dialects: of those that are not asked for, a hint.
 pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    let served: [(Realm, fn() -> Router<Shared>); 2] =
-        [(Realm::Matchbox, matchbox::routes), (Realm::GStreamer, gstreamer::routes)];
-    let served = served.into_iter().filter(|(realm, _)| dialects.contains(realm));
-    let routes = served.fold(Router::new(), |all, (_, routes)| all.merge(routes()));
+    let mut routes = Router::new();
+    if dialects.contains(&Realm::Matchbox) {
+        routes = routes.merge(matchbox::routes());
+    }
+    if dialects.contains(&Realm::GStreamer) {
+        routes = routes.merge(gstreamer::routes());
+    }
     hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
     })
