@@ -18,7 +18,7 @@ use tracing::{debug, trace};
 use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Revoked, Session, Verdict};
 use crate::ice::IceContext;
-use crate::protocol::{End, ErrorCode, Realm, Request, Resume, Secret, Welcome};
+use crate::protocol::{Doubt, End, ErrorCode, Realm, Request, Resume, Secret, Welcome};
 pub(crate) use framing::BinaryMessages;
 use heartbeat::{Beat, Heartbeat, Pings};
 pub(crate) use life::{Client, Entrance, Terms};
@@ -30,6 +30,9 @@ const DOUBT: Duration = Duration::from_secs(20);
 
 /// How long it has for the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a client is asked again that waits for others to answer.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a connection allows and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,15 @@ pub(crate) enum Beginning {
     Resumed,
 }
 
+/// A client that is not let in yet, because one that it would be matched with may be gone.
+#[derive(Debug)]
+struct Door {
+    /// When it is asked again.
+    again: Instant,
+    /// From when on it is let in all the same.
+    until: Instant,
+}
+
 /// A socket and the session that speaks through it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -76,6 +88,8 @@ pub(crate) struct Connection {
     ice: IceContext,
     terms: Arc<Terms>,
     heartbeat: Heartbeat,
+    /// Where its client waits to be let in.
+    door: Option<Box<Door>>,
     /// When a client whose window is full is given up.
     overdue: Option<Instant>,
     /// When the client's credentials expire.
@@ -103,6 +117,7 @@ impl Connection {
             ice,
             terms,
             heartbeat: Heartbeat::new(interval, pings, now),
+            door: None,
             overdue: None,
             expires,
         }
@@ -123,7 +138,7 @@ impl Connection {
     pub(crate) async fn talk(&mut self) -> End {
         // Order: the first frame is always `welcome`, be the session a newer connection's by now.
         self.greet();
-        if let Err(end) = self.enter() {
+        if let Err(end) = self.enter(Instant::now()) {
             debug!(peer = %self.session.id(), ?end, "could not enter");
             return end;
         }
@@ -210,13 +225,22 @@ impl Connection {
     }
 
     /// Asks for what the client's dialect says that it wants before it says anything. Where it can't have it, it is not served:
-    /// that was looked at before the 101, and has changed since.
-    fn enter(&mut self) -> Result<(), End> {
-        let Some(message) = self.dialect.enters() else { return Ok(()) };
+    /// that was looked at before the 101, and has changed since. Where it would be matched with a client that may be gone,
+    /// it is asked again, until that is known.
+    fn enter(&mut self, now: Instant) -> Result<(), End> {
+        let until = self.door.take().map_or(now + 2 * PATIENCE, |door| door.until);
+        let doubt = if now < until { Doubt::Heeded } else { Doubt::Ignored };
+        let Some(message) = self.dialect.enters(doubt) else { return Ok(()) };
         let heard = Heard::Request(Ok(Request { reference: None, message }));
-        let mut permit = self.session.answer_permit();
-        let verdict = self.obey(heard, 0, &mut permit, Instant::now())?;
-        if verdict.refused.is_some() { Err(End::Full) } else { Ok(()) }
+        let mut permit = Some(self.session.answer_permit().ok_or(End::TooSlow)?);
+        match self.obey(heard, 0, &mut permit, now)?.refused {
+            None => Ok(()),
+            Some(ErrorCode::PeerBusy) => {
+                self.door = Some(Box::new(Door { again: now + AGAIN, until }));
+                Ok(())
+            }
+            Some(_) => Err(End::Full),
+        }
     }
 
     /// Writes a message and what is queued behind it: many small frames leave in one record.
@@ -293,12 +317,13 @@ impl Connection {
 
     /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
     fn due(&mut self) -> Instant {
+        let due = self.door.as_ref().map_or(self.heartbeat.due(), |door| door.again.min(self.heartbeat.due()));
         if !self.session.is_window_full() {
             self.overdue = None;
-            return self.heartbeat.due();
+            return due;
         }
         let overdue = *self.overdue.get_or_insert_with(|| Instant::now() + self.terms.limits.write_timeout);
-        overdue.min(self.heartbeat.due())
+        overdue.min(due)
     }
 
     async fn beat(&mut self) -> Result<(), End> {
@@ -306,11 +331,17 @@ impl Connection {
         if self.overdue.is_some_and(|overdue| now >= overdue) {
             return Err(End::TooSlow);
         }
+        if self.door.as_ref().is_some_and(|door| now >= door.again) {
+            self.enter(now)?;
+        }
         let limit = self.terms.limits.heartbeat;
         let is_awaited = self.dialect.is_matched() && self.session.is_waiting();
         match self.heartbeat.beat(now, if is_awaited { limit.min(PATIENCE) } else { limit }) {
             Beat::Wait => Ok(()),
-            Beat::Ping => self.socket.ping().await,
+            Beat::Ping => {
+                self.session.doubt();
+                self.socket.ping().await
+            }
             Beat::Silent => Err(End::Silent),
         }
     }

@@ -7,7 +7,7 @@ pub mod gstreamer;
 pub mod matchbox;
 pub mod v1;
 
-use crate::protocol::{ClientMessage, End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use crate::protocol::{ClientMessage, Doubt, End, Realm, Request, ServerMessage, Unreadable, Welcome};
 use gstreamer::GStreamer;
 use matchbox::Matchbox;
 
@@ -61,10 +61,10 @@ impl Dialect {
 
     /// What its client asks for before it says anything.
     #[must_use]
-    pub fn enters(&self) -> Option<ClientMessage<'static>> {
+    pub fn enters(&self, doubt: Doubt) -> Option<ClientMessage<'static>> {
         match self {
             Self::V1 => None,
-            Self::Matchbox(client) => Some(client.enters()),
+            Self::Matchbox(client) => Some(client.enters(doubt)),
             Self::GStreamer(_) => Some(GStreamer::enters()),
         }
     }

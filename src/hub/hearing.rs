@@ -46,6 +46,9 @@ impl Session {
     ) -> Verdict {
         // Read no further: the client says it again over its newer connection.
         let Some(mut state) = self.held() else { return Verdict::DONE };
+        if !matches!(ask, Ask::Part) {
+            self.trust(&mut state);
+        }
         let (refused, is_abuse) = match ask {
             Ask::Frame(decoded, permit) => {
                 let done = self.hear_frame(&mut state, decoded, permit, bytes, now, ice_servers);
@@ -111,7 +114,7 @@ impl Session {
             ClientMessage::Relay { kind, to, payload } => self.relay(state, kind, &to, payload, reply),
             ClientMessage::Broadcast { room, payload } => self.broadcast(state, &room, payload, reply),
             ClientMessage::Join(room) => self.join(state, room, reply),
-            ClientMessage::JoinNext { room, size } => self.join_next(state, room, size, reply),
+            ClientMessage::JoinNext { room, size, doubt } => self.join_next(state, room, size, doubt, reply),
             ClientMessage::Leave(room) => self.leave(state, room, reply),
             ClientMessage::Exchange(request) => self.exchange(request, reply),
             ClientMessage::IceServers => {

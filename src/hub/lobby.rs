@@ -22,6 +22,14 @@ pub(super) struct Ticket {
     key: Key,
     /// The room of its group's members.
     pub(super) group: RoomName,
+    /// Whether it is not known to be there.
+    is_in_doubt: bool,
+}
+
+impl Ticket {
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
 }
 
 /// The groups that wait. A group that has its members is none of them: from then on its room alone knows of it.
@@ -35,6 +43,8 @@ pub(super) struct Lobby {
 struct Group {
     name: RoomName,
     members: usize,
+    /// Of these, those that may be gone.
+    in_doubt: usize,
 }
 
 impl Lobby {
@@ -43,7 +53,9 @@ impl Lobby {
         let size = key.size.get();
         let mut entry = match self.groups.entry(key.clone()) {
             Entry::Occupied(entry) => entry,
-            Entry::Vacant(entry) => entry.insert_entry(Group { name: RoomName::unguessable(), members: 0 }),
+            Entry::Vacant(entry) => {
+                entry.insert_entry(Group { name: RoomName::unguessable(), members: 0, in_doubt: 0 })
+            }
         };
         let group = entry.get_mut();
         group.members += 1;
@@ -52,7 +64,7 @@ impl Lobby {
             entry.remove();
             self.tidy();
         }
-        Ticket { key, group: name }
+        Ticket { key, group: name, is_in_doubt: false }
     }
 
     /// A member leaves. Whether its group still waited: a group that had its members does not wait again.
@@ -62,12 +74,38 @@ impl Lobby {
         }
         if let Entry::Occupied(mut entry) = self.groups.entry(ticket.key.clone()) {
             entry.get_mut().members -= 1;
+            entry.get_mut().in_doubt -= usize::from(ticket.is_in_doubt);
             if entry.get().members == 0 {
                 entry.remove();
                 self.tidy();
             }
         }
         true
+    }
+
+    /// Whether a member of the group that waits may be gone.
+    pub(super) fn is_in_doubt(&self, key: &Key) -> bool {
+        self.groups.get(key).is_some_and(|group| group.in_doubt > 0)
+    }
+
+    /// A member may be gone.
+    pub(super) fn doubt(&mut self, ticket: &mut Ticket) {
+        if let Some(group) = self.group_of(ticket).filter(|_| !ticket.is_in_doubt) {
+            group.in_doubt += 1;
+            ticket.is_in_doubt = true;
+        }
+    }
+
+    /// It is there.
+    pub(super) fn trust(&mut self, ticket: &mut Ticket) {
+        let was_in_doubt = std::mem::take(&mut ticket.is_in_doubt);
+        if let Some(group) = self.group_of(ticket) {
+            group.in_doubt -= usize::from(was_in_doubt);
+        }
+    }
+
+    fn group_of(&mut self, ticket: &Ticket) -> Option<&mut Group> {
+        self.groups.get_mut(&ticket.key).filter(|group| group.name == ticket.group)
     }
 
     /// Whether a member's group still waits.
@@ -132,11 +170,36 @@ mod tests {
         assert_eq!(lobby.groups.capacity(), 0);
     }
 
-    /// Enter a group of a size, or leave with one of the tickets that there are.
+    #[test]
+    fn a_group_is_in_doubt_while_one_of_its_members_is() {
+        let mut lobby = Lobby::default();
+        let [mut first, mut second] = [(); 2].map(|()| lobby.enter(key(3)));
+        lobby.doubt(&mut first);
+        lobby.doubt(&mut first);
+        lobby.doubt(&mut second);
+        lobby.trust(&mut first);
+        assert!(lobby.is_in_doubt(&key(3)) && !lobby.is_in_doubt(&key(2)));
+        lobby.leave(&second);
+        assert!(!lobby.is_in_doubt(&key(3)));
+    }
+
+    /// Enter a group of a size; leave, be doubted or trusted with one of the tickets that there are.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Enter(usize),
         Leave(usize),
+        Doubt(usize),
+        Trust(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let which = 0..100_usize;
+        prop_oneof![
+            3 => (1..4_usize).prop_map(Step::Enter),
+            2 => which.clone().prop_map(Step::Leave),
+            2 => which.clone().prop_map(Step::Doubt),
+            1 => which.prop_map(Step::Trust),
+        ]
     }
 
     proptest! {
@@ -144,10 +207,7 @@ mod tests {
 
         #[test]
         fn a_group_waits_while_it_has_some_members(
-            steps in proptest::collection::vec(
-                prop_oneof![3 => (1..4_usize).prop_map(Step::Enter), 2 => (0..100_usize).prop_map(Step::Leave)],
-                0..100,
-            ),
+            steps in proptest::collection::vec(step(), 0..100),
         ) {
             let mut lobby = Lobby::default();
             let mut here: Vec<Ticket> = Vec::new();
@@ -169,12 +229,22 @@ mod tests {
                         let ticket = here.swap_remove(which % here.len());
                         prop_assert_eq!(lobby.leave(&ticket), !complete[&ticket.group]);
                     }
-                    Step::Leave(_) => {}
+                    Step::Doubt(which) if !here.is_empty() => {
+                        let which = which % here.len();
+                        lobby.doubt(&mut here[which]);
+                    }
+                    Step::Trust(which) if !here.is_empty() => {
+                        let which = which % here.len();
+                        lobby.trust(&mut here[which]);
+                    }
+                    Step::Leave(_) | Step::Doubt(_) | Step::Trust(_) => {}
                 }
                 for (name, is_complete) in &complete {
-                    let present = here.iter().filter(|ticket| ticket.group == *name).count();
+                    let tickets = || here.iter().filter(|ticket| ticket.group == *name);
+                    let present = [tickets().count(), tickets().filter(|ticket| ticket.is_in_doubt).count()];
                     let waits = lobby.groups.values().find(|group| group.name == *name);
-                    prop_assert_eq!(waits.map(|group| group.members), (!is_complete && present > 0).then_some(present));
+                    let expected = (!is_complete && present[0] > 0).then_some(present);
+                    prop_assert_eq!(waits.map(|group| [group.members, group.in_doubt]), expected);
                 }
             }
             for ticket in here {

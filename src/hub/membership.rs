@@ -12,7 +12,7 @@ use super::peer::{Peer, State};
 use super::reply::Reply;
 use super::room::Room;
 use super::session::Session;
-use crate::protocol::{ErrorCode, Notice, RoomName};
+use crate::protocol::{Doubt, ErrorCode, Notice, RoomName};
 
 impl Session {
     pub(super) fn join(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
@@ -50,6 +50,7 @@ impl Session {
         state: &mut State,
         room: RoomName,
         size: NonZeroUsize,
+        doubt: Doubt,
         reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
         if !state.may_enter(&room) {
@@ -63,7 +64,11 @@ impl Session {
         }
         // Order: the lobby stays locked until the group is told, or one that leaves could be taken for one that is there.
         let mut lobby = self.hub.lobby.lock();
-        let ticket = lobby.enter(Key { realm: self.peer.realm, room, size });
+        let key = Key { realm: self.peer.realm, room, size };
+        if doubt == Doubt::Heeded && lobby.is_in_doubt(&key) {
+            return Err(ErrorCode::PeerBusy);
+        }
+        let ticket = lobby.enter(key);
         let name = ticket.group.clone();
         state.ticket = Some(Box::new(ticket));
         let mut group = self.hub.rooms.entry(self.peer.room(&name)).or_default();
@@ -72,6 +77,22 @@ impl Session {
         state.rooms.insert(name);
         reply.ack(false);
         Ok(())
+    }
+
+    /// This peer waits for its group, has been silent, and is asked whether it is there.
+    pub fn doubt(&self) {
+        if let Some(mut state) = self.held()
+            && let Some(ticket) = &mut state.ticket
+        {
+            self.hub.lobby.lock().doubt(ticket);
+        }
+    }
+
+    /// It is there.
+    pub(super) fn trust(&self, state: &mut State) {
+        if let Some(ticket) = state.ticket.as_mut().filter(|ticket| ticket.is_in_doubt()) {
+            self.hub.lobby.lock().trust(ticket);
+        }
     }
 
     /// Gives up waiting. Where its group still waits, the lobby is given back locked, so that none enters the group before

@@ -41,6 +41,8 @@ pub enum ClientMessage<'a> {
         room: RoomName,
         /// How many the group is to have.
         size: NonZeroUsize,
+        /// What to do where a member that waits there may be gone.
+        doubt: Doubt,
     },
     /// Leave a room.
     Leave(RoomName),
@@ -52,6 +54,15 @@ pub enum ClientMessage<'a> {
     Ping,
     /// Acknowledge that many of the session's frames.
     Received(u64),
+}
+
+/// What becomes of a wish to be matched while a member that waits has been silent, and was asked whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is refused as `peer-busy`, and can be said again.
+    Heeded,
+    /// Nothing.
+    Ignored,
 }
 
 impl ClientMessage<'_> {

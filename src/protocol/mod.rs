@@ -13,7 +13,7 @@ mod notice;
 mod server;
 mod welcome;
 
-pub use client::{ClientMessage, Reference, Request, Unreadable};
+pub use client::{ClientMessage, Doubt, Reference, Request, Unreadable};
 pub use code::{End, ErrorCode};
 pub use exchange::{ExchangeNotice, ExchangeRequest, InSession, Listed, Role, Roles, SessionId, Word};
 pub use ice_server::IceServer;

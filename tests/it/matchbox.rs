@@ -2,7 +2,7 @@
 //! tests, and what its clients can bear.
 
 use crate::guest::Guest;
-use crate::raw::{FIN, PING};
+use crate::raw::{FIN, PING, PONG};
 use crate::server::{Server, Site};
 use crate::within;
 
@@ -281,6 +281,37 @@ async fn who_waits_and_is_silent_is_asked_and_then_not_matched() {
     let mut second = server.player("/matchbox/game?next=2").await;
     let third = server.player("/matchbox/game?next=2").await;
     second.hears_of("NewPeer", &third).await;
+}
+
+/// Between its ping and its pong, or its end, it is neither matched nor holds up others for long.
+#[tokio::test]
+async fn who_may_be_gone_is_not_matched_before_it_has_answered() {
+    let server = Server::start(&[MATCHBOX, "--heartbeat=2"]);
+    let mut silent = server.raw_at(server.tls().await, "/matchbox/game?next=2").await;
+    assert!(silent.text().await.contains("IdAssigned"));
+    assert_eq!(silent.frame().await, (FIN | PING, Vec::new()));
+    let mut second = server.player("/matchbox/game?next=2").await;
+    let mut third = server.player("/matchbox/game?next=2").await;
+    assert_eq!(silent.closed().await.0, 4002);
+    let (ids, frame) = ([second.id.clone(), third.id.clone()], async {
+        tokio::select! {
+            frame = second.guest.hear() => frame,
+            frame = third.guest.hear() => frame,
+        }
+    });
+    let newcomer = id_in(&frame.await, "NewPeer");
+    assert!(ids.contains(&newcomer), "they are matched with each other");
+}
+
+#[tokio::test]
+async fn who_has_answered_is_matched_with_those_that_waited_for_its_answer() {
+    let server = Server::start(&[MATCHBOX, "--heartbeat=2"]);
+    let mut silent = server.raw_at(server.tls().await, "/matchbox/game?next=2").await;
+    assert!(silent.text().await.contains("IdAssigned"));
+    assert_eq!(silent.frame().await, (FIN | PING, Vec::new()));
+    let second = server.player("/matchbox/game?next=2").await;
+    silent.send(FIN | PONG, b"").await;
+    assert_eq!(silent.text().await, format!(r#"{{"NewPeer":"{}"}}"#, second.id));
 }
 
 #[tokio::test]

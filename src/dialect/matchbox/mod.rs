@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Heard, Sink};
-use crate::protocol::{Address, ClientMessage, Kind, Notice, Request, RoomName, ServerMessage, Unreadable, Welcome};
+use crate::protocol::{
+    Address, ClientMessage, Doubt, Kind, Notice, Request, RoomName, ServerMessage, Unreadable, Welcome,
+};
 
 /// One client's path: what it asks for before it says anything.
 #[derive(Debug)]
@@ -35,10 +37,10 @@ impl Matchbox {
     }
 
     /// What it asks for first.
-    pub(super) fn enters(&self) -> ClientMessage<'static> {
+    pub(super) fn enters(&self, doubt: Doubt) -> ClientMessage<'static> {
         let room = self.room.clone();
         match self.next {
-            Some(size) => ClientMessage::JoinNext { room, size },
+            Some(size) => ClientMessage::JoinNext { room, size, doubt },
             None => ClientMessage::Join(room),
         }
     }
@@ -191,11 +193,11 @@ mod tests {
     #[test]
     fn the_path_is_what_it_asks_for_first() {
         let room = || RoomName::new("hall").unwrap();
-        let enters = |next| Matchbox::new(room(), next).enters();
+        let enters = |next| Matchbox::new(room(), next).enters(Doubt::Heeded);
         assert!(matches!(enters(None), ClientMessage::Join(name) if name == room()));
         let two = NonZeroUsize::new(2);
         assert!(
-            matches!(enters(two), ClientMessage::JoinNext { room: name, size } if name == room() && Some(size) == two)
+            matches!(enters(two), ClientMessage::JoinNext { room: name, size, .. } if name == room() && Some(size) == two)
         );
     }
 
