@@ -13,11 +13,13 @@
 # make test-nginx behind nginx (a part of make test)
 # make test-clock a clock that jumps (a part of make test)
 # make test-matchbox the client of matchbox, against the built server (300 packages, built in 4 minutes at first)
+# make test-dialects clients that others wrote, unchanged, against ours
+# make test-originals the same against the servers that they were made for: whether the tests themselves are right
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fuzz attack test-memory test-nginx test-clock test-matchbox test-network test-network-all bench growth check-cost soak bench-turn
+.PHONY: help run test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-network test-network-all bench growth check-cost soak bench-turn
 
 # The lines at the top of this file.
 help:
@@ -27,7 +29,7 @@ FLAGS =
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1 $(FLAGS)
 
-test: node_modules
+test: node_modules tests/dialects/node_modules
 	tests/tools openssl=openssl python3=python3 chromium=chromium firefox-esr=firefox-esr
 	cargo test
 	$(MAKE) test-memory test-nginx test-clock
@@ -39,7 +41,7 @@ test: node_modules
 	npm run --silent test:browser
 	@echo 'Not run here: make check (formatting, lints, docs), make test-network (needs root).'
 
-check: node_modules
+check: node_modules tests/dialects/node_modules
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
@@ -80,6 +82,19 @@ test-matchbox:
 	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/matchbox cargo run --quiet --locked \
 		--manifest-path tests/matchbox/Cargo.toml -- $${CARGO_TARGET_DIR:-target}/debug/entremise
 
+# Clients that others wrote, as they are, and beside ours the servers that they were made for.
+test-dialects: node_modules tests/dialects/node_modules
+	tests/tools openssl=openssl chromium=chromium firefox-esr=firefox-esr
+	tests/unpack target/nginx nginx
+	cargo build
+	npm run --silent test:dialects
+
+# A script that fails here is wrong itself.
+test-originals: node_modules tests/dialects/node_modules
+	tests/tools openssl=openssl chromium=chromium firefox-esr=firefox-esr
+	tests/unpack target/nginx nginx
+	npm run --silent test:originals
+
 # Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules
 	tests/tools ip=iproute2 nft=nftables curl=curl openssl=openssl chromium=chromium firefox-esr=firefox-esr
@@ -119,6 +134,10 @@ check-cost:
 node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch node_modules
+
+tests/dialects/node_modules: tests/dialects/package.json tests/dialects/package-lock.json
+	npm ci --prefix tests/dialects --no-audit --no-fund
+	@touch tests/dialects/node_modules
 
 benches/rivals/node_modules: benches/rivals/package.json benches/rivals/package-lock.json
 	npm ci --prefix benches/rivals --no-audit --no-fund

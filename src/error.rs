@@ -29,6 +29,15 @@ pub enum StartError {
         problem: TlsProblem,
     },
 
+    /// The folder of the operator's own page can't be served.
+    #[error("--page {}: {problem}", path.display())]
+    Page {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: PageProblem,
+    },
+
     /// The address can't be listened on.
     #[error("--listen {address}: {}", listen_advice(source))]
     Listen {
@@ -115,6 +124,28 @@ pub enum StartError {
         filter: String,
         /// What is wrong with it.
         problem: String,
+    },
+}
+
+/// What is wrong with the folder of a page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageProblem {
+    /// It isn't there.
+    #[error("no such folder; give the one in which your index.html is")]
+    Missing,
+    /// It is a file, most likely.
+    #[error("this is no folder; give the one in which your index.html is")]
+    NotAFolder,
+    /// It can't be read.
+    #[error("cannot be read ({0}); check its permissions")]
+    Unreadable(io::Error),
+    /// All could read a secret.
+    #[error("{flag} {} is in this folder, and would be served to all; give a folder with nothing but the page", file.display())]
+    HoldsSecret {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        file: PathBuf,
     },
 }
 

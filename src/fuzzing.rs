@@ -5,6 +5,7 @@ pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
 pub use crate::dialect::gstreamer::fuzzing::play_gstreamer;
 pub use crate::dialect::matchbox::fuzzing::play_matchbox;
+pub use crate::dialect::socketio::fuzzing::play_socketio;
 pub use crate::dialect::v1::fuzzing::play_frame;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
@@ -19,7 +20,7 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 12] = [
+    const TARGETS: [(&str, Play); 13] = [
         ("frame", play_frame),
         ("gstreamer", play_gstreamer),
         ("headers", play_headers),
@@ -27,6 +28,7 @@ mod tests {
         ("pem", play_pem),
         ("proxy_header", play_proxy_header),
         ("sessions", play_sessions),
+        ("socketio", play_socketio),
         ("tls_records", play_tls_records),
         ("token", play_token),
         ("turn_stranger", play_stranger),

@@ -85,10 +85,10 @@ fn run(cli: &Cli, log: &Log) -> Result<(), Box<dyn Error>> {
 
 async fn serve(cli: &Cli, log: &Log) -> Result<(), Box<dyn Error>> {
     let signals = Signals::handle()?;
-    log.start(&cli.log, cli.log_format)?;
+    log.start(&cli.logging.log, cli.logging.log_format)?;
     let mut config = Config::from_cli(cli)?;
     config.listener = inherited_listener()?;
-    raise_descriptor_limit(cli.max_connections, cli.max_handshakes);
+    raise_descriptor_limit(cli.admission.max_connections, cli.admission.max_handshakes);
     let memory = MemoryBounds::of(&config);
     let server = Server::bind(config)?;
     for concern in config::look(cli) {

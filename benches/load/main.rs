@@ -13,6 +13,7 @@
 //! `make growth` measures only entremise: how its costs grow with the number of peers and rooms.
 
 mod affinity;
+mod dialects;
 mod growth;
 mod message;
 mod pair;
@@ -61,12 +62,14 @@ fn compare(plan: &Plan, folder: Option<String>) {
             column.rounds.push(runtime.block_on(phase::measure(rival, &pair, for_server, plan)));
         }
     }
-    let markdown = table::markdown(&columns);
+    let of_dialects = dialects::compare(plan, &pair, for_server, &runtime);
+    let markdown = format!("{}\n## Clients of other servers\n\n{of_dialects}", table::markdown(&columns));
     println!("{markdown}");
     if let Some(folder) = folder.map(PathBuf::from) {
         std::fs::create_dir_all(&folder).expect("the folder can be made");
-        let page =
-            format!("# Beside other servers\n\nBy `make bench`.\n\n{markdown}\n![The table as a plot](bench.svg)\n");
+        let page = format!(
+            "# Beside other servers\n\nBy `make bench`.\n\n{markdown}\n![The first table as a plot](bench.svg)\n"
+        );
         std::fs::write(folder.join("bench.md"), page).expect("the folder is writable");
         std::fs::write(folder.join("bench.svg"), plot::svg(&columns)).expect("the folder is writable");
         println!("Written to {0}/bench.md and {0}/bench.svg.", folder.display());

@@ -89,7 +89,7 @@ impl Peer {
         let number = self.me.sent.fetch_add(1, Ordering::Relaxed);
         let partner = self.partner();
         let payload = kind.payload(Stamp { from: self.me.number, to: partner.number, number, at });
-        let frame = self.rival.encode(&partner.id, kind, &payload);
+        let frame = self.rival.encode(&self.me.id, &partner.id, kind, &payload);
         self.socket.feed(Message::text(frame)).await.expect("the server listens");
     }
 
@@ -150,7 +150,7 @@ impl Peer {
     pub(crate) async fn flood(&mut self) -> bool {
         let partner = self.partner();
         let stamp = Stamp { from: self.me.number, to: partner.number, number: 0, at: 0 };
-        let frame = self.rival.encode(&partner.id, Kind::Candidate, &Kind::Candidate.payload(stamp));
+        let frame = self.rival.encode(&self.me.id, &partner.id, Kind::Candidate, &Kind::Candidate.payload(stamp));
         for _ in 0..Self::FLOOD {
             // One message is a small part of what the socket's buffer takes.
             if self.socket.feed(Message::text(frame.clone())).await.is_err() {
@@ -188,6 +188,9 @@ pub(crate) async fn open(site: &Site, number: u32) -> (Socket, String) {
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
     let opened = tokio_tungstenite::client_async_with_config(url, tls, Some(config)).await;
     let (mut socket, _) = opened.expect("a WebSocket");
+    for frame in site.rival.opening(number) {
+        socket.send(Message::text(frame)).await.expect("the server listens");
+    }
     let id = greet(site.rival, &mut socket).await.unwrap_or_else(|| number.to_string());
     (socket, id)
 }

@@ -174,7 +174,8 @@ impl Row {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// The middle one.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied()
@@ -210,6 +211,7 @@ fn conditions(columns: &[Column]) -> String {
         format!("entremise {}", env!("CARGO_PKG_VERSION")),
         format!("socket.io {}", package("socket.io")),
         format!("peer {}", package("peer")),
+        format!("y-webrtc {}", package("y-webrtc")),
         format!("Node {}", said("node", &["--version"])),
         said("rustc", &["--version"]),
         format!("Linux {}", said("uname", &["-r"])),

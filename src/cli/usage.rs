@@ -1,56 +1,20 @@
-//! From what was typed, and the environment, to [`Cli`]; and sentences for what can't be meant.
+//! Sentences for what was typed and can't be meant.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::AddrParseError;
 use std::num::{IntErrorKind, ParseIntError};
 
-use clap::builder::Resettable;
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::Cli;
-
-/// What the names of all variables begin with.
-const PREFIX: &str = "ENTREMISE_";
+use super::given::is_set;
 
 /// How the list of servers is tried.
 const ICE: &str = "entremise ice HOST";
-
-/// Which flags were given, on the command line or as a variable.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Their names, without `--`.
-    pub flags: BTreeSet<String>,
-    /// The variables that gave some of them, by their names.
-    pub variables: BTreeMap<String, String>,
-    /// Variables that look like a flag's and are none's, each with the most similar one that is.
-    pub unknown_variables: Vec<(String, Option<String>)>,
-}
-
-impl Given {
-    /// What the operator wrote for this flag (`--flag`): itself, or its variable.
-    #[must_use]
-    pub fn name<'a>(&'a self, flag: &'a str) -> &'a str {
-        let variable = flag.strip_prefix("--").and_then(|name| self.variables.get(name));
-        variable.map_or(flag, String::as_str)
-    }
-
-    /// A message by its setting's name, where it begins with a flag that was given as a variable.
-    #[must_use]
-    pub fn named<'a>(&self, message: &'a str) -> Cow<'a, str> {
-        let end = message.find([' ', ':']).unwrap_or(message.len());
-        let (flag, rest) = message.split_at(end);
-        match self.name(flag) {
-            name if name == flag => message.into(),
-            name => format!("{name}{rest}").into(),
-        }
-    }
-}
 
 /// Why the program prints something about itself and ends.
 #[derive(Debug)]
@@ -88,125 +52,8 @@ pub enum Usage {
     NoHost,
 }
 
-impl Cli {
-    /// What the command line and the environment say.
-    ///
-    /// # Errors
-    ///
-    /// Where there is nothing to do but to print something.
-    pub fn read() -> Result<Self, Usage> {
-        Self::parse_typed(&words(std::env::args_os().skip(1).collect()))
-    }
-
-    /// What these flags of the server and the environment say.
-    ///
-    /// # Errors
-    ///
-    /// Where they can't be understood.
-    pub fn with_flags(flags: &[OsString]) -> Result<Self, Usage> {
-        Self::parse_typed(flags)
-    }
-
-    fn parse_typed(typed: &[OsString]) -> Result<Self, Usage> {
-        let words: Vec<_> = [OsString::from("entremise")].into_iter().chain(typed.iter().cloned()).collect();
-        let parsed = command(typed).try_get_matches_from(words.clone()).and_then(|matches| {
-            let mut cli = Self::from_arg_matches(&matches)?;
-            cli.given = given(&matches);
-            Ok(cli)
-        });
-        parsed.map_err(|error| match error.kind() {
-            ErrorKind::DisplayHelp => Usage::of(help(words), typed),
-            _ => Usage::of(error, typed),
-        })
-    }
-}
-
-/// `help` and `version` as words are what they are with dashes.
-fn words(mut typed: Vec<OsString>) -> Vec<OsString> {
-    match typed.first().and_then(|first| first.to_str()) {
-        Some("help") => {
-            typed.remove(0);
-            typed.truncate(1);
-            typed.push("--help".into());
-        }
-        Some("version") if typed.len() == 1 => typed[0] = "--version".into(),
-        _ => {}
-    }
-    typed
-}
-
-/// The help, with all variables.
-fn help(words: Vec<OsString>) -> clap::Error {
-    let asked = Cli::command().try_get_matches_from(words);
-    asked.expect_err("what asks for help gets it, whatever else is wrong")
-}
-
-/// The command line, with those variables that count.
-fn command(typed: &[OsString]) -> Command {
-    let command = Cli::command();
-    let is_subcommand = |typed: &OsString| command.get_subcommands().any(|one| typed == one.get_name());
-    // The variables are the server's: a container that has them set can still print a token.
-    let has_variables = !typed.first().is_some_and(is_subcommand);
-    command.mut_args(|arg| {
-        let is_set = has_variables && counts(&arg);
-        let arg = if is_set { arg } else { arg.env(Resettable::Reset) };
-        // So that a number below 0 is told to be one, and is not taken for a flag.
-        if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }
-    })
-}
-
-/// Whether an argument's variable says anything. A switch that is off is as good as unset.
-fn counts(arg: &Arg) -> bool {
-    let Some(variable) = arg.get_env() else { return false };
-    let is_off = || std::env::var(variable).is_ok_and(|value| super::value::switch(&value) == Ok(false));
-    is_set(variable) && (arg.get_action().takes_values() || !is_off())
-}
-
-/// An empty variable is not set: compose files and unit files have no other way to say so.
-fn is_set(variable: &OsStr) -> bool {
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
-}
-
-fn given(matches: &ArgMatches) -> Given {
-    let command = Cli::command();
-    let mut given = Given { unknown_variables: unknown_variables(&command), ..Given::default() };
-    for arg in command.get_arguments() {
-        let source = matches.value_source(arg.get_id().as_str()).filter(|source| *source != ValueSource::DefaultValue);
-        let (Some(source), Some(flag)) = (source, arg.get_long()) else { continue };
-        given.flags.insert(flag.to_owned());
-        let variable = arg.get_env().filter(|_| source == ValueSource::EnvVariable).and_then(OsStr::to_str);
-        given.variables.extend(variable.map(|variable| (flag.to_owned(), variable.to_owned())));
-    }
-    given
-}
-
-fn unknown_variables(command: &Command) -> Vec<(String, Option<String>)> {
-    let known: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
-    let set = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let unknown = set
-        .filter(|(name, value)| name.starts_with(PREFIX) && !known.contains(&&**name) && !is_kubernetes(name, value));
-    let mut unknown: Vec<_> =
-        unknown.map(|(name, _)| (similar(&name, &known), name)).map(|(one, of)| (of, one)).collect();
-    unknown.sort();
-    unknown
-}
-
-/// Whether Kubernetes sets this, for a service that is called entremise.
-fn is_kubernetes(name: &str, value: &OsStr) -> bool {
-    let is_url = value.to_str().is_some_and(|value| value.contains("://"));
-    name.starts_with("ENTREMISE_SERVICE_") || name.starts_with("ENTREMISE_PORT_") || name == "ENTREMISE_PORT" && is_url
-}
-
-/// The most similar of these names, if it is similar enough to have been meant.
-fn similar(name: &str, known: &[&str]) -> Option<String> {
-    let name = &name[PREFIX.len()..];
-    let likeness = |known: &&str| strsim::jaro_winkler(name, &known[PREFIX.len()..]);
-    let best = known.iter().map(|known| (likeness(known), *known)).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.filter(|(likeness, _)| *likeness > 0.8).map(|(_, known)| known.to_owned())
-}
-
 impl Usage {
-    fn of(error: clap::Error, typed: &[OsString]) -> Self {
+    pub(super) fn of(error: clap::Error, typed: &[OsString]) -> Self {
         let context = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
             _ => None,
@@ -339,12 +186,8 @@ fn range(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::error;
     use super::*;
-
-    fn error(typed: &[&str]) -> String {
-        let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
-        Cli::parse_typed(&words(typed)).unwrap_err().to_string()
-    }
 
     #[test]
     fn a_value_that_cannot_be_meant_is_answered_by_a_sentence() {
@@ -402,46 +245,5 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             assert!(unknown.contains(&format!("entremise {}", command.get_name())), "{unknown}");
         }
-    }
-
-    #[test]
-    fn help_and_version_are_words_too() {
-        for (word, dashed) in [("help", "--help"), ("version", "--version")] {
-            assert_eq!(error(&[word]), error(&[dashed]));
-        }
-        assert_eq!(error(&["help", "token"]), error(&["token", "--help"]));
-        let help = error(&["help"]);
-        for word in ["--listen", "[env: ENTREMISE_LISTEN]", "Examples:"] {
-            assert!(help.contains(word), "{word}: {help}");
-        }
-    }
-
-    #[test]
-    fn flags_that_were_given_are_known() {
-        let typed = ["--turn-ttl=60", "--turn"].map(OsString::from);
-        let given = Cli::parse_typed(&typed).unwrap().given.flags;
-        assert!(given.contains("turn-ttl") && given.contains("turn") && !given.contains("stun-port"));
-    }
-
-    #[test]
-    fn a_message_about_a_variable_begins_with_it() {
-        let variables = BTreeMap::from([("cert".to_owned(), "ENTREMISE_CERT".to_owned())]);
-        let given = Given { variables, ..Given::default() };
-        assert_eq!(given.named("--cert a.pem: no such file"), "ENTREMISE_CERT a.pem: no such file");
-        assert_eq!(given.named("--cert: give it"), "ENTREMISE_CERT: give it");
-        for other in ["--key a.pem: does not fit --cert", "--certs", "cert", ""] {
-            assert_eq!(given.named(other), other);
-        }
-    }
-
-    #[test]
-    fn a_variable_that_is_no_flags_may_be_meant_as_a_similar_one() {
-        let known = ["ENTREMISE_LISTEN", "ENTREMISE_METRICS_LISTEN", "ENTREMISE_CERT"];
-        assert_eq!(similar("ENTREMISE_LISTN", &known).as_deref(), Some("ENTREMISE_LISTEN"));
-        assert_eq!(similar("ENTREMISE_CERTIFICATE", &known).as_deref(), Some("ENTREMISE_CERT"));
-        assert_eq!(similar("ENTREMISE_VOLUME", &known), None);
-        assert!(is_kubernetes("ENTREMISE_SERVICE_HOST", OsStr::new("10.0.0.1")));
-        assert!(is_kubernetes("ENTREMISE_PORT", OsStr::new("tcp://10.0.0.1:8443")));
-        assert!(!is_kubernetes("ENTREMISE_PORT", OsStr::new("8443")));
     }
 }

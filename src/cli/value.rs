@@ -28,11 +28,9 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 
 /// Clients that are not our own.
 pub(super) fn dialect(text: &str) -> Result<Realm, String> {
-    let named = |realm: &Realm| realm.as_str() == text;
-    Realm::FOREIGN.into_iter().find(named).ok_or_else(|| {
-        let names = Realm::FOREIGN.map(Realm::as_str).join(", ");
-        format!("give one of {names}")
-    })
+    let is_meant = |realm: &Realm| realm.as_str() == text;
+    let all = || Realm::FOREIGN.map(Realm::as_str).join(", ");
+    Realm::FOREIGN.into_iter().find(is_meant).ok_or_else(|| format!("give one of {}", all()))
 }
 
 /// An address to listen on. A port alone is one of all addresses.

@@ -17,13 +17,13 @@ const PUBLIC_KEY: &str = "--auth-jwt-public-key-file";
 type Read = fn(&Path) -> Result<Key, StartError>;
 
 pub(super) fn verifier(cli: &Cli) -> Result<Option<Verifier>, StartError> {
-    let (secrets, public_keys) = (cli.auth_jwt_secret_file.clone(), cli.auth_jwt_public_key_file.clone());
+    let (secrets, public_keys) = (cli.auth.auth_jwt_secret_file.clone(), cli.auth.auth_jwt_public_key_file.clone());
     let keys: Source = match (&*secrets, &*public_keys) {
         ([], []) => return Ok(None),
         ([], _) => source(PUBLIC_KEY, public_keys, public_key)?,
         _ => source(SHARED_KEY, secrets, shared_key)?,
     };
-    Ok(Some(Verifier::new(KeyRing::open(keys)?, cli.auth_audience.clone(), cli.auth_issuer.clone())))
+    Ok(Some(Verifier::new(KeyRing::open(keys)?, cli.auth.auth_audience.clone(), cli.auth.auth_issuer.clone())))
 }
 
 /// Reads a key from each of these files.
@@ -64,14 +64,14 @@ pub fn token(order: &TokenOrder, now: u64) -> Result<String, StartError> {
 ///
 /// Where the secret's file can't be used.
 pub fn own_token(cli: &Cli, now: u64) -> Result<Option<String>, StartError> {
-    let Some(file) = cli.auth_jwt_secret_file.first() else { return Ok(None) };
+    let Some(file) = cli.auth.auth_jwt_secret_file.first() else { return Ok(None) };
     let order = TokenOrder {
         secret_file: file.clone(),
         subject: "entremise ice".into(),
         rooms: Some(Vec::new()),
         ttl: 60,
-        audience: cli.auth_audience.clone(),
-        issuer: cli.auth_issuer.clone(),
+        audience: cli.auth.auth_audience.clone(),
+        issuer: cli.auth.auth_issuer.clone(),
     };
     token(&order, now).map(Some)
 }

@@ -45,11 +45,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl IceSettings {
     pub(super) fn from_cli(cli: &Cli) -> Result<Self, StartError> {
-        let files = cli.turn_secret_file.iter();
+        let files = cli.ice.turn_secret_file.iter();
         let given: Vec<TurnSecret> =
             files.map(|path| Ok(TurnSecret::new(&turn_secret(path)?))).collect::<Result<_, StartError>>()?;
-        let relays_elsewhere = cli.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
-        let access = match (&cli.ice_username, &cli.ice_password_file, given.first()) {
+        let relays_elsewhere = cli.ice.ice_server.iter().find(|url| url.kind() == IceUrlKind::Turn);
+        let access = match (&cli.ice.ice_username, &cli.ice.ice_password_file, given.first()) {
             (Some(username), Some(file), _) => {
                 let password = String::from_utf8_lossy(&secret("--ice-password-file", file)?).into_owned();
                 Access::Fixed(Credential { username: username.clone(), password })
@@ -60,44 +60,44 @@ impl IceSettings {
         if let (Some(url), Access::None) = (relays_elsewhere, &access) {
             return Err(StartError::NoAccess { url: url.to_string() });
         }
-        let secrets = match (cli.turn, given) {
+        let secrets = match (cli.ice.turn, given) {
             (false, _) => Vec::new(),
             (true, given) if given.is_empty() => vec![TurnSecret::random()],
             (true, given) => given,
         };
         Ok(Self {
-            listen: addresses("--turn-listen", &cli.turn_listen, listen_problem)?,
-            stun_port: Some(cli.stun_port).filter(|port| *port != 0),
-            turn_tls_port: Some(cli.turn_tls_port).filter(|port| cli.turn && *port != 0),
+            listen: addresses("--turn-listen", &cli.ice.turn_listen, listen_problem)?,
+            stun_port: Some(cli.ice.stun_port).filter(|port| *port != 0),
+            turn_tls_port: Some(cli.ice.turn_tls_port).filter(|port| cli.ice.turn && *port != 0),
             interfaces: Interfaces::default(),
             look_every: LOOK_EVERY,
             turn: turn_config(cli, secrets)?,
-            servers: cli.ice_server.clone(),
+            servers: cli.ice.ice_server.clone(),
             access,
-            ttl: cli.turn_ttl,
-            public_host: cli.public_host.clone(),
+            ttl: cli.ice.turn_ttl,
+            public_host: cli.ice.public_host.clone(),
         })
     }
 }
 
 fn turn_config(cli: &Cli, secrets: Vec<TurnSecret>) -> Result<TurnConfig, StartError> {
-    let relay_addresses = addresses("--turn-relay-address", &cli.turn_relay_address, relay_problem)?;
+    let relay_addresses = addresses("--turn-relay-address", &cli.ice.turn_relay_address, relay_problem)?;
     Ok(TurnConfig {
         secrets,
-        relay_ports: cli.turn_relay_ports.clone(),
-        external: externals(&cli.turn_external_ip, &relay_addresses)?,
+        relay_ports: cli.ice.turn_relay_ports.clone(),
+        external: externals(&cli.ice.turn_external_ip, &relay_addresses)?,
         relay_addresses,
-        allowed_peers: cli.turn_allow_peer.clone(),
-        stun: if cli.stun_open { Stun::Open } else { Stun::WithCredentials },
+        allowed_peers: cli.ice.turn_allow_peer.clone(),
+        stun: if cli.ice.stun_open { Stun::Open } else { Stun::WithCredentials },
         limits: TurnLimits {
-            allocations: NonZeroUsize::new(cli.turn_allocations),
-            allocations_per_user: NonZeroUsize::new(cli.turn_allocations_per_user),
-            allocations_per_address: NonZeroUsize::new(cli.turn_allocations_per_address),
-            bytes_per_second: NonZeroUsize::new(cli.turn_bytes_per_second),
-            refusals_per_second: cli.turn_refusals_per_second,
-            bindings_per_second: cli.stun_bindings_per_second,
+            allocations: NonZeroUsize::new(cli.ice.turn_allocations),
+            allocations_per_user: NonZeroUsize::new(cli.ice.turn_allocations_per_user),
+            allocations_per_address: NonZeroUsize::new(cli.ice.turn_allocations_per_address),
+            bytes_per_second: NonZeroUsize::new(cli.ice.turn_bytes_per_second),
+            refusals_per_second: cli.ice.turn_refusals_per_second,
+            bindings_per_second: cli.ice.stun_bindings_per_second,
         },
-        handshake_timeout: cli.handshake_timeout,
+        handshake_timeout: cli.deadlines.handshake_timeout,
     })
 }
 

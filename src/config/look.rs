@@ -23,26 +23,27 @@ fn unknown_variables(cli: &Cli) -> Vec<String> {
 
 /// Settings of the relay where there is none.
 fn idle_turn_flags(cli: &Cli) -> Vec<String> {
-    if cli.turn {
+    if cli.ice.turn {
         return Vec::new();
     }
     // STUN is there too, and credentials are for relays elsewhere as well.
-    let is_for_elsewhere = |flag: &str| matches!(flag, "turn-secret-file" | "turn-ttl") && !cli.ice_server.is_empty();
+    let is_for_elsewhere =
+        |flag: &str| matches!(flag, "turn-secret-file" | "turn-ttl") && !cli.ice.ice_server.is_empty();
     let is_used = |flag: &str| flag == "turn-listen" || is_for_elsewhere(flag);
     let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("turn-") && !is_used(flag));
     idle.map(|flag| format!("--{flag} does nothing without --turn: give --turn, or leave it out")).collect()
 }
 
 fn turn_ports(cli: &Cli) -> Vec<String> {
-    let has_none = cli.turn && cli.plain_http && cli.stun_port == 0 && cli.turn_tls_port == 0;
+    let has_none = cli.ice.turn && cli.proxy.plain_http && cli.ice.stun_port == 0 && cli.ice.turn_tls_port == 0;
     let none = has_none.then(|| {
         "--turn without a port: --stun-port is 0, and with --plain-http the page's port has no TLS; give --stun-port or \
          --turn-tls-port"
             .to_owned()
     });
-    let holds = cli.turn && cli.turn_relay_ports.contains(&cli.stun_port);
+    let holds = cli.ice.turn && cli.ice.turn_relay_ports.contains(&cli.ice.stun_port);
     let held = holds.then(|| {
-        let port = cli.stun_port;
+        let port = cli.ice.stun_port;
         format!("--turn-relay-ports holds --stun-port {port}: relays may reach it as if it were one; give a range without it")
     });
     none.into_iter().chain(held).collect()
@@ -64,11 +65,11 @@ fn origins(cli: &Cli) -> Vec<String> {
         _ => None,
     }
     };
-    cli.allow_origin.iter().filter_map(line).collect()
+    cli.admission.allow_origin.iter().filter_map(line).collect()
 }
 
 fn proxies(cli: &Cli) -> Vec<String> {
-    let unnamed = (cli.plain_http && cli.trusted_proxy.is_empty()).then(|| {
+    let unnamed = (cli.proxy.plain_http && cli.proxy.trusted_proxy.is_empty()).then(|| {
         "--plain-http without --trusted-proxy: all clients seem to have the proxy's address, and share the limits of one; \
          give the address from which the proxy connects, such as --trusted-proxy 127.0.0.1"
             .to_owned()
@@ -78,7 +79,7 @@ fn proxies(cli: &Cli) -> Vec<String> {
         [Ipv6Addr::UNSPECIFIED.into(), [0xffff; 8].into()],
     ];
     let is_all = |block: &Cidr| all.iter().any(|ends| ends.iter().all(|end| block.contains(*end)));
-    let everywhere = cli.trusted_proxy.iter().any(is_all).then(|| {
+    let everywhere = cli.proxy.trusted_proxy.iter().any(is_all).then(|| {
         "--trusted-proxy: a block of all addresses lets each client give itself another one (X-Forwarded-For), so there are \
          no limits for an address; give the proxy's own address"
             .to_owned()

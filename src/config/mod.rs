@@ -29,34 +29,37 @@
 //! | 50 refused messages in 10 s | a client with a mistake makes one for each message, and is still told what it is |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
+mod admission;
 mod auth;
 mod ice;
+mod listening;
 mod look;
 mod memory;
+mod page;
+mod queues;
 mod secret;
 
 use std::net::{SocketAddr, TcpListener};
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use auth::verifier;
 pub use auth::{own_token, token};
 pub use ice::IceSettings;
+pub use listening::PlainHttp;
+use listening::check_pair;
 pub use look::look;
 pub use memory::MemoryBounds;
+use queues::hub_limits;
 use secret::secret;
 
 use crate::accept::PendingLimits;
-use crate::admission::AdmissionLimits;
 use crate::cli::Cli;
 use crate::connection::{ConnectionLimits, Farewell};
 use crate::error::StartError;
 use crate::http::HttpConfig;
-use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
+use crate::hub::HubLimits;
 use crate::net::TlsEnd;
-use crate::protocol::Rate;
 use crate::tls::PairPaths;
-use crate::token_bucket::TokenRate;
 
 /// What [`Server::bind`](crate::server::Server::bind) needs to know.
 #[derive(Debug)]
@@ -96,33 +99,10 @@ pub struct Config {
     pub ice: IceSettings,
 }
 
-/// Who gets HTTP without TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlainHttp {
-    /// A proxy on this machine, or its user.
-    ThisMachine,
-    /// All that reach the address: the operator says that the way here is safe.
-    AllAddresses,
-}
-
 /// Two files to ask the system for: nothing to save, and a renewed certificate has days.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
 
 impl Config {
-    /// Whether this address, on which we listen, is one for what we serve.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError::PlainHttp`] where others could read along.
-    pub fn check_address(&self, listen: SocketAddr) -> Result<(), StartError> {
-        match self.plain_http {
-            Some(PlainHttp::ThisMachine) if !listen.ip().to_canonical().is_loopback() => {
-                Err(StartError::PlainHttp { listen })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The settings that the command line asks for.
     ///
     /// # Errors
@@ -130,101 +110,48 @@ impl Config {
     /// Where a setting can't be meant, or a file that it names can't be used.
     pub fn from_cli(cli: &Cli) -> Result<Self, StartError> {
         check_pair(cli)?;
-        let max_message_bytes = cli.max_message_bytes.get();
-        let mailbox = MailboxLimits { messages: cli.mailbox_messages.get(), bytes: cli.mailbox_bytes.get() };
-        let queued_bytes = cli.queued_bytes.get();
-        at_least("--mailbox-messages", mailbox.messages, 2, "one message and the answer to one's own")?;
-        let one_message = hub::largest_weight(max_message_bytes);
-        at_least("--mailbox-bytes", mailbox.bytes, one_message, "one message of --max-message-bytes")?;
-        at_least("--queued-bytes", queued_bytes, mailbox.bytes, "one full mailbox of --mailbox-bytes")?;
-        let allowance = AllowanceLimits {
-            rate: rate(cli.messages_per_second, cli.message_burst),
-            bytes_per_second: NonZeroU32::new(cli.bytes_per_second),
-            refused_messages: NonZeroU32::new(cli.refused_messages),
-        };
+        let hub = hub_limits(cli)?;
         Ok(Self {
-            listen: cli.listen,
-            pair: PairPaths { cert: cli.cert.clone(), key: cli.key.clone() },
+            listen: cli.listening.listen,
+            pair: PairPaths { cert: cli.listening.cert.clone(), key: cli.listening.key.clone() },
             certificate_poll: CERTIFICATE_POLL,
-            pending: PendingLimits {
-                connections: NonZeroUsize::new(cli.max_handshakes),
-                connections_per_address: NonZeroUsize::new(cli.max_handshakes_per_address),
-                proxies: cli.trusted_proxy.clone(),
-            },
-            proxy_protocol: cli.proxy_protocol,
-            max_header_bytes: cli.max_header_bytes as usize,
-            handshake_timeout: cli.handshake_timeout,
-            drain_delay: cli.drain_delay,
-            drain_timeout: cli.drain_timeout,
-            metrics_listen: cli.metrics_listen,
+            pending: admission::pending(cli),
+            proxy_protocol: cli.proxy.proxy_protocol,
+            max_header_bytes: cli.admission.max_header_bytes as usize,
+            handshake_timeout: cli.deadlines.handshake_timeout,
+            drain_delay: cli.deadlines.drain_delay,
+            drain_timeout: cli.deadlines.drain_timeout,
+            metrics_listen: cli.listening.metrics_listen,
             listener: None,
-            plain_http: cli.plain_http.then_some(if cli.insecure_plain_http_on_any_address {
-                PlainHttp::AllAddresses
-            } else {
-                PlainHttp::ThisMachine
-            }),
+            plain_http: PlainHttp::from_cli(cli),
             http: http_config(cli)?,
             connection: ConnectionLimits {
-                max_message_bytes,
-                allowance,
-                heartbeat: cli.heartbeat,
-                write_timeout: cli.write_timeout,
-                farewell: if cli.is_final { Farewell::Final } else { Farewell::Restart },
-                resume_window: Some(cli.resume_window).filter(|window| !window.is_zero()),
+                max_message_bytes: cli.messages.max_message_bytes.get(),
+                allowance: hub.allowance,
+                heartbeat: cli.deadlines.heartbeat,
+                write_timeout: cli.deadlines.write_timeout,
+                farewell: if cli.deadlines.is_final { Farewell::Final } else { Farewell::Restart },
+                resume_window: Some(cli.resume.resume_window).filter(|window| !window.is_zero()),
             },
-            hub: HubLimits {
-                allowance,
-                mailbox,
-                queued_bytes,
-                rooms_per_peer: NonZeroUsize::new(cli.rooms_per_peer),
-                peers_per_room: NonZeroUsize::new(cli.peers_per_room),
-            },
+            hub,
             ice: IceSettings::from_cli(cli)?,
         })
     }
 }
 
-/// A pair is for TLS.
-fn check_pair(cli: &Cli) -> Result<(), StartError> {
-    let given = [("cert", "--cert"), ("key", "--key")].into_iter().find(|(name, _)| cli.given.flags.contains(*name));
-    match given {
-        Some((_, flag)) if cli.plain_http => Err(StartError::PlainWithPair { flag }),
-        _ => Ok(()),
-    }
-}
-
 fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
     Ok(HttpConfig {
-        admission: AdmissionLimits {
-            all: NonZeroUsize::new(cli.max_connections),
-            per_address: NonZeroUsize::new(cli.max_connections_per_address),
-            newcomers: (cli.connections_per_second > 0.0)
-                .then(|| TokenRate { per_second: cli.connections_per_second, burst: cli.connection_burst.into() }),
-        },
-        parked: AdmissionLimits {
-            all: NonZeroUsize::new(cli.max_parked),
-            per_address: NonZeroUsize::new(cli.max_parked_per_address),
-            newcomers: None,
-        },
-        allowed_origins: cli.allow_origin.clone(),
-        public_host: cli.public_host.clone(),
-        trusted_proxies: cli.trusted_proxy.clone(),
+        admission: admission::connections(cli),
+        parked: admission::parked(cli),
+        allowed_origins: cli.admission.allow_origin.clone(),
+        public_host: cli.ice.public_host.clone(),
+        trusted_proxies: cli.proxy.trusted_proxy.clone(),
         verifier: verifier(cli)?,
-        base_path: cli.base_path.clone(),
-        dialects: cli.dialect.iter().copied().collect(),
-        tls_end: if cli.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
+        base_path: cli.proxy.base_path.clone(),
+        dialects: cli.dialects.dialect.iter().copied().collect(),
+        page: page::folder(cli)?,
+        tls_end: if cli.proxy.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })
-}
-
-fn rate(messages: f64, burst: u32) -> Option<Rate> {
-    (messages > 0.0).then_some(Rate { messages, burst })
-}
-
-fn at_least(flag: &'static str, value: usize, least: usize, holds: &str) -> Result<(), StartError> {
-    if value >= least {
-        return Ok(());
-    }
-    Err(StartError::TooSmall { flag, value, reason: format!("it has to hold {holds}, which takes {least}") })
 }
 
 #[cfg(test)]
@@ -232,12 +159,8 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use std::time::Instant;
 
-    use crate::hub::{Ask, Hub, Lifetime, Session};
-    use crate::protocol::{ClientMessage, Realm, Request, RoomName};
-
-    fn config(flags: &[&str]) -> Result<Config, String> {
+    pub(super) fn config(flags: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
         Config::from_cli(&cli).map_err(|error| error.to_string())
     }
@@ -245,51 +168,6 @@ mod tests {
     #[test]
     fn the_defaults_fit_each_other() {
         assert!(config(&[]).is_ok());
-    }
-
-    #[test]
-    fn a_queue_that_cannot_hold_one_message_is_refused_and_named() {
-        for (flags, named) in [
-            (&["--mailbox-messages=1"][..], "--mailbox-messages 1"),
-            (&["--mailbox-bytes=65536"], "--mailbox-bytes 65536"),
-            (&["--max-message-bytes=2000000"], "--mailbox-bytes 1048576"),
-            (&["--queued-bytes=100000"], "--queued-bytes 100000"),
-        ] {
-            let error = config(flags).unwrap_err();
-            assert!(error.contains(named) && error.contains("has to hold"), "{error}");
-        }
-    }
-
-    #[test]
-    fn all_members_of_all_rooms_of_a_peer_may_leave_at_once() {
-        let limits = config(&[]).unwrap().hub;
-        let (rooms, members) = (limits.rooms_per_peer.unwrap().get(), limits.peers_per_room.unwrap().get());
-        let hub = Hub::new(limits);
-        let enter_all = || {
-            let session = hub.open(Realm::V1, Lifetime::Connection, None);
-            for number in 0..rooms {
-                let room = RoomName::new(&format!("room {number}")).unwrap();
-                let join = Request { reference: None, message: ClientMessage::Join(room) };
-                let ask = Ask::Frame(Ok(join), session.answer_permit().unwrap());
-                assert_eq!(session.hear(ask, 0, Instant::now(), Vec::new).refused, None);
-            }
-            session
-        };
-        let read_all = |session: &Session| {
-            let told = std::iter::from_fn(|| session.try_next()).count();
-            session.written();
-            told
-        };
-        let stays = enter_all();
-        let mut others = Vec::new();
-        while others.len() < members - 1 {
-            others.push(enter_all());
-            for session in others.iter().chain([&stays]) {
-                read_all(session);
-            }
-        }
-        drop(others);
-        assert_eq!(read_all(&stays), rooms * (members - 1));
     }
 
     #[test]
@@ -305,22 +183,5 @@ mod tests {
         assert!(config.hub.allowance.rate.is_none());
         assert!(config.hub.allowance.refused_messages.is_none());
         assert!(config.http.admission.all.is_none());
-    }
-
-    #[test]
-    fn plain_http_for_all_the_world_has_to_be_said_twice() {
-        for listen in ["[::]:8443", "0.0.0.0:80", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
-            let listen = listen.parse().unwrap();
-            let once = config(&["--plain-http"]).unwrap();
-            let error = once.check_address(listen).unwrap_err().to_string();
-            assert!(error.contains("--insecure-plain-http-on-any-address"), "{error}");
-            let twice = config(&["--plain-http", "--insecure-plain-http-on-any-address"]).unwrap();
-            assert!(twice.check_address(listen).is_ok() && config(&[]).unwrap().check_address(listen).is_ok());
-            assert_eq!((once.http.tls_end, twice.http.tls_end), (TlsEnd::Proxy, TlsEnd::Proxy));
-        }
-        for listen in ["127.0.0.1:8080", "127.0.0.2:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"] {
-            let config = config(&["--plain-http"]).unwrap();
-            assert!(config.check_address(listen.parse().unwrap()).is_ok(), "{listen}");
-        }
     }
 }

@@ -57,11 +57,11 @@ impl Terms {
     ///
     /// There is one such future for each peer, so what it holds is kept small: what is needed only at the beginning is in
     /// a box, and no argument of something that waits is held twice.
-    pub(crate) fn serve(self: &Arc<Self>, arrived: Box<(Stream, Client)>) -> impl Future<Output = End> + use<> {
-        let (terms, address) = (Arc::clone(self), arrived.1.address);
-        let dialect = arrived.1.dialect.realm().as_str();
+    pub(crate) fn serve(self: &Arc<Self>, stream: Stream, client: Box<Client>) -> impl Future<Output = End> + use<> {
+        let (terms, address, dialect) = (Arc::clone(self), client.address, client.dialect.realm().as_str());
+        let arrived = Box::new((stream, *client));
         async move {
-            let (mut connection, permit) = match terms.begin(*arrived) {
+            let (mut connection, permit) = match terms.begin(arrived) {
                 Ok(begun) => begun,
                 Err(mut refused) => {
                     let (socket, reason) = &mut *refused;
@@ -88,7 +88,9 @@ impl Terms {
 
     /// The session is opened or resumed only here, where the upgrade is complete. Gives the socket back where what it
     /// came to resume has gone in the meantime, and there is no room for one more.
-    fn begin(self: &Arc<Self>, (stream, client): (Stream, Client)) -> Result<(Connection, Permit), Box<Refused>> {
+    fn begin(self: &Arc<Self>, arrived: Box<(Stream, Client)>) -> Result<(Connection, Permit), Box<Refused>> {
+        // Frees the box, which the task would keep to its end.
+        let (stream, client) = *arrived;
         let Client { dialect, entrance, grant, permit, ice, .. } = client;
         let binary = if dialect.takes_binary() { BinaryMessages::Accepted } else { BinaryMessages::Refused };
         let socket = Socket::new(stream, self.limits.max_message_bytes, binary, self.limits.write_timeout);

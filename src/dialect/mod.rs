@@ -5,6 +5,7 @@
 
 pub mod gstreamer;
 pub mod matchbox;
+pub mod socketio;
 pub mod v1;
 
 use crate::protocol::{ClientMessage, Doubt, End, Realm, Request, ServerMessage, Unreadable, Welcome};

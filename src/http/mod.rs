@@ -1,8 +1,8 @@
 //! HTTP: the route table, and what holds for every answer.
 //!
-//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page; all of them in a
-//! folder of the host, if the operator says so. A request in plain text is sent to https and nothing else, unless a proxy
-//! ends TLS for us.
+//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page, ours or the
+//! operator's; all of them in a folder of the host, if the operator says so. A request in plain text is sent to https and
+//! nothing else, unless a proxy ends TLS for us.
 
 mod admit;
 mod base_path;
@@ -10,10 +10,12 @@ mod bearer;
 mod caller;
 mod cors;
 mod dialects;
+mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;
 mod ice;
+mod nothing;
 mod origin;
 mod page;
 mod refusal;
@@ -23,6 +25,7 @@ pub(crate) mod status;
 mod subprotocol;
 mod upgrade;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,6 +49,7 @@ use crate::connection::Terms;
 use crate::ice::IceConfig;
 use crate::net::{Cidr, TlsEnd};
 use caller::Proxies;
+use folder::{Folder, Foreign};
 use origin::Origins;
 use removed::Removals;
 use request::Target;
@@ -53,8 +57,8 @@ use request::Target;
 /// An answer is for one moment and one client.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// What every answer carries. The page loads nothing from elsewhere, runs nothing inline, and may not be framed;
-/// camera and microphone are for itself.
+/// What every answer carries, but the first of it none of the operator's page, whose policy is its own. Our page loads
+/// nothing from elsewhere, runs nothing inline, and may not be framed; camera and microphone are for either page itself.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -93,6 +97,8 @@ pub(crate) struct Parts {
     base_path: BasePath,
     dialects: Dialects,
     tls_end: TlsEnd,
+    /// The operator's own page. None: ours.
+    folder: Option<Folder>,
 }
 
 impl Parts {
@@ -108,6 +114,7 @@ impl Parts {
             base_path: config.base_path,
             dialects: config.dialects,
             tls_end: config.tls_end,
+            folder: config.page.as_deref().map(Folder::new),
         }
     }
 }
@@ -133,6 +140,8 @@ pub struct HttpConfig {
     pub dialects: Dialects,
     /// Who ends TLS: without a proxy that does, a request in plain text is not served.
     pub tls_end: TlsEnd,
+    /// The folder of the operator's own page. None: ours is served.
+    pub page: Option<PathBuf>,
 }
 
 /// The router.
@@ -140,12 +149,16 @@ pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
     let dialects = dialects::routes(&parts.dialects);
     let status = status::routes(parts.terms.tasks.notice().clone());
+    let page = match parts.folder.clone() {
+        Some(folder) => Router::new().fallback(move |request| folder.answer(request)),
+        None => Router::new().fallback(page::answer),
+    };
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(ice::answer).options(ice::answer_preflight))
         .merge(status)
         .merge(dialects)
-        .fallback(page::answer)
+        .merge(page)
         .with_state(Shared(Arc::new(parts)));
     let routes = beneath(&base_path, routes);
     let routes = match tls_end {
@@ -184,11 +197,12 @@ fn beneath(base: &BasePath, routes: Router) -> Router {
     Router::new()
         .route(base.as_str(), any(to_page))
         .nest(&base.to_string(), routes)
-        .fallback(|| async { (StatusCode::NOT_FOUND, page::NOTHING_HERE) })
+        .fallback(|| async { (StatusCode::NOT_FOUND, nothing::HERE) })
 }
 
 async fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
+    let ours = if response.extensions().get::<Foreign>().is_some() { &HEADERS[1..] } else { &HEADERS[..] };
+    for (name, value) in ours.iter().cloned() {
         response.headers_mut().entry(name).or_insert(value);
     }
     response

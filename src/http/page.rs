@@ -8,19 +8,18 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
 
+use super::nothing;
+
 #[derive(Embed)]
 #[folder = "static/"]
 struct Files;
-
-/// Where there is no file.
-pub(super) const NOTHING_HERE: &str = "There is nothing here.\n";
 
 /// Answers GET and HEAD for a file of the page, `/` being `index.html`.
 pub(super) async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().strip_prefix('/').unwrap_or_default();
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Files::get(path) else {
-        return (StatusCode::NOT_FOUND, NOTHING_HERE).into_response();
+        return nothing::at(path);
     };
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();

@@ -101,7 +101,7 @@ impl Shared {
             // Hung up in the meantime, and there is nothing to undo (`an_abandoned_upgrade_leaves_no_trace`).
             let Ok(upgraded) = upgrade.await else { return };
             let begun = Instant::now();
-            let end = shared.0.terms.serve(Box::new((stream(upgraded), *client))).await;
+            let end = shared.0.terms.serve(stream(upgraded), client).await;
             if is_bare && end == End::Lost && begun.elapsed() < AT_ONCE {
                 shared.0.removals.note(address, Instant::now());
             }

@@ -397,7 +397,7 @@ impl World {
                 self.delivered.insert((number, me));
             }
             ServerMessage::Notice(Notice::Joined { peers, .. }) => {
-                known.roster = Some(peers.iter().map(Address::id).collect())
+                known.roster = Some(peers.iter().map(Address::id).collect());
             }
             ServerMessage::Notice(Notice::Left { .. }) => known.roster = None,
             ServerMessage::Notice(Notice::PeerJoined { peer, .. }) => {

@@ -2,6 +2,8 @@
 //! leave from the address that was asked. What can be had is served; what can't is named in the log and tried again;
 //! and all of it follows the host's interfaces.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
@@ -15,7 +17,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::accept::Acceptor;
 use crate::config::IceSettings;
@@ -28,9 +30,6 @@ use crate::turn::{self, Stun, Turn, UdpClients};
 /// UDP sockets for all addresses together: as many as there are cores for each address, while these are enough. With
 /// more addresses an address has one, so that a host with hundreds of them pays for its traffic and not for them.
 const SOCKETS: usize = 256;
-
-/// Addresses that a line names at most.
-const NAMED: usize = 4;
 
 /// What a port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,15 +162,6 @@ impl IcePorts {
         self.publish(&host, &addresses);
     }
 
-    /// Once: it may come and go with each connection.
-    fn tell_unseen(&mut self, error: &io::Error) {
-        if !std::mem::replace(&mut self.is_unseen, true) {
-            warn!(
-                "the addresses of this host cannot be read: {error}; what is served stays as it is until they can be"
-            );
-        }
-    }
-
     /// Takes what isn't there yet. Gives back what can't be had.
     fn bind_all(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<Endpoint, String> {
         let mut missing = BTreeMap::new();
@@ -213,23 +203,6 @@ impl IcePorts {
         }
     }
 
-    /// Tells the operator what has changed, in a line for each kind and reason.
-    fn tell(&self, missing: &BTreeMap<Endpoint, String>) {
-        let mut lost: BTreeMap<(Kind, &str), Vec<IpAddr>> = BTreeMap::new();
-        for ((kind, ip), reason) in
-            missing.iter().filter(|(endpoint, reason)| self.missing.get(endpoint) != Some(reason))
-        {
-            lost.entry((*kind, reason)).or_default().push(*ip);
-        }
-        for ((kind, reason), addresses) in lost {
-            let (flag, port, on) = (kind.flag(), self.ports[&kind], names(&addresses));
-            warn!("{flag} {port}: no {kind} on {on}: {reason}; it is tried again every {:?}", self.every);
-        }
-        for (kind, ip) in self.missing.keys().filter(|endpoint| self.bound.contains_key(endpoint)) {
-            info!("{} {}: {kind} on {ip} is served now", kind.flag(), self.ports[kind]);
-        }
-    }
-
     /// Updates what browsers are told of the ports.
     fn publish(&self, host: &Host, addresses: &BTreeSet<IpAddr>) {
         let before = Embedded::clone(&self.embedded.load());
@@ -268,34 +241,6 @@ impl IcePorts {
             self.served.insert(endpoint, served);
         }
     }
-
-    /// Where STUN and TURN are, what relays are advertised as, and what is missing. `page` is the page's port, if TURN is
-    /// there too.
-    pub(super) fn describe(&self, page: Option<u16>) -> String {
-        let embedded = self.embedded.load();
-        let Embedded { udp, tcp, tls, .. } = &**embedded;
-        let mut parts: Vec<String> = if udp == tcp {
-            served("UDP and TCP", udp).into_iter().collect()
-        } else {
-            served("UDP", udp).into_iter().chain(served("TCP", tcp)).collect()
-        };
-        parts.extend(served("TLS", tls));
-        if self.turn.relays() {
-            parts.extend(page.map(|port| format!("TLS {port}, the page's")));
-        }
-        if parts.is_empty() {
-            parts.push("nothing is served".into());
-        } else if self.turn.relays() {
-            parts.push(self.turn.describe());
-        }
-        let missing = self.missing.keys().map(|(kind, ip)| format!("{kind} {} on {ip}", self.ports[kind]));
-        let missing: Vec<String> = missing.take(NAMED).collect();
-        if !missing.is_empty() {
-            parts.push(format!("missing: {}", missing.join(", ")));
-        }
-        let name = if self.turn.relays() { "STUN and TURN" } else { "STUN (no relays without --turn)" };
-        format!("{name}: {}", parts.join("; "))
-    }
 }
 
 /// Starts a task, while which something is alive. It is boxed, because an argument of something that waits is held twice,
@@ -323,27 +268,11 @@ fn wanted(listen: &[IpAddr], host: &Host) -> BTreeSet<IpAddr> {
     wanted
 }
 
-fn served(kind: &str, reach: &Reach) -> Option<String> {
-    let (port, Reach { listening, .. }) = (reach.port?, reach);
-    if listening.is_empty() {
-        return None;
-    }
-    let (near, far): (Vec<IpAddr>, Vec<IpAddr>) = listening.iter().partition(|ip| ip.is_loopback());
-    let only_near = if far.is_empty() { ", which this machine alone can reach" } else { "" };
-    Some(format!("{kind} {port} on {}{only_near}", names(if far.is_empty() { &near } else { &far })))
-}
-
-fn names(addresses: &[IpAddr]) -> String {
-    let named: Vec<String> = addresses.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = addresses.len().saturating_sub(NAMED);
-    if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+    pub(super) fn ips(texts: &[&str]) -> Vec<IpAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
@@ -354,11 +283,5 @@ mod tests {
         assert_eq!(is_wanted(&["::"]), ips(&["10.0.0.5", "127.0.0.1", "169.254.1.1", "::1", "fd00::5"]));
         assert_eq!(is_wanted(&["0.0.0.0"]), ips(&["10.0.0.5", "127.0.0.1", "169.254.1.1"]));
         assert_eq!(is_wanted(&["10.0.0.9", "fd00::5"]), ips(&["10.0.0.9", "fd00::5"]), "though it may come later");
-    }
-
-    #[test]
-    fn a_line_names_a_few_of_many_addresses() {
-        assert_eq!(names(&ips(&["10.0.0.1", "fd00::1"])), "10.0.0.1, fd00::1");
-        assert_eq!(names(&ips(&["::1", "::2", "::3", "::4", "::5", "::6"])), "::1, ::2, ::3, ::4 and 2 more");
     }
 }

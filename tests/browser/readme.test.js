@@ -1,10 +1,10 @@
-/** The README's own page, word for word and step by step, as a newcomer does it. Only the two ports are others than there. */
+/** The README's own page, word for word and step by step, as a newcomer does it. Only the port is another than there. */
 
 /** @import { Browser, BrowserContext, Page } from 'puppeteer-core' */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -24,49 +24,41 @@ const section = /## In your own page\n([^]*?)\n## /.exec(readme)?.[1] ?? '';
 /** The section's blocks, without the indent of their list. @type {[language: string, text: string][]} */
 const blocks = [...section.matchAll(/^ *```(\w+)\n([^]*?)^ *```/gm)].map(([, language = '', text = '']) => [language, text.replace(/^ {3}/gm, '')]);
 
-/** @param {number[]} ports in place of 8443 and 8000 @param {string} text */
-const withPorts = ([signaling, own], text) => text.replaceAll(':8443/', `:${signaling}/`).replaceAll(/\b8000\b/g, `${own}`);
-
 /** @type {Server} */
 let server;
-/** @type {string} */
-let folder;
-/** @type {import('node:child_process').ChildProcess} */
+/** Another server, of another origin. @type {import('node:http').Server} */
 let host;
 /** @type {string} */
 let own;
+/** @type {string} */
+let folder;
 /** @type {Browser} */
 let browser;
 
 before(async () => {
-  const [[, run = ''] = [], [, page = ''] = [], [, serve = ''] = []] = blocks;
-  assert.deepEqual(blocks.map(([language]) => language), ['sh', 'html', 'sh'], 'README runs the server, has a page, and serves it');
+  const [[, page = ''] = [], [, run = ''] = []] = blocks;
+  assert.deepEqual(blocks.map(([language]) => language), ['html', 'sh'], 'README has a page, and serves it');
   const [, flags = ''] = /^cargo run -- (.*)\n$/.exec(run) ?? [];
-  const ports = [await freePort(), await freePort()];
-  server = await Server.start(withPorts(ports, flags).split(' '), '127.0.0.1', { name: 'localhost', port: ports[0] ?? 0 });
   folder = await mkdtemp(join(tmpdir(), 'entremise-own-page-'));
-  await writeFile(join(folder, 'index.html'), withPorts(ports, page));
-  const [command = '', ...words] = withPorts(ports, serve).trim().split(' ');
-  host = spawn(command, words, { cwd: folder, stdio: 'ignore' });
-  host.on('error', (error) => assert.fail(`NOT RUN: ${command}: ${error.message}`));
-  own = `http://localhost:${ports[1]}/`;
-  await until(PATIENCE, `${command} to serve the page`, () => serve, () => answers(ports[1] ?? 0));
+  await writeFile(join(folder, 'index.html'), page);
+  host = createServer(async (_, response) => response.setHeader('Content-Type', 'text/html').end(onAnotherServer(page)));
+  await once(host.listen(0, 'localhost'), 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (host.address());
+  own = `http://localhost:${port}/`;
+  const arguments_ = flags.replace('my-page', folder).split(' ');
+  server = await Server.start([...arguments_, '--allow-origin', own.slice(0, -1)], '127.0.0.1', { name: 'localhost', port: await freePort() });
   browser = await launch('chromium-cautious');
 });
 
 after(async () => {
   await closeBrowsers();
-  host?.kill();
+  host?.close();
   await server?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-/** @param {number} port */
-const answers = (port) =>
-  /** @type {Promise<boolean>} */ (new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
-    socket.once('error', () => resolve(false));
-  }));
+/** The same page where its imports are another server's. @param {string} page */
+const onAnotherServer = (page) => page.replaceAll("'/js/", `'${server.url}js/`);
 
 /** A person's profile in which she has opened the server's page once, and accepted what the browser warns of. */
 async function profile() {
@@ -75,15 +67,15 @@ async function profile() {
   await page.goto(server.url).catch((error) => assert.match(String(error), /ERR_CERT_AUTHORITY_INVALID/));
   await page.click('#details-button');
   await page.click('#proceed-link');
-  await page.waitForSelector('main[data-state="ready"]', { timeout: PATIENCE * 1000 });
+  await page.waitForSelector('video', { timeout: PATIENCE * 1000 });
   await page.close();
   return context;
 }
 
-/** @param {BrowserContext} context */
-async function open(context) {
+/** @param {BrowserContext} context @param {string} [url] */
+async function open(context, url = server.url) {
   const page = await context.newPage();
-  await page.goto(own);
+  await page.goto(url);
   return page;
 }
 
@@ -140,4 +132,9 @@ describe("two pages that are the README's example", () => {
     pages = [await open(context), await open(context)];
     await seeEachOther(pages, AFTER_A_CRASH);
   });
+});
+
+test('the same page on a server of its own, which --allow-origin names, sees another', async () => {
+  const context = await profile();
+  await seeEachOther([await open(context, own), await open(context, own)]);
 });

@@ -13,6 +13,8 @@ export let server;
 
 // An interrupted run asks its files to end. The server is killed at `exit`.
 process.once('SIGTERM', () => void closeBrowsers().finally(() => process.exit(1)));
+// At the end of the file, not of each describe(): Firefox needs three seconds to start.
+after(closeBrowsers);
 
 /**
  * Runs a server for the tests of the file, or of the describe() around.
@@ -22,10 +24,7 @@ process.once('SIGTERM', () => void closeBrowsers().finally(() => process.exit(1)
  */
 export function serve(flags = () => ['--stun-port', '0'], place = {}) {
   before(async () => void (server = await Server.start(await flags(), '127.0.0.1', place)));
-  after(async () => {
-    await closeBrowsers();
-    await server?.close();
-  });
+  after(() => server?.close());
 }
 
 /**

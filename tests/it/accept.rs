@@ -85,7 +85,7 @@ async fn a_byte_now_and_then_keeps_no_connection() {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: ";
     const BINDING: &[u8] = &[0, 1, 4, 0, 0x21, 0x12, 0xa4, 0x42];
     let server = Server::start_turn(&[SOON]);
-    let turn = server.offered().await.tcp;
+    let turn = server.turn_access().await.tcp;
     let turn = within("a TCP connection", TcpStream::connect(turn)).await.expect("the server listens");
     tokio::join!(
         drip(server.tcp().await, HANDSHAKE),
@@ -153,7 +153,7 @@ async fn many_silent_connections_of_one_address_do_not_keep_another_out() {
 #[tokio::test]
 async fn unanswered_connections_are_bounded_in_all_on_all_ports_together() {
     let server = Server::start_turn(&["--handshake-timeout=60", "--max-handshakes=4"]);
-    let turn = Site { address: server.offered().await.tcp, ..(*server).clone() };
+    let turn = Site { address: server.turn_access().await.tcp, ..(*server).clone() };
     unanswered(&server, 0).await;
     let first = crowd(&server, 2).await;
     let second = [turn.tcp().await, turn.tcp().await];

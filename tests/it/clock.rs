@@ -9,7 +9,7 @@ use crate::client::{message_from, message_to};
 use crate::pair::{Pair, replace};
 use crate::park::assert_parked;
 use crate::program::Program;
-use crate::turn_client::{Offered, TurnClient};
+use crate::turn_client::{TurnAccess, TurnClient};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -32,8 +32,8 @@ async fn credential(program: &Program) -> (Credential, i64) {
 
 /// A TURN client over TLS on the page's port.
 async fn turn_client(program: &Program, credential: Credential) -> TurnClient {
-    let offered = Offered { udp: program.address, tcp: program.address, credential };
-    offered.stream_client(program.tls().await)
+    let access = TurnAccess { udp: program.address, tcp: program.address, credential };
+    access.stream_client(program.tls().await)
 }
 
 fn set_clock(file: &Path, seconds: i64) {

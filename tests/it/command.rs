@@ -24,12 +24,12 @@ use crate::within;
 const OTHERS: [&str; 3] = ["sslyze ", "testssl.sh ", "docker run "];
 
 /// What is done elsewhere: the release build takes minutes, and is what `make check-cost` measures; the folder of one's
-/// own page is served, on that port, by the browser's test of the README; `entremise ice` is tried beside servers in `trial`.
+/// own page is served by the browser's test of the README; `entremise ice` is tried beside servers in `trial`.
 const ELSEWHERE: [&str; 5] = [
     "cargo build --release",
     "cargo install --path .",
     "target/release/entremise --version",
-    "python3 -m http.server 8000",
+    "cargo run -- --page my-page",
     "entremise ice calls.example --turn",
 ];
 

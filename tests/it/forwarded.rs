@@ -105,7 +105,7 @@ async fn over_plain_http_everything_is_served_and_nothing_redirected() {
 }
 
 #[tokio::test]
-async fn over_plain_http_there_is_no_tls_and_none_is_offered() {
+async fn over_plain_http_there_is_no_tls_and_none_is_listed() {
     let server = Server::start_turn(&["--plain-http", LOOPBACK]);
     let mut tcp = server.tcp().await;
     let urls = urls(&exchange(&mut tcp, &server.head("GET", "/ice", &[])).await);
@@ -120,8 +120,8 @@ async fn over_plain_http_turn_has_the_pages_port_too() {
     let server = Server::start_turn(&["--plain-http", LOOPBACK]);
     let mut tcp = server.tcp().await;
     let ice = exchange(&mut tcp, &server.head("GET", "/ice", &[])).await;
-    let offered = crate::turn_client::Offered::read(&serde_json::from_slice(&ice.body).expect("JSON"));
-    let mut client = offered.stream_client(server.tcp().await);
+    let access = crate::turn_client::TurnAccess::read(&serde_json::from_slice(&ice.body).expect("JSON"));
+    let mut client = access.stream_client(server.tcp().await);
     client.allocate().await;
     assert_eq!(client.refresh(0).await, 0);
 }

@@ -1,4 +1,4 @@
-//! STUN and TURN on the addresses of this host: which are served and offered, as they come and go. The host is a made-up
+//! STUN and TURN on the addresses of this host: which are served and listed, as they come and go. The host is a made-up
 //! one, of loopback addresses, but for the tests of the built program.
 
 use std::io;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::http::exchange;
 use crate::program::Program;
 use crate::server::{Server, Site};
-use crate::turn_client::{Heard, LOOPBACK, Offered};
+use crate::turn_client::{Heard, LOOPBACK, TurnAccess};
 use crate::within;
 
 /// A host whose addresses a test changes.
@@ -90,15 +90,15 @@ fn base() -> String {
 }
 
 /// The server with these credentials at another address.
-fn at(offered: &Offered, address: &str) -> Offered {
-    let (udp, tcp) = (offered.udp.port(), offered.tcp.port());
-    let credential = offered.credential.clone();
-    Offered { udp: SocketAddr::new(ip(address), udp), tcp: SocketAddr::new(ip(address), tcp), credential }
+fn at(access: &TurnAccess, address: &str) -> TurnAccess {
+    let (udp, tcp) = (access.udp.port(), access.tcp.port());
+    let credential = access.credential.clone();
+    TurnAccess { udp: SocketAddr::new(ip(address), udp), tcp: SocketAddr::new(ip(address), tcp), credential }
 }
 
 /// Waits until STUN is answered there.
-async fn answered(offered: &Offered, address: &str) {
-    let at = at(offered, address);
+async fn answered(access: &TurnAccess, address: &str) {
+    let at = at(access, address);
     let answered = async {
         // A port that is not served refuses, or is silent.
         while timeout(Duration::from_millis(500), async { at.client().await.fence().await }).await.is_err() {}
@@ -107,8 +107,8 @@ async fn answered(offered: &Offered, address: &str) {
 }
 
 /// Waits until nothing is served there over TCP.
-async fn refused(offered: &Offered, address: &str) {
-    let refused = async { while TcpStream::connect(at(offered, address).tcp).await.is_ok() {} };
+async fn refused(access: &TurnAccess, address: &str) {
+    let refused = async { while TcpStream::connect(at(access, address).tcp).await.is_ok() {} };
     within("TCP to be refused", refused).await;
 }
 
@@ -122,10 +122,10 @@ async fn ice_for(site: &Site, host: &str, client: &str) -> Value {
 async fn stun_and_turn_are_on_all_addresses_whatever_the_pages_is() {
     let (first, second) = (own(1), own(2));
     let server = Machine::new(&[&base(), &first, &second]).serve(&[], |_| {});
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     for address in [&base(), &first, &second] {
-        answered(&offered, address).await;
-        at(&offered, address).tcp_client().await.fence().await;
+        answered(&access, address).await;
+        at(&access, address).tcp_client().await.fence().await;
     }
     assert!(
         timeout(Duration::from_secs(5), TcpStream::connect((ip(&first), server.address.port())))
@@ -140,8 +140,8 @@ async fn two_clients_that_came_by_two_addresses_with_two_external_ones_meet() {
     let (first, second) = (own(3), own(4));
     let pairs = format!("--turn-external-ip=9.9.9.8/{first},9.9.9.9/{second}");
     let server = Machine::new(&[&base(), &first, &second]).serve(&[&pairs], |_| {});
-    let offered = server.offered().await;
-    let (mut alice, mut bob) = (at(&offered, &first).client().await, at(&offered, &second).tcp_client().await);
+    let access = server.turn_access().await;
+    let (mut alice, mut bob) = (at(&access, &first).client().await, at(&access, &second).tcp_client().await);
     let (at_alice, at_bob) = (alice.allocate().await, bob.allocate().await);
     assert_eq!((at_alice.ip(), at_bob.ip()), (ip("9.9.9.8"), ip("9.9.9.9")));
     assert_eq!((alice.bind(0x4000, at_bob).await, bob.permit(at_alice).await), (0, 0));
@@ -153,7 +153,7 @@ async fn two_clients_that_came_by_two_addresses_with_two_external_ones_meet() {
 }
 
 #[tokio::test]
-async fn what_listens_on_loopback_alone_is_not_offered_to_the_world_and_the_start_says_so() {
+async fn what_listens_on_loopback_alone_is_not_listed_for_the_world_and_the_start_says_so() {
     let flags = ["--plain-http", "--trusted-proxy=127.0.0.1", "--turn", "--stun-port=0"];
     let server = Server::start_plain(&flags, |config| {
         (config.ice.stun_port, config.ice.listen) = (Some(0), vec![ip(&own(13))]);
@@ -165,15 +165,15 @@ async fn what_listens_on_loopback_alone_is_not_offered_to_the_world_and_the_star
 }
 
 #[tokio::test]
-async fn behind_a_proxy_on_this_machine_what_others_reach_directly_is_offered() {
+async fn behind_a_proxy_on_this_machine_what_others_reach_directly_is_listed() {
     let flags = ["--plain-http", "--trusted-proxy=127.0.0.1", "--turn"];
     let server = Server::start_plain(&flags, |config| {
         config.ice.stun_port = Some(0);
         // Not really: but it is bound, and no loopback address.
         config.ice.interfaces = Interfaces::new(|| Ok(Host::new(vec![ip("0.0.0.0")], Vec::new())));
     });
-    let offered = ice_for(&server, "calls.example", "8.8.8.8").await.to_string();
-    assert!(offered.contains("turn:calls.example:") && !offered.contains("turns:"), "{offered}");
+    let list = ice_for(&server, "calls.example", "8.8.8.8").await.to_string();
+    assert!(list.contains("turn:calls.example:") && !list.contains("turns:"), "{list}");
 }
 
 #[tokio::test]
@@ -183,14 +183,14 @@ async fn an_address_that_cannot_be_had_is_named_and_tried_again_while_the_others
     let port = other.local_addr().expect("it is bound").port();
     let machine = Machine::new(&[&base(), &free, &taken]);
     let server = machine.serve(&[], |config| config.ice.stun_port = Some(port));
-    let offered = server.offered().await;
-    answered(&offered, &free).await;
+    let access = server.turn_access().await;
+    answered(&access, &free).await;
     let warnings = server.logged("tried again");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains(&format!("no UDP on {taken}: the port is in use")), "{warnings:?}");
     assert!(server.relaying.contains(&format!("missing: UDP {port} on {taken}")), "{}", server.relaying);
     drop(other);
-    answered(&offered, &taken).await;
+    answered(&access, &taken).await;
     assert_eq!(server.logged("tried again").len(), 1, "it is said once");
     assert!(server.logged("INFO").iter().any(|line| line.contains(&format!("UDP on {taken} is served now"))));
 }
@@ -200,16 +200,16 @@ async fn an_address_that_comes_later_is_served_and_one_that_goes_is_let_go() {
     let (first, later) = (own(7), own(8));
     let machine = Machine::new(&[&base(), &first]);
     let server = machine.serve(&[], |_| {});
-    let offered = server.offered().await;
-    refused(&offered, &later).await;
+    let access = server.turn_access().await;
+    refused(&access, &later).await;
     machine.become_of(&[&base(), &first, &later]);
-    answered(&offered, &later).await;
-    at(&offered, &later).tcp_client().await.fence().await;
+    answered(&access, &later).await;
+    at(&access, &later).tcp_client().await.fence().await;
     machine.become_of(&[&base(), &first]);
-    refused(&offered, &later).await;
-    answered(&offered, &first).await;
+    refused(&access, &later).await;
+    answered(&access, &first).await;
     machine.become_of(&[&base(), &first, &later]);
-    answered(&offered, &later).await;
+    answered(&access, &later).await;
 }
 
 #[tokio::test]
@@ -217,19 +217,19 @@ async fn a_relay_outlives_an_address_that_is_away_for_a_moment() {
     let (first, second, third) = (own(9), own(10), own(11));
     let machine = Machine::new(&[&base(), &first]);
     let server = machine.serve(&[], |_| {});
-    let offered = server.offered().await;
-    let mut client = at(&offered, &first).client().await;
+    let access = server.turn_access().await;
+    let mut client = at(&access, &first).client().await;
     client.allocate().await;
     machine.become_of(&[&base(), &second]);
     // Served at a look at which the first was away.
-    answered(&offered, &second).await;
+    answered(&access, &second).await;
     machine.become_of(&[&base(), &first, &third]);
-    answered(&offered, &third).await;
+    answered(&access, &third).await;
     assert_eq!(client.refresh(600).await, 0);
     machine.become_of(&[&base()]);
-    refused(&offered, &first).await;
+    refused(&access, &first).await;
     assert_eq!(client.refresh(0).await, 0);
-    let free = async { while UdpSocket::bind(at(&offered, &first).udp).await.is_err() {} };
+    let free = async { while UdpSocket::bind(at(&access, &first).udp).await.is_err() {} };
     within("the port to be given back with its last relay", free).await;
 }
 
@@ -237,7 +237,7 @@ async fn a_relay_outlives_an_address_that_is_away_for_a_moment() {
 async fn a_relay_reaches_no_service_of_an_address_that_came_later() {
     let machine = Machine::new(&[&base()]);
     let server = machine.serve(&[], |_| {});
-    let mut client = at(&server.offered().await, &base()).client().await;
+    let mut client = at(&server.turn_access().await, &base()).client().await;
     client.allocate().await;
     let service: SocketAddr = "8.8.4.5:53".parse().expect("an address");
     assert_eq!(client.bind(0x4000, service).await, 0, "on the public internet");
@@ -256,14 +256,14 @@ async fn a_relay_reaches_no_service_of_an_address_that_came_later() {
 async fn a_host_that_cannot_be_seen_has_what_it_had() {
     let machine = Machine::new(&[&base(), "8.8.4.5"]);
     let server = machine.serve(&[], |_| {});
-    let offered = server.offered().await;
-    let mut client = at(&offered, &base()).client().await;
+    let access = server.turn_access().await;
+    let mut client = at(&access, &base()).client().await;
     client.allocate().await;
     machine.become_unseen();
     machine.looked_at().await;
     assert_eq!(client.bind(0x4000, "8.8.4.5:53".parse().expect("an address")).await, 403, "its own all the same");
-    answered(&offered, &base()).await;
-    at(&offered, &base()).tcp_client().await.fence().await;
+    answered(&access, &base()).await;
+    at(&access, &base()).tcp_client().await.fence().await;
     assert_eq!(client.refresh(0).await, 0);
 }
 
@@ -291,7 +291,7 @@ async fn taken(port: u16, count: u8) -> (u64, usize) {
     let (bytes, files) = (program.anonymous_bytes(), program.files());
     let last = SocketAddr::new(ip(&own(50 + count - 1)), port);
     let credential = Credential { username: "1:x".into(), password: "x".into() };
-    Offered { udp: last, tcp: last, credential }.client().await.fence().await;
+    TurnAccess { udp: last, tcp: last, credential }.client().await.fence().await;
     program.signal(Signal::TERM);
     program.ended().await;
     (bytes, files)

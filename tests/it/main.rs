@@ -28,6 +28,7 @@ mod document;
 mod drain;
 mod english;
 mod error;
+mod folder;
 mod forwarded;
 mod gstreamer;
 mod handshake;

@@ -240,6 +240,20 @@ async fn settings_that_do_not_fit_each_other_stop_the_start() {
 }
 
 #[tokio::test]
+async fn a_page_that_cannot_be_served_stops_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run(command(folder.path(), &["--page=my-page"])).await;
+    assert_one_line(&ended, &["--page my-page", "no such folder"]);
+    let mut by_variable = command(folder.path(), &[""; 0]);
+    by_variable.env("ENTREMISE_PAGE", "my-page");
+    let ended = run(by_variable).await;
+    assert_one_line(&ended, &["ENTREMISE_PAGE my-page", "no such folder"]);
+    let ended = run(command(folder.path(), &["--page=."])).await;
+    assert_one_line(&ended, &["--page .", "--key certs/key.pem", "served to all"]);
+    assert!(!folder.path().join("certs").exists(), "no key is made there");
+}
+
+#[tokio::test]
 async fn wrong_usage_exits_with_2() {
     let folder = tempfile::tempdir().expect("a folder");
     for flag in [

@@ -26,7 +26,7 @@ const SOON: &str = "--handshake-timeout=1.5";
 
 const ALICE: &str = "198.51.100.1:4711";
 const BOB: &str = "198.51.100.2:4711";
-/// On this machine: to others, what listens on a loopback address is not offered.
+/// On this machine: to others, what listens on a loopback address is not listed.
 const NEIGHBOUR: &str = "127.0.0.77:4001";
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -206,14 +206,14 @@ async fn stun_and_turn_see_the_client_that_the_proxy_names() {
     let server = Server::start_turn(&[&BEHIND[..], &[LOOPBACK]].concat());
     let mut tls = server.shake_hands(begun(&server, &line(NEIGHBOUR, server.address)).await).await;
     let ice = exchange(&mut tls, &server.head("GET", "/ice", &[])).await;
-    let offered = crate::turn_client::Offered::read(&serde_json::from_slice(&ice.body).expect("JSON"));
-    let port = Site { address: offered.tcp, ..(*server).clone() };
+    let access = crate::turn_client::TurnAccess::read(&serde_json::from_slice(&ice.body).expect("JSON"));
+    let port = Site { address: access.tcp, ..(*server).clone() };
     let (elsewhere, ours) = (address("203.0.113.1:443"), SocketAddr::from((Ipv4Addr::LOCALHOST, 443)));
     for (reached, relay) in [(elsewhere, server.address.ip()), (ours, IpAddr::from(Ipv4Addr::LOCALHOST))] {
         for write in [line, block] {
             let header = write(ALICE, reached);
-            let plain = offered.stream_client(begun(&port, &header).await);
-            let tls = offered.stream_client(server.shake_hands(begun(&server, &header).await).await);
+            let plain = access.stream_client(begun(&port, &header).await);
+            let tls = access.stream_client(server.shake_hands(begun(&server, &header).await).await);
             for mut client in [plain, tls] {
                 let reply = client.ask_plain(BINDING, &[]).await;
                 // Transactions count from one.

@@ -200,15 +200,15 @@ async fn turn_over_tls_follows() {
     let url = ice["iceServers"][1]["urls"].as_array().and_then(|urls| urls.last()).expect("a port of its own");
     let own = url.as_str().expect("text").trim_start_matches("turns:").trim_end_matches("?transport=tcp");
     let own = Site { address: own.parse().expect("an address"), ..(*server).clone() };
-    let offered = server.offered().await;
-    let mut before = offered.stream_client(server.tls().await);
+    let access = server.turn_access().await;
+    let mut before = access.stream_client(server.tls().await);
     before.allocate().await;
     let renewed = Pair::new();
     server.pair.put(&renewed);
     comes_to_show(&server, &renewed).await;
     assert!(shows(&own, &renewed).await, "on the port of its own too");
     let site = Site::new(server.address, &renewed.root);
-    let mut after = offered.stream_client(site.tls().await);
+    let mut after = access.stream_client(site.tls().await);
     let relayed = after.allocate().await;
     assert_eq!(before.permit(relayed).await, 0, "the relay of before is there");
     assert_eq!((before.refresh(0).await, after.refresh(0).await), (0, 0));

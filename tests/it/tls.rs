@@ -103,10 +103,10 @@ async fn tls_1_2_and_1_3_are_spoken() {
     let pair = Pair::new();
     let root = pair.root.clone();
     let server = Server::start_with(pair, &[]);
-    for (offered, expected) in
+    for (version, expected) in
         [(&rustls::version::TLS12, ProtocolVersion::TLSv1_2), (&rustls::version::TLS13, ProtocolVersion::TLSv1_3)]
     {
-        let connector = TlsConnector::from(trusting(&root, &[offered]));
+        let connector = TlsConnector::from(trusting(&root, &[version]));
         let name = "localhost".try_into().expect("a name");
         let tls = within("the handshake", connector.connect(name, server.tcp().await)).await.expect("it is spoken");
         assert_eq!(tls.get_ref().1.protocol_version(), Some(expected));
@@ -115,10 +115,10 @@ async fn tls_1_2_and_1_3_are_spoken() {
     }
 }
 
-/// A connection for which the client offers to speak these.
-async fn offering(server: &Server, offered: &[&str]) -> io::Result<TlsStream<TcpStream>> {
+/// A connection of a client that says it speaks these.
+async fn speaking(server: &Server, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
     let mut trust = Arc::unwrap_or_clone(trusting(&server.pair.root, rustls::ALL_VERSIONS));
-    trust.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+    trust.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let connector = TlsConnector::from(Arc::new(trust));
     let name = "localhost".try_into().expect("a name");
     within("the handshake", connector.connect(name, server.tcp().await)).await
@@ -131,24 +131,24 @@ fn agreed(tls: &TlsStream<TcpStream>) -> &str {
 #[tokio::test]
 async fn http_1_1_is_what_alpn_agrees_on() {
     let server = Server::start(&[]);
-    for offered in [&["h2", "http/1.1"][..], &["stun.turn", "http/1.1"]] {
-        let tls = offering(&server, offered).await.expect("http/1.1");
+    for protocols in [&["h2", "http/1.1"][..], &["stun.turn", "http/1.1"]] {
+        let tls = speaking(&server, protocols).await.expect("http/1.1");
         assert_eq!(agreed(&tls), "http/1.1");
         server.upgrade(tls, &[]).await.expect("a WebSocket").0.fence().await;
     }
-    assert!(offering(&server, &["h2"]).await.is_err());
+    assert!(speaking(&server, &["h2"]).await.is_err());
 }
 
 #[tokio::test]
 async fn alpn_may_agree_on_stun_or_turn_and_then_there_is_no_http() {
     let server = Server::start_turn(&[]);
     for name in ["stun.turn", "stun.nat-discovery"] {
-        let tls = offering(&server, &["h2", name]).await.expect("RFC 7443");
+        let tls = speaking(&server, &["h2", name]).await.expect("RFC 7443");
         assert_eq!(agreed(&tls), name);
-        let mut client = server.offered().await.stream_client(tls);
+        let mut client = server.turn_access().await.stream_client(tls);
         client.allocate().await;
         client.refresh(0).await;
-        let mut tls = offering(&server, &[name]).await.expect("RFC 7443");
+        let mut tls = speaking(&server, &[name]).await.expect("RFC 7443");
         tls.write_all(server.head("GET", "/", &[]).as_bytes()).await.expect("the server reads");
         assert_ended(&mut tls).await;
     }

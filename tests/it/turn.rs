@@ -18,7 +18,7 @@ use crate::http::exchange;
 use crate::pair::Pair;
 use crate::program::Program;
 use crate::server::Server;
-use crate::turn_client::{Heard, LOOPBACK, Offered, SECRET, TurnClient};
+use crate::turn_client::{Heard, LOOPBACK, SECRET, TurnAccess, TurnClient};
 use crate::within;
 
 /// Two clients that relay through the same server reach each other: by channel and by Send, both ways.
@@ -42,7 +42,7 @@ async fn talk(alice: &mut TurnClient, bob: &mut TurnClient) {
 #[tokio::test]
 async fn stun_tells_a_client_its_address() {
     let server = Server::start_turn(&[]);
-    let mut client = server.offered().await.client().await;
+    let mut client = server.turn_access().await.client().await;
     let reply = client.ask_plain(BINDING, &[]).await;
     // Transactions count from one.
     let mapped = reply.attribute::<XorMappedAddress>().expect("an address").addr(1.into());
@@ -52,14 +52,14 @@ async fn stun_tells_a_client_its_address() {
 #[tokio::test]
 async fn two_clients_meet_over_udp() {
     let server = Server::start_turn(&[LOOPBACK]);
-    let offered = server.offered().await;
-    talk(&mut offered.client().await, &mut offered.client().await).await;
+    let access = server.turn_access().await;
+    talk(&mut access.client().await, &mut access.client().await).await;
     assert_eq!((server.relays.allocations(), server.relays.count(TurnCount::Allocations)), (0, 2));
     assert_eq!(server.relays.count(TurnCount::PacketsToPeers), 4);
     let counted = async {
         // A packet is counted once it has been sent, so that it may have been heard before.
         while server.relays.count(TurnCount::PacketsToClients) != 4 {
-            offered.client().await.fence().await;
+            access.client().await.fence().await;
         }
     };
     within("the four packets to be counted", counted).await;
@@ -68,18 +68,18 @@ async fn two_clients_meet_over_udp() {
 #[tokio::test]
 async fn two_clients_meet_over_tcp_on_the_port_of_turn() {
     let server = Server::start_turn(&[LOOPBACK]);
-    let offered = server.offered().await;
-    talk(&mut offered.tcp_client().await, &mut offered.tcp_client().await).await;
+    let access = server.turn_access().await;
+    talk(&mut access.tcp_client().await, &mut access.tcp_client().await).await;
 }
 
 #[tokio::test]
 async fn one_port_is_enough_for_the_page_and_for_turn_over_tcp_and_tls() {
     let server = Server::start_turn(&[LOOPBACK]);
-    let offered = server.offered().await;
-    let mut plain = offered.stream_client(server.tcp().await);
-    let mut tls = offered.stream_client(server.tls().await);
+    let access = server.turn_access().await;
+    let mut plain = access.stream_client(server.tcp().await);
+    let mut tls = access.stream_client(server.tls().await);
     talk(&mut plain, &mut tls).await;
-    talk(&mut tls, &mut offered.client().await).await;
+    talk(&mut tls, &mut access.client().await).await;
     server.connect().await.fence().await;
 }
 
@@ -92,8 +92,8 @@ async fn turn_over_tls_has_a_port_of_its_own_where_asked_for() {
     let address = last.trim_start_matches("turns:").trim_end_matches("?transport=tcp").parse().expect("an address");
     assert_ne!(address, server.address);
     let site = crate::server::Site { address, ..(*server).clone() };
-    let offered = server.offered().await;
-    talk(&mut offered.stream_client(site.tls().await), &mut offered.client().await).await;
+    let access = server.turn_access().await;
+    talk(&mut access.stream_client(site.tls().await), &mut access.client().await).await;
 }
 
 #[tokio::test]
@@ -103,8 +103,8 @@ async fn clients_meet_over_ipv6() {
         return;
     }
     let server = Server::start_turn_changed(&[LOOPBACK], |config| config.listen = (Ipv6Addr::LOCALHOST, 0).into());
-    let offered = server.offered().await;
-    let (mut alice, mut bob) = (offered.client().await, offered.client().await);
+    let access = server.turn_access().await;
+    let (mut alice, mut bob) = (access.client().await, access.client().await);
     let v6 = RequestedAddressFamily::new(AddressFamily::IPV6);
     let (at_alice, at_bob) = (alice.try_allocate(&[&v6]).await.relayed(), bob.try_allocate(&[&v6]).await.relayed());
     assert!(at_alice.is_ipv6() && at_bob.is_ipv6());
@@ -122,14 +122,14 @@ async fn two_clients_meet_at_the_hosts_own_address_with_nothing_allowed() {
     // A machine without a network has no such address.
     let Some(lan) = lan else { return };
     let server = Server::start_turn_changed(&[], |config| config.listen = (lan, 0).into());
-    let offered = server.offered().await;
-    talk(&mut offered.client().await, &mut offered.client().await).await;
+    let access = server.turn_access().await;
+    talk(&mut access.client().await, &mut access.client().await).await;
 }
 
 #[tokio::test]
 async fn a_peer_is_heard_once_it_has_a_permission_and_not_before() {
     let server = Server::start_turn(&[LOOPBACK]);
-    let mut client = server.offered().await.client().await;
+    let mut client = server.turn_access().await.client().await;
     let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
     let stranger = UdpSocket::bind("127.0.0.2:0").await.expect("a port is free");
     let at_peer = peer.local_addr().expect("it is bound");
@@ -146,9 +146,9 @@ async fn a_peer_is_heard_once_it_has_a_permission_and_not_before() {
     assert_eq!(client.refresh(0).await, 0);
 }
 
-/// The URLs that the embedded server is offered by.
-fn expected(offered: &Offered, host: &str, page_port: u16) -> (Value, Value) {
-    let (udp, tcp) = (offered.udp.port(), offered.tcp.port());
+/// The URLs of the embedded server.
+fn expected(access: &TurnAccess, host: &str, page_port: u16) -> (Value, Value) {
+    let (udp, tcp) = (access.udp.port(), access.tcp.port());
     let stun = json!({ "urls": [format!("stun:{host}:{udp}")] });
     let turn = json!([
         format!("turn:{host}:{udp}?transport=udp"),
@@ -158,7 +158,7 @@ fn expected(offered: &Offered, host: &str, page_port: u16) -> (Value, Value) {
     (stun, turn)
 }
 
-fn assert_offers(ice_servers: &Value, expected: &(Value, Value)) -> Credential {
+fn assert_lists(ice_servers: &Value, expected: &(Value, Value)) -> Credential {
     let servers = ice_servers.as_array().expect("a list");
     assert_eq!((servers.len(), &servers[0], &servers[1]["urls"]), (2, &expected.0, &expected.1));
     assert_eq!(servers[1].as_object().expect("an object").len(), 3);
@@ -176,14 +176,14 @@ fn assert_offers(ice_servers: &Value, expected: &(Value, Value)) -> Credential {
 async fn the_welcome_offers_the_embedded_server_with_credentials_that_work() {
     let server = Server::start_turn(&[]);
     let mut client = server.connect().await;
-    let mut offered = server.offered().await;
-    let expected = expected(&offered, &server.address.ip().to_string(), server.address.port());
+    let mut access = server.turn_access().await;
+    let expected = expected(&access, &server.address.ip().to_string(), server.address.port());
     let welcome: Value = serde_json::from_str(&client.welcome).expect("JSON");
     let fresh: Value = serde_json::from_str(&client.ask(r#"{"type":"ice-servers"}"#).await).expect("JSON");
     for message in [welcome, fresh] {
-        offered.credential = assert_offers(&message["iceServers"], &expected);
-        assert!(offered.credential.username.ends_with(&format!(":{}", client.id)), "it is for this peer");
-        let mut turn = offered.client().await;
+        access.credential = assert_lists(&message["iceServers"], &expected);
+        assert!(access.credential.username.ends_with(&format!(":{}", client.id)), "it is for this peer");
+        let mut turn = access.client().await;
         turn.allocate().await;
         assert_eq!(turn.refresh(0).await, 0);
     }
@@ -192,24 +192,24 @@ async fn the_welcome_offers_the_embedded_server_with_credentials_that_work() {
 #[tokio::test]
 async fn ice_is_told_to_applications_with_their_own_signaling_and_never_stored() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     let answer = server.get("/ice").await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
     assert_eq!(answer.header("content-type"), "application/json");
     let ice: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(ice.as_object().expect("an object").len(), 1);
-    let expected = expected(&offered, &server.address.ip().to_string(), server.address.port());
-    let credential = assert_offers(&ice["iceServers"], &expected);
-    assert_ne!(credential.username, offered.credential.username, "each client gets its own");
-    let mut turn = Offered { credential, ..offered }.client().await;
+    let expected = expected(&access, &server.address.ip().to_string(), server.address.port());
+    let credential = assert_lists(&ice["iceServers"], &expected);
+    assert_ne!(credential.username, access.credential.username, "each client gets its own");
+    let mut turn = TurnAccess { credential, ..access }.client().await;
     turn.allocate().await;
     assert_eq!(turn.refresh(0).await, 0);
 }
 
 #[tokio::test]
-async fn the_embedded_server_is_offered_under_the_name_that_the_client_used() {
+async fn the_embedded_server_is_listed_under_the_name_that_the_client_used() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     for (said, host, port) in [
         ("call.example", "call.example", 443),
         ("call.example:8443", "call.example", 8443),
@@ -218,7 +218,7 @@ async fn the_embedded_server_is_offered_under_the_name_that_the_client_used() {
         let request = format!("GET /ice HTTP/1.1\r\nHost: {said}\r\n\r\n");
         let answer = exchange(&mut server.tls().await, &request).await;
         let ice: Value = serde_json::from_slice(&answer.body).expect("JSON");
-        assert_offers(&ice["iceServers"], &expected(&offered, host, port));
+        assert_lists(&ice["iceServers"], &expected(&access, host, port));
     }
     for said in ["a@evil.example", "evil.example/x", "\"", ""] {
         let request = format!("GET /ice HTTP/1.1\r\nHost: {said}\r\n\r\n");
@@ -229,7 +229,7 @@ async fn the_embedded_server_is_offered_under_the_name_that_the_client_used() {
 }
 
 #[tokio::test]
-async fn a_public_host_is_offered_whatever_the_client_used() {
+async fn a_public_host_is_listed_whatever_the_client_used() {
     let server = Server::start_turn(&["--public-host=relay.example:4443"]);
     let mut client = server.connect().await;
     client.fence().await;
@@ -261,7 +261,7 @@ async fn without_turn_there_is_stun_alone() {
     assert_eq!(ice, json!([{ "urls": [url] }]));
     let udp: SocketAddr = url.trim_start_matches("stun:").parse().expect("an address");
     let credential = Credential { username: "1:x".into(), password: "x".into() };
-    let mut client = Offered { udp, tcp: udp, credential }.client().await;
+    let mut client = TurnAccess { udp, tcp: udp, credential }.client().await;
     client.nonce = "x".into();
     let request = client.signed(turn_types::message::ALLOCATE, &[&crate::turn_client::udp()]);
     client.put(&request).await;
@@ -277,7 +277,7 @@ async fn a_stun_port_that_is_taken_is_said_and_the_rest_runs() {
     let program = Program::start(&[&format!("--stun-port={port}")]).await;
     assert_eq!(program.get("/").await.status, 200);
     program.connect().await.fence().await;
-    assert_eq!(program.ice().await, json!({ "iceServers": [] }), "what isn't there is not offered");
+    assert_eq!(program.ice().await, json!({ "iceServers": [] }), "what isn't there is not listed");
     let log = program.log();
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log}");
@@ -287,14 +287,14 @@ async fn a_stun_port_that_is_taken_is_said_and_the_rest_runs() {
 #[tokio::test]
 async fn a_drain_lets_relays_live_on_and_refuses_new_ones() {
     let mut server = Server::start_turn(&[LOOPBACK, "--drain-timeout=15"]);
-    let offered = server.offered().await;
-    let (mut udp, mut tcp) = (offered.client().await, offered.tcp_client().await);
+    let access = server.turn_access().await;
+    let (mut udp, mut tcp) = (access.client().await, access.tcp_client().await);
     let (at_udp, at_tcp) = (udp.allocate().await, tcp.allocate().await);
     assert_eq!((udp.bind(0x4000, at_tcp).await, tcp.bind(0x4000, at_udp).await), (0, 0));
     server.stop();
     let refused = async {
         loop {
-            let mut late = offered.client().await;
+            let mut late = access.client().await;
             match late.try_allocate(&[]).await.code {
                 0 => assert_eq!(late.refresh(0).await, 0, "the server did not know yet"),
                 code => return code,
@@ -314,8 +314,8 @@ async fn a_drain_lets_relays_live_on_and_refuses_new_ones() {
 async fn a_relay_cannot_delay_exit_past_the_deadline() {
     let server = Server::start_turn(&["--drain-timeout=1"]);
     let relays = server.relays.clone();
-    let offered = server.offered().await;
-    let (mut udp, mut tcp) = (offered.client().await, offered.tcp_client().await);
+    let access = server.turn_access().await;
+    let (mut udp, mut tcp) = (access.client().await, access.tcp_client().await);
     udp.allocate().await;
     tcp.allocate().await;
     assert!(matches!(server.drained().await, Drained::Left(_)));
@@ -325,24 +325,24 @@ async fn a_relay_cannot_delay_exit_past_the_deadline() {
 #[tokio::test]
 async fn an_idle_server_with_turn_exits_at_once() {
     let server = Server::start_turn(&["--drain-timeout=60", "--handshake-timeout=60"]);
-    let offered = server.offered().await;
-    let mut idle = offered.tcp_client().await;
+    let access = server.turn_access().await;
+    let mut idle = access.tcp_client().await;
     idle.fence().await;
-    offered.client().await.fence().await;
+    access.client().await.fence().await;
     assert_eq!(server.drained().await, Drained::Clean);
 }
 
 #[tokio::test]
 async fn a_relay_is_gone_when_its_connection_is() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
-    let mut client = offered.stream_client(server.tls().await);
+    let access = server.turn_access().await;
+    let mut client = access.stream_client(server.tls().await);
     client.allocate().await;
     assert_eq!(server.relays.allocations(), 1);
     drop(client);
     let gone = async {
         while server.relays.allocations() > 0 {
-            offered.client().await.fence().await;
+            access.client().await.fence().await;
         }
     };
     within("the relay to be gone", gone).await;
@@ -356,9 +356,9 @@ async fn two_clients_of_a_server_behind_a_nat_meet_inside_it_by_its_external_add
             // A bridge that is lower in order than the interface that leads out.
             config.ice.interfaces = host(&["127.0.0.1", "127.0.0.2", "127.0.0.9"], &["127.0.0.9"]);
         });
-        let offered = server.offered().await;
-        talk(&mut offered.client().await, &mut offered.client().await).await;
-        talk(&mut offered.tcp_client().await, &mut offered.client().await).await;
+        let access = server.turn_access().await;
+        talk(&mut access.client().await, &mut access.client().await).await;
+        talk(&mut access.tcp_client().await, &mut access.client().await).await;
     }
 }
 
@@ -367,7 +367,7 @@ async fn a_relay_behind_a_nat_is_on_the_address_that_leads_out() {
     let server = Server::start_turn_changed(&["--turn-external-ip=9.9.9.9", LOOPBACK], |config| {
         config.ice.interfaces = host(&["127.0.0.1", "127.0.0.2", "127.0.0.9"], &["127.0.0.9"]);
     });
-    let mut client = server.offered().await.client().await;
+    let mut client = server.turn_access().await.client().await;
     let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
     let at_peer = peer.local_addr().expect("it is bound");
     let relayed = client.allocate().await;
@@ -390,9 +390,9 @@ async fn a_client_that_asks_for_both_families_has_a_relay_of_each() {
     let server = Server::start_turn_changed(&[LOOPBACK], |config| {
         config.ice.interfaces = host(&["127.0.0.1", "::1"], &["::1"]);
     });
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     for over_tcp in [false, true] {
-        let mut client = if over_tcp { offered.tcp_client().await } else { offered.client().await };
+        let mut client = if over_tcp { access.tcp_client().await } else { access.client().await };
         let reply = client.try_allocate(&[&AdditionalAddressFamily::new(AddressFamily::IPV6)]).await;
         let relayed = reply.all_relayed();
         assert!(relayed.len() == 2 && relayed[0].is_ipv4() && relayed[1].is_ipv6(), "{relayed:?}");
@@ -433,10 +433,10 @@ async fn on_a_host_without_ipv4_a_browser_gets_an_ipv6_relay() {
         config.listen = (Ipv6Addr::LOCALHOST, 0).into();
         config.ice.interfaces = host(&["127.0.0.1", "::1"], &["::1"]);
     });
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     // As browsers do: without a family.
-    talk(&mut offered.client().await, &mut offered.tcp_client().await).await;
-    let mut client = offered.client().await;
+    talk(&mut access.client().await, &mut access.tcp_client().await).await;
+    let mut client = access.client().await;
     assert!(client.allocate().await.is_ipv6());
     assert_eq!(client.refresh(0).await, 0);
 }
@@ -452,7 +452,7 @@ fn host(addresses: &[&str], outward: &[&str]) -> Interfaces {
 async fn a_relay_is_where_others_can_reach_it_and_told_by_the_external_address() {
     let external: IpAddr = [9, 9, 9, 9].into();
     let server = Server::start_turn(&["--turn-external-ip=9.9.9.9", "--turn-relay-ports=50000-50999"]);
-    let mut client = server.offered().await.client().await;
+    let mut client = server.turn_access().await.client().await;
     let relayed = client.allocate().await;
     assert!(relayed.ip() == external && (50000..=50999).contains(&relayed.port()), "{relayed}");
     assert_eq!(client.permit(SocketAddr::new(external, 50001)).await, 0, "another relay of ours");

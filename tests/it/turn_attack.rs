@@ -14,7 +14,7 @@ use turn_types::message::{ALLOCATE, REFRESH};
 
 use crate::program::{Program, on_free_port};
 use crate::server::Server;
-use crate::turn_client::{Heard, LOOPBACK, Offered, SECRET, udp};
+use crate::turn_client::{Heard, LOOPBACK, SECRET, TurnAccess, udp};
 use crate::{DEADLINE, within};
 
 /// What a test may let a process grow by: allocators keep some of what they had.
@@ -31,9 +31,9 @@ fn address(text: &str) -> SocketAddr {
 #[tokio::test]
 async fn credentials_that_are_expired_foreign_or_forged_are_unauthorized() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     let secret = TurnSecret::new(SECRET);
-    let good = offered.credential.clone();
+    let good = access.credential.clone();
     let expired = Credential::mint(&secret, "alice", now() - 1);
     let foreign = Credential::mint(&TurnSecret::new(b"foreign"), "alice", now() + 3600);
     let prolonged = Credential { username: good.username.replacen('1', "2", 1), ..good.clone() };
@@ -41,13 +41,13 @@ async fn credentials_that_are_expired_foreign_or_forged_are_unauthorized() {
     let empty = Credential { password: String::new(), ..good.clone() };
     for credential in [expired, foreign, prolonged, unlimited, empty] {
         for over_tcp in [false, true] {
-            let offered = Offered { credential: credential.clone(), ..offered.clone() };
-            let mut client = if over_tcp { offered.tcp_client().await } else { offered.client().await };
+            let access = TurnAccess { credential: credential.clone(), ..access.clone() };
+            let mut client = if over_tcp { access.tcp_client().await } else { access.client().await };
             assert_eq!(client.try_allocate(&[]).await.code, 401, "{}", credential.username);
         }
     }
     assert_eq!(server.relays.count(TurnCount::Allocations), 0);
-    let mut client = offered.client().await;
+    let mut client = access.client().await;
     client.introduce().await;
     let mut changed = client.signed(ALLOCATE, &[&udp()]);
     let last = changed.len() - 1;
@@ -58,8 +58,8 @@ async fn credentials_that_are_expired_foreign_or_forged_are_unauthorized() {
 #[tokio::test]
 async fn nonces_that_are_forged_or_anothers_are_stale_and_a_fresh_one_comes_with_the_answer() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
-    let (mut client, mut other) = (offered.client().await, offered.client().await);
+    let access = server.turn_access().await;
+    let (mut client, mut other) = (access.client().await, access.client().await);
     client.introduce().await;
     other.introduce().await;
     let good = client.nonce.clone();
@@ -71,7 +71,7 @@ async fn nonces_that_are_forged_or_anothers_are_stale_and_a_fresh_one_comes_with
         client.nonce = reply.attribute::<Nonce>().expect("a nonce").nonce().to_owned();
     }
     assert_eq!(client.ask(ALLOCATE, &[&udp()]).await.code, 0);
-    let mut elsewhere = offered.client_from([127, 0, 0, 9].into()).await;
+    let mut elsewhere = access.client_from([127, 0, 0, 9].into()).await;
     elsewhere.nonce = good;
     assert_eq!(elsewhere.ask(ALLOCATE, &[&udp()]).await.code, 438, "from another address");
     assert_eq!(client.refresh(0).await, 0);
@@ -80,11 +80,11 @@ async fn nonces_that_are_forged_or_anothers_are_stale_and_a_fresh_one_comes_with
 #[tokio::test]
 async fn another_user_on_the_same_five_tuple_is_refused() {
     let server = Server::start_turn(&[LOOPBACK]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     for over_tcp in [false, true] {
-        let mut client = if over_tcp { offered.tcp_client().await } else { offered.client().await };
+        let mut client = if over_tcp { access.tcp_client().await } else { access.client().await };
         client.allocate().await;
-        let owner = std::mem::replace(&mut client.credential, offered_to("mallory"));
+        let owner = std::mem::replace(&mut client.credential, credential_of("mallory"));
         assert_eq!(client.ask(ALLOCATE, &[&udp()]).await.code, 441);
         let peer = address("127.0.0.1:1000");
         assert_eq!(
@@ -96,15 +96,15 @@ async fn another_user_on_the_same_five_tuple_is_refused() {
     }
 }
 
-fn offered_to(name: &str) -> Credential {
+fn credential_of(name: &str) -> Credential {
     Credential::mint(&TurnSecret::new(SECRET), name, now() + 3600)
 }
 
 #[tokio::test]
 async fn a_forbidden_peer_is_refused_in_every_disguise() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
-    let mut v4 = offered.client().await;
+    let access = server.turn_access().await;
+    let mut v4 = access.client().await;
     v4.allocate().await;
     for ip in [
         "127.0.0.1",
@@ -127,7 +127,7 @@ async fn a_forbidden_peer_is_refused_in_every_disguise() {
         return;
     }
     let server = Server::start_turn_changed(&[], |config| config.listen = (Ipv6Addr::LOCALHOST, 0).into());
-    let mut v6 = server.offered().await.client().await;
+    let mut v6 = server.turn_access().await.client().await;
     assert_eq!(v6.try_allocate(&[&RequestedAddressFamily::new(AddressFamily::IPV6)]).await.code, 0);
     for ip in [
         "::1",
@@ -163,8 +163,8 @@ async fn a_permission_for_this_host_reaches_no_service_of_it() {
     let server = Server::start_turn_changed(&flags, |config| config.listen = (lan, 0).into());
     let service = UdpSocket::bind((lan, 0)).await.expect("a port is free");
     let at_service = service.local_addr().expect("it is bound");
-    let offered = server.offered().await;
-    let mut client = offered.client().await;
+    let access = server.turn_access().await;
+    let mut client = access.client().await;
     client.allocate().await;
     assert_eq!(client.permit(at_service).await, 0, "two relays of ours must be able to meet");
     assert_eq!(client.bind(0x4000, at_service).await, 403);
@@ -181,7 +181,7 @@ async fn a_permission_for_this_host_reaches_no_service_of_it() {
 #[tokio::test]
 async fn no_lifetime_is_longer_than_an_hour() {
     let server = Server::start_turn(&[]);
-    let mut client = server.offered().await.client().await;
+    let mut client = server.turn_access().await.client().await;
     assert_eq!(client.try_allocate(&[&Lifetime::new(u32::MAX)]).await.seconds(), 3600);
     for (asked, given) in [(u32::MAX, 3600), (1, 600), (1800, 1800), (0, 0)] {
         assert_eq!(client.ask(REFRESH, &[&Lifetime::new(asked)]).await.seconds(), given, "{asked}");
@@ -208,10 +208,10 @@ impl Noise {
 
 #[tokio::test]
 async fn noise_is_neither_answered_nor_logged_nor_remembered() {
-    let (program, offered) = program(&[LOOPBACK]).await;
+    let (program, access) = program(&[LOOPBACK]).await;
     let before = program.log();
     let mut noise = Noise(88_172_645_463_325_252);
-    let mut client = offered.client().await;
+    let mut client = access.client().await;
     client.allocate().await;
     let whole = [
         client.signed(ALLOCATE, &[&udp()]),
@@ -255,10 +255,10 @@ async fn noise_is_neither_answered_nor_logged_nor_remembered() {
 #[tokio::test]
 async fn a_stream_may_cut_messages_anywhere() {
     let server = Server::start_turn(&[LOOPBACK]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
     let at_peer = peer.local_addr().expect("it is bound");
-    let mut client = offered.tcp_client().await;
+    let mut client = access.tcp_client().await;
     client.allocate().await;
     assert_eq!(client.bind(0x4000, at_peer).await, 0);
     let binding = client.plain(MessageClass::Request, BINDING, &[]).finish();
@@ -286,12 +286,12 @@ async fn a_stream_may_cut_messages_anywhere() {
 #[tokio::test]
 async fn a_stream_that_ends_anywhere_leaves_nothing() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
-    let mut client = offered.tcp_client().await;
+    let access = server.turn_access().await;
+    let mut client = access.tcp_client().await;
     client.introduce().await;
     let request = client.signed(ALLOCATE, &[&udp()]);
     for cut in 1..request.len() {
-        offered.tcp_client().await.put(&request[..cut]).await;
+        access.tcp_client().await.put(&request[..cut]).await;
     }
     client.fence().await;
     assert_eq!(client.hand_in(&request).await.code, 0);
@@ -301,9 +301,9 @@ async fn a_stream_that_ends_anywhere_leaves_nothing() {
 #[tokio::test]
 async fn a_stream_that_is_no_longer_stun_is_ended() {
     let server = Server::start_turn(&["--handshake-timeout=60"]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     for broken in [&[0x80][..], &[0xff; 100], &[0, 1, 0, 3]] {
-        let mut client = offered.tcp_client().await;
+        let mut client = access.tcp_client().await;
         client.fence().await;
         client.put(broken).await;
         client.ended().await;
@@ -313,8 +313,8 @@ async fn a_stream_that_is_no_longer_stun_is_ended() {
 #[tokio::test]
 async fn the_longest_message_that_a_stream_can_bring_does_no_harm() {
     let server = Server::start_turn(&[]);
-    let offered = server.offered().await;
-    let mut client = offered.tcp_client().await;
+    let access = server.turn_access().await;
+    let mut client = access.tcp_client().await;
     // Without an allocation it may say nothing of this length.
     client.allocate().await;
     let mut request = client.signed(ALLOCATE, &[]);
@@ -334,12 +334,12 @@ async fn the_longest_message_that_a_stream_can_bring_does_no_harm() {
 #[tokio::test]
 async fn a_connection_to_the_port_of_turn_that_says_nothing_is_ended() {
     let server = Server::start_turn(&["--handshake-timeout=1.5"]);
-    let offered = server.offered().await;
-    offered.tcp_client().await.ended().await;
-    let mut talker = offered.tcp_client().await;
+    let access = server.turn_access().await;
+    access.tcp_client().await.ended().await;
+    let mut talker = access.tcp_client().await;
     talker.fence().await;
     talker.ended().await;
-    let mut http = offered.tcp_client().await;
+    let mut http = access.tcp_client().await;
     http.put(b"GET / HTTP/1.1\r\n\r\n").await;
     http.ended().await;
 }
@@ -347,11 +347,11 @@ async fn a_connection_to_the_port_of_turn_that_says_nothing_is_ended() {
 #[tokio::test]
 async fn a_client_that_stops_reading_is_dropped_and_its_relay_freed() {
     let server = Server::start_turn(&[LOOPBACK, "--turn-bytes-per-second=0", "--write-timeout=1"]);
-    let offered = server.offered().await;
+    let access = server.turn_access().await;
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("before the connection, any size is taken");
-    let tcp = within("a TCP connection", socket.connect(offered.tcp)).await.expect("the server listens");
-    let mut client = offered.stream_client(tcp);
+    let tcp = within("a TCP connection", socket.connect(access.tcp)).await.expect("the server listens");
+    let mut client = access.stream_client(tcp);
     let relayed = client.allocate().await;
     let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
     assert_eq!(client.permit(peer.local_addr().expect("it is bound")).await, 0);
@@ -362,7 +362,7 @@ async fn a_client_that_stops_reading_is_dropped_and_its_relay_freed() {
                 let _ = peer.send_to(&[7; 1200], relayed).await;
             }
             // So that the two threads of the server have their turn.
-            offered.client().await.fence().await;
+            access.client().await.fence().await;
         }
     };
     within("its relay to be freed", freed).await;
@@ -377,13 +377,13 @@ async fn quotas_are_for_a_user_an_address_and_all() {
         ("--turn-allocations=2", false, false),
     ] {
         let server = Server::start_turn(&[flag]);
-        let offered = server.offered().await;
+        let access = server.turn_access().await;
         let mut clients = Vec::new();
         let mut codes = Vec::new();
         for number in 1..=3_u8 {
-            let credential = if same_user { offered.credential.clone() } else { offered_to(&number.to_string()) };
+            let credential = if same_user { access.credential.clone() } else { credential_of(&number.to_string()) };
             let ip = IpAddr::from([127, 0, 0, if same_address { 1 } else { number }]);
-            let mut client = Offered { credential, ..offered.clone() }.client_from(ip).await;
+            let mut client = TurnAccess { credential, ..access.clone() }.client_from(ip).await;
             codes.push(client.try_allocate(&[]).await.code);
             clients.push(client);
         }
@@ -400,8 +400,8 @@ async fn quotas_are_for_a_user_an_address_and_all() {
 #[tokio::test]
 async fn refusals_to_one_source_are_limited_and_others_are_answered() {
     let server = Server::start_turn(&["--turn-refusals-per-second=10"]);
-    let offered = server.offered().await;
-    let mut flood = offered.client_from([127, 0, 0, 66].into()).await;
+    let access = server.turn_access().await;
+    let mut flood = access.client_from([127, 0, 0, 66].into()).await;
     let request = flood.plain(MessageClass::Request, ALLOCATE, &[&udp()]).finish();
     let begin = Instant::now();
     let mut answers: u128 = 0;
@@ -416,21 +416,21 @@ async fn refusals_to_one_source_are_limited_and_others_are_answered() {
     assert!((1..=most).contains(&answers), "{answers} of at most {most}");
     let (all, unanswered) = (TurnCount::Unauthorized, TurnCount::Unanswered);
     assert_eq!((server.relays.count(all), u128::from(server.relays.count(unanswered))), (500, 500 - answers));
-    let mut honest = offered.client_from([127, 0, 0, 67].into()).await;
+    let mut honest = access.client_from([127, 0, 0, 67].into()).await;
     honest.allocate().await;
     assert_eq!(honest.refresh(0).await, 0);
 }
 
 /// The built program with TURN, and where it is.
-async fn program(flags: &[&str]) -> (Program, Offered) {
+async fn program(flags: &[&str]) -> (Program, TurnAccess) {
     started(async |turn| Program::start(&[turn, flags].concat()).await).await
 }
 
 /// The same, started with these flags and whatever else it needs.
-async fn started(start: impl AsyncFn(&[&str]) -> Program) -> (Program, Offered) {
+async fn started(start: impl AsyncFn(&[&str]) -> Program) -> (Program, TurnAccess) {
     let (program, _) = on_free_port(async |port| start(&["--turn", port]).await).await;
-    let offered = program.offered().await;
-    (program, offered)
+    let access = program.turn_access().await;
+    (program, access)
 }
 
 #[tokio::test]
@@ -438,12 +438,12 @@ async fn the_tcp_port_survives_descriptor_exhaustion() {
     const FILES: u32 = 64;
     let flags = ["--handshake-timeout=60", "--turn-allow-peer=127.0.0.0/8"];
     let start = async |turn: &[&str]| Program::start_with_files(FILES, &[turn, &flags].concat()).await;
-    let (program, offered) = started(start).await;
-    let mut before = offered.tcp_client().await;
+    let (program, access) = started(start).await;
+    let mut before = access.tcp_client().await;
     before.allocate().await;
     let mut crowd = Vec::new();
     for _ in 0..FILES + 20 {
-        crowd.push(within("a TCP connection", TcpStream::connect(offered.tcp)).await.expect("the server listens"));
+        crowd.push(within("a TCP connection", TcpStream::connect(access.tcp)).await.expect("the server listens"));
     }
     let taken = async {
         while program.files() < FILES as usize {
@@ -453,7 +453,7 @@ async fn the_tcp_port_survives_descriptor_exhaustion() {
     within("the last descriptor to be taken", taken).await;
     before.fence().await;
     drop(crowd);
-    let mut after = offered.tcp_client().await;
+    let mut after = access.tcp_client().await;
     let relayed = after.allocate().await;
     assert_eq!(before.permit(relayed).await, 0);
     assert!(!program.log().contains("ERROR"), "{}", program.log());
@@ -461,8 +461,8 @@ async fn the_tcp_port_survives_descriptor_exhaustion() {
 
 #[tokio::test]
 async fn two_hundred_thousand_strangers_requests_leave_nothing_in_memory() {
-    let (program, offered) = program(&[]).await;
-    let mut client = offered.client().await;
+    let (program, access) = program(&[]).await;
+    let mut client = access.client().await;
     client.nonce = "forged".into();
     let plain = client.plain(MessageClass::Request, ALLOCATE, &[&udp()]).finish();
     let forged = client.signed(ALLOCATE, &[&udp()]);
@@ -486,8 +486,8 @@ async fn two_hundred_thousand_strangers_requests_leave_nothing_in_memory() {
 
 #[tokio::test]
 async fn twenty_thousand_spoofed_sources_leave_nothing_in_memory_and_are_each_answered() {
-    let (program, offered) = program(&[]).await;
-    let mut client = offered.client().await;
+    let (program, access) = program(&[]).await;
+    let mut client = access.client().await;
     let request = client.plain(MessageClass::Request, ALLOCATE, &[&udp()]).finish();
     let mut before = 0;
     let mut buffer = [0; 2000];
@@ -498,7 +498,7 @@ async fn twenty_thousand_spoofed_sources_leave_nothing_in_memory_and_are_each_an
         }
         // 127.1.0.0 to 127.1.78.31.
         let source = UdpSocket::bind((Ipv4Addr::from_bits(0x7f01_0001 + number), 0)).await.expect("a port is free");
-        source.send_to(&request, offered.udp).await.expect("the server is there");
+        source.send_to(&request, access.udp).await.expect("the server is there");
         let length = within("an answer", source.recv(&mut buffer)).await.expect("a datagram");
         assert!(Message::from_bytes(&buffer[..length]).expect("STUN").has_class(MessageClass::Error));
     }
@@ -511,7 +511,7 @@ async fn twenty_thousand_spoofed_sources_leave_nothing_in_memory_and_are_each_an
 #[tokio::test]
 async fn what_a_relay_may_carry_in_a_second_is_limited_both_ways() {
     let server = Server::start_turn(&[LOOPBACK, "--turn-bytes-per-second=10000"]);
-    let mut client = server.offered().await.client().await;
+    let mut client = server.turn_access().await.client().await;
     let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
     let relayed = client.allocate().await;
     let begin = Instant::now();

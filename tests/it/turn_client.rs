@@ -74,7 +74,7 @@ impl Server {
 
 /// Where the embedded server is, and with which credential, as a client is told.
 #[derive(Clone, Debug)]
-pub(crate) struct Offered {
+pub(crate) struct TurnAccess {
     pub(crate) udp: SocketAddr,
     pub(crate) tcp: SocketAddr,
     pub(crate) credential: Credential,
@@ -88,12 +88,12 @@ impl Site {
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 
-    pub(crate) async fn offered(&self) -> Offered {
-        Offered::read(&self.ice().await)
+    pub(crate) async fn turn_access(&self) -> TurnAccess {
+        TurnAccess::read(&self.ice().await)
     }
 }
 
-impl Offered {
+impl TurnAccess {
     /// What an answer to `GET /ice` says.
     pub(crate) fn read(ice: &Value) -> Self {
         let turn = ice["iceServers"].as_array().and_then(|servers| servers.last()).expect("a TURN server");

@@ -352,6 +352,13 @@ describe('a pasted text', () => {
     assert.equal(peerInText('My-Id'), 'My-Id');
   });
 
+  it('may be an id of socket.io, whatever it begins and ends with', () => {
+    for (const text of ['_1Ey8Yg3Bq0aAAAB-zZ_', '-Xy8Yg3Bq0aAAAB-zZ__']) {
+      assert.equal(peerInText(` ${text}\n`), text);
+      assert.equal(peerInHash(`#call=${text}`), text);
+    }
+  });
+
   it('takes the id of the link, and not of its host', () => {
     assert.equal(peerInText(`https://11111111-2222-4333-8444-555555555555.example.org/#call=${id}`), id);
   });

@@ -24,8 +24,8 @@ impl Rival for Flagged {
         Entremise.path(number)
     }
 
-    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String {
-        Entremise.encode(to, kind, payload)
+    fn encode(&self, from: &str, to: &str, kind: Kind, payload: &str) -> String {
+        Entremise.encode(from, to, kind, payload)
     }
 
     fn decode<'a>(&self, frame: &'a str) -> Frame<'a> {

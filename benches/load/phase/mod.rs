@@ -68,6 +68,26 @@ pub(crate) struct Flood {
     pub(crate) flooded: Duration,
 }
 
+/// The figures of a server in one dialect.
+pub(crate) struct Costs {
+    pub(crate) kib_fresh: f64,
+    pub(crate) kib_called: f64,
+    /// Per second of the server's CPU time, as is the next.
+    pub(crate) connects: f64,
+    /// Between [`FEW_PAIRS`] busy pairs.
+    pub(crate) relayed: f64,
+}
+
+/// Starts the server on this core and runs the phases that cost it memory and CPU time.
+pub(crate) async fn costs(rival: &'static dyn Rival, pair: &Pair, core: Core, plan: &Plan) -> Costs {
+    let server = Server::start(rival, pair, core);
+    let Crowd { mut peers, kib_fresh, kib_called, connects } = idle::measure(&server, plan.peers).await;
+    leave(peers.split_off(2 * FEW_PAIRS)).await;
+    let relayed = busy::measure(&server, &mut peers, plan.phase).await;
+    leave(peers).await;
+    Costs { kib_fresh, kib_called, connects, relayed }
+}
+
 /// Starts the server on this core and runs all phases with it.
 pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, plan: &Plan) -> Figures {
     let server = Server::start(rival, pair, core);

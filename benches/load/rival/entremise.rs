@@ -45,7 +45,7 @@ impl Rival for Entremise {
         "/ws".to_owned()
     }
 
-    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String {
+    fn encode(&self, _: &str, to: &str, kind: Kind, payload: &str) -> String {
         let kind = kind.as_str();
         format!(r#"{{"type":"{kind}","to":"{to}","{kind}":{payload}}}"#)
     }

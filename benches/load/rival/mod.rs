@@ -1,9 +1,11 @@
 //! The servers that are compared: how each is started, and the protocol of each.
 
 mod entremise;
+mod foreign;
 mod peer_server;
 mod reference;
 mod tutorial;
+mod y_webrtc;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,9 +14,11 @@ use crate::message::Kind;
 use crate::pair::Pair;
 
 pub(crate) use entremise::Entremise;
+pub(crate) use foreign::Foreign;
 pub(crate) use peer_server::PeerServer;
 pub(crate) use reference::Reference;
 pub(crate) use tutorial::Tutorial;
+pub(crate) use y_webrtc::YWebrtc;
 
 /// A server, and the protocol that it speaks over WebSockets.
 pub(crate) trait Rival: Sync {
@@ -27,8 +31,13 @@ pub(crate) trait Rival: Sync {
     /// The path of the WebSocket, query included, for the peer with this number.
     fn path(&self, number: u32) -> String;
 
-    /// The frame with this message for the peer with that id.
-    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String;
+    /// What a client of that number says before the server does, frame by frame.
+    fn opening(&self, _number: u32) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The frame with this message from one peer for the other.
+    fn encode(&self, from: &str, to: &str, kind: Kind, payload: &str) -> String;
 
     /// The meaning of a frame of the server.
     fn decode<'a>(&self, frame: &'a str) -> Frame<'a>;

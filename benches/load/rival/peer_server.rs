@@ -29,7 +29,7 @@ impl Rival for PeerServer {
         format!("/peerjs?key=peerjs&id={number}&token=t{number}")
     }
 
-    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String {
+    fn encode(&self, _: &str, to: &str, kind: Kind, payload: &str) -> String {
         let kind = match kind {
             Kind::Offer => "OFFER",
             Kind::Answer => "ANSWER",

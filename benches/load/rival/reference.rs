@@ -24,7 +24,7 @@ impl Rival for Reference {
         "/".to_owned()
     }
 
-    fn encode(&self, to: &str, _: Kind, payload: &str) -> String {
+    fn encode(&self, _: &str, to: &str, _: Kind, payload: &str) -> String {
         format!("{to}{payload}")
     }
 

@@ -27,7 +27,7 @@ impl Rival for Tutorial {
         "/socket.io/?EIO=4&transport=websocket".to_owned()
     }
 
-    fn encode(&self, to: &str, kind: Kind, payload: &str) -> String {
+    fn encode(&self, _: &str, to: &str, kind: Kind, payload: &str) -> String {
         let kind = kind.as_str();
         format!(r#"42["{kind}",{{"{kind}":{payload},"to":"{to}"}}]"#)
     }

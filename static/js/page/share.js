@@ -6,6 +6,8 @@ const LONGEST_ID = 128;
 const LONGEST_TEXT = 4096;
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
+/** An id of socket.io, which may begin and end with what elsewhere stands around a word. */
+const SOCKET_ID = /^[\w-]{20}$/;
 /** What programs put into copied text and no person sees: zero-width characters, marks of direction, soft hyphens. */
 const INVISIBLE = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 /** What text programs make of a hyphen. */
@@ -35,6 +37,7 @@ export function peerInText(text) {
 
 /** Our ids are known by their form, also where a mail has broken the line in one. @param {string} text */
 function peerInWord(text) {
+  if (SOCKET_ID.test(text.trim())) return text.trim();
   const uuid = UUID.exec(text) ?? UUID.exec(text.replace(/\s/g, ''));
   return uuid ? uuid[0].toLowerCase() : text.replace(AROUND, '').slice(0, LONGEST_ID);
 }

@@ -44,7 +44,7 @@ async fn ask_for(mut tcp: TcpStream, time: Duration) -> Option<TcpStream> {
 }
 
 async fn turn(server: &Server) -> Site {
-    Site { address: server.offered().await.tcp, ..(**server).clone() }
+    Site { address: server.turn_access().await.tcp, ..(**server).clone() }
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn clients_over_streams_that_ask_for_ever_are_counted_by_their_address() {
     assert_eq!(many.iter().flatten().count(), 2, "as many as may have an allocation");
     assert!(other.is_some(), "another address has its own");
     // They did not cost those who come for an allocation anything.
-    let mut client = server.offered().await.tcp_client().await;
+    let mut client = server.turn_access().await.tcp_client().await;
     client.allocate().await;
     client.refresh(0).await;
 }

@@ -1,0 +1,58 @@
+//! What the program does instead of serving, and what it is told for that.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use axum::http::uri::Authority;
+use clap::{Args, Subcommand};
+
+use super::value::{host, room};
+
+/// What the program does instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print a token, to try credentials out with
+    Token(TokenOrder),
+    /// Say which ICE servers browsers are offered, and try each: run beside the server, with its flags
+    Ice(IceOrder),
+}
+
+/// For which page the list is, and how the server was started.
+#[derive(Clone, Debug, Args)]
+pub struct IceOrder {
+    /// The page's host, and its port, as in the address that browsers open
+    #[arg(value_name = "HOST", value_parser = host)]
+    pub host: Authority,
+
+    /// The flags of the server; its variables count too
+    #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub flags: Vec<OsString>,
+}
+
+/// What a token is to say.
+#[derive(Clone, Debug, Args)]
+pub struct TokenOrder {
+    /// File with the secret, as --auth-jwt-secret-file
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: PathBuf,
+
+    /// Whom it is about
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub subject: String,
+
+    /// The rooms that it opens, comma-separated; left out: all
+    #[arg(long, value_name = "ROOMS", value_delimiter = ',', value_parser = room)]
+    pub rooms: Option<Vec<String>>,
+
+    /// Time that it is good for
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub ttl: u64,
+
+    /// For whom it is, as --auth-audience
+    #[arg(long, value_name = "NAME")]
+    pub audience: Option<String>,
+
+    /// Who has signed it, as --auth-issuer
+    #[arg(long, value_name = "NAME")]
+    pub issuer: Option<String>,
+}

@@ -1,0 +1,99 @@
+//! One level of a JSON text: what is below stays text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// What JSON allows around a value.
+pub(super) const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// A value, unread. `None`: it is none, or not one alone.
+pub(super) fn value(json: &str) -> Option<&RawValue> {
+    serde_json::from_str(json).ok()
+}
+
+/// The text of a string. `None`: it is no string, or one that Unicode does not have.
+pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
+}
+
+/// Whether this is an object.
+pub(super) fn is_object(raw: &RawValue) -> bool {
+    raw.get().trim_start_matches(BLANK).starts_with('{')
+}
+
+/// An array: its first elements.
+#[derive(Debug)]
+pub(super) struct Elements<'a, const MOST: usize> {
+    /// At most `MOST`, however many there are.
+    pub(super) first: Vec<&'a RawValue>,
+    /// How many follow them.
+    pub(super) others: usize,
+}
+
+impl<'a, const MOST: usize> Elements<'a, MOST> {
+    /// `None`: it is no array.
+    pub(super) fn read(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
+impl<'de: 'a, 'a, const MOST: usize> Deserialize<'de> for Elements<'a, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Array<const MOST: usize>;
+
+        impl<'de, const MOST: usize> Visitor<'de> for Array<MOST> {
+            type Value = Elements<'de, MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Elements { first: Vec::new(), others: 0 };
+                while elements.first.len() < MOST {
+                    match array.next_element()? {
+                        Some(element) => elements.first.push(element),
+                        None => return Ok(elements),
+                    }
+                }
+                while array.next_element::<IgnoredAny>()?.is_some() {
+                    elements.others += 1;
+                }
+                Ok(elements)
+            }
+        }
+
+        deserializer.deserialize_seq(Array)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_elements_are_kept_and_the_others_are_counted() {
+        let read = Elements::<2>::read(r#" [1, {"a":[]} ,"x",null]"#).unwrap();
+        let first: Vec<&str> = read.first.iter().map(|raw| raw.get()).collect();
+        assert_eq!((first, read.others), (vec!["1", r#"{"a":[]}"#], 2));
+        assert_eq!(Elements::<2>::read("[]").unwrap().first.len(), 0);
+    }
+
+    #[test]
+    fn what_is_no_array_is_none() {
+        for json in ["", "{}", "null", "[", "[1,]", "[1] 2", "\"[]\""] {
+            assert!(Elements::<2>::read(json).is_none(), "{json}");
+        }
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        let deep = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(Elements::<2>::read(&deep).unwrap().first.len(), 1);
+    }
+}
