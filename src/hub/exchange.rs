@@ -13,6 +13,9 @@ use crate::protocol::{ErrorCode, ExchangeNotice, Listed, PeerId, Role, Roles, Se
 /// What a peer in a list takes besides its meta, in bytes.
 const LISTED_BYTES: usize = 80;
 
+/// Sessions of the same two members: with one of them alone, none may use up the sessions of the other.
+const SESSIONS_OF_A_PAIR: usize = 8;
+
 /// How many there may be. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExchangeLimits {
@@ -277,7 +280,7 @@ impl<M: Clone> Exchange<M> {
         } else {
             return Err(ErrorCode::NoProducer);
         };
-        if [asker, with].iter().any(|id| self.has_enough(*id)) {
+        if [asker, with].iter().any(|id| self.has_enough(*id)) || self.are_enough(asker, with) {
             return Err(ErrorCode::TooManySessions);
         }
         let session = SessionId::random();
@@ -293,6 +296,12 @@ impl<M: Clone> Exchange<M> {
     fn has_enough(&self, id: PeerId) -> bool {
         let sessions = self.members.get(&id).map_or(0, |member| member.sessions.len());
         self.limits.sessions.is_some_and(|limit| sessions >= limit.get())
+    }
+
+    fn are_enough(&self, asker: PeerId, with: PeerId) -> bool {
+        let Some(member) = self.members.get(&asker) else { return false };
+        let ends = member.sessions.iter().filter_map(|session| self.sessions.get(session));
+        ends.filter(|ends| ends.other(asker) == Some(with)).count() >= SESSIONS_OF_A_PAIR
     }
 
     /// To whom a member says something in a session. None: it is no session of its own.
@@ -408,6 +417,20 @@ mod tests {
         assert_eq!(exchange.start(guest, producer).err(), Some(ErrorCode::TooManySessions));
         exchange.leave(guest);
         assert!(!exchange.is_full() && exchange.sessions.is_empty());
+    }
+
+    #[test]
+    fn one_member_does_not_use_up_the_sessions_of_another() {
+        let limits = ExchangeLimits { sessions: NonZeroUsize::new(10), ..LIMITS };
+        let mut exchange = Exchange { limits, ..exchange([]).0 };
+        let [producer, greedy, other] = [(); 3].map(|()| PeerId::random());
+        for (index, id) in [producer, greedy, other].into_iter().enumerate() {
+            exchange.enter(id, index).unwrap();
+        }
+        exchange.set_status(producer, status(&[Role::Producer], None), false).unwrap();
+        let started = (0..20).filter(|_| exchange.start(greedy, producer).is_ok()).count();
+        assert_eq!(started, SESSIONS_OF_A_PAIR);
+        assert!(exchange.start(other, producer).is_ok());
     }
 
     #[test]
