@@ -235,7 +235,8 @@ impl Connection {
         let mut permit = Some(self.session.answer_permit().ok_or(End::TooSlow)?);
         match self.obey(heard, 0, &mut permit, now)?.refused {
             None => Ok(()),
-            Some(ErrorCode::PeerBusy) => {
+            // To ask again counts as what the client says.
+            Some(ErrorCode::PeerBusy | ErrorCode::RateLimited) => {
                 self.door = Some(Box::new(Door { again: now + AGAIN, until }));
                 Ok(())
             }

@@ -112,6 +112,19 @@ async fn a_token_of_a_client_that_can_send_it_nowhere_else_is_in_the_query_and_f
 }
 
 #[tokio::test]
+async fn a_token_for_the_exchange_comes_as_a_header_or_in_the_query() {
+    let (server, _secret) = start(&["--dialect=gstreamer"]);
+    let refused = server.try_visit("/gstreamer", &[]).await.err();
+    assert_eq!(refused, Some((401, "unauthorized".to_owned())));
+    let bearer = format!("Bearer {}", token("alice"));
+    let mut native = server.try_visit("/gstreamer", &[("authorization", &bearer)]).await.ok().expect("let in");
+    let mut page = server.visit(&format!("/gstreamer?access_token={}", token("bob"))).await;
+    for guest in [&mut native, &mut page] {
+        assert!(guest.hear().await.starts_with(r#"{"type":"welcome""#));
+    }
+}
+
+#[tokio::test]
 async fn a_token_comes_as_a_subprotocol_or_as_a_header() {
     let (server, _secret) = start(&[]);
     let token = token("alice");
