@@ -117,7 +117,8 @@ async fn a_token_for_the_exchange_comes_as_a_header_or_in_the_query() {
     let refused = server.try_visit("/gstreamer", &[]).await.err();
     assert_eq!(refused, Some((401, "unauthorized".to_owned())));
     let bearer = format!("Bearer {}", token("alice"));
-    let mut native = server.try_visit("/gstreamer", &[("authorization", &bearer)]).await.ok().expect("let in");
+    let native = server.try_visit("/gstreamer", &[("authorization", &bearer)]).await;
+    let mut native = native.unwrap_or_else(|refused| panic!("{refused:?}"));
     let mut page = server.visit(&format!("/gstreamer?access_token={}", token("bob"))).await;
     for guest in [&mut native, &mut page] {
         assert!(guest.hear().await.starts_with(r#"{"type":"welcome""#));
