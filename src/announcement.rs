@@ -12,7 +12,7 @@ const OTHER_URLS: usize = 4;
 fn memory(MemoryBounds { peer, waiting, each }: MemoryBounds) -> String {
     let kib = |bytes: usize| format!("{} KiB", bytes / 1024);
     let peer = peer.map_or("without a bound".to_owned(), |bytes| format!("at most {}", kib(bytes)));
-    let (waiting, each) = (kib(waiting), kib(each));
+    let (waiting, each) = (kib(waiting), each.map_or("without a bound".to_owned(), kib));
     format!("memory: {peer} for one peer; {waiting} for all that waits for peers, and {each} for each of them")
 }
 

@@ -6,6 +6,7 @@ pub use crate::connection::framing::fuzzing::play_websocket;
 pub use crate::dialect::gstreamer::fuzzing::play_gstreamer;
 pub use crate::dialect::matchbox::fuzzing::play_matchbox;
 pub use crate::dialect::socketio::fuzzing::play_socketio;
+pub use crate::dialect::topics::fuzzing::play_topics;
 pub use crate::dialect::v1::fuzzing::play_frame;
 pub use crate::http::fuzzing::play_headers;
 pub use crate::hub::fuzzing::play_sessions;
@@ -20,7 +21,7 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 13] = [
+    const TARGETS: [(&str, Play); 14] = [
         ("frame", play_frame),
         ("gstreamer", play_gstreamer),
         ("headers", play_headers),
@@ -31,6 +32,7 @@ mod tests {
         ("socketio", play_socketio),
         ("tls_records", play_tls_records),
         ("token", play_token),
+        ("topics", play_topics),
         ("turn_stranger", play_stranger),
         ("turn_user", play_user),
         ("websocket", play_websocket),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use entremise::hub::{AllowanceLimits, Ask, Frame, Hub, HubLimits, Lifetime, MailboxLimits, Session, TopicLimits};
 use entremise::protocol::{ClientMessage, PeerId, Realm, Request, RoomName};
 
 /// One moment for all of it: to ask the clock is the connection's part.
@@ -16,6 +16,7 @@ const LIMITS: HubLimits = HubLimits {
     queued_bytes: 256 << 20,
     rooms_per_peer: None,
     peers_per_room: None,
+    topics: TopicLimits::NONE,
 };
 
 /// Two peers in a hub with so many rooms, each of which has a member.

@@ -15,4 +15,14 @@ pub struct Rooms {
     #[arg(long, env = "ENTREMISE_PEERS_PER_ROOM", value_name = "COUNT", default_value_t = 100)]
     #[arg(hide_env_values = true)]
     pub peers_per_room: usize,
+
+    /// Topics that one client of y-webrtc or Trystero may hear, which is not told that it hears no more; 0: no limit
+    #[arg(long, env = "ENTREMISE_TOPICS_PER_PEER", value_name = "COUNT", default_value_t = 256)]
+    #[arg(hide_env_values = true)]
+    pub topics_per_peer: usize,
+
+    /// Clients that may hear one topic; 0: no limit
+    #[arg(long, env = "ENTREMISE_PEERS_PER_TOPIC", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(hide_env_values = true)]
+    pub peers_per_topic: usize,
 }

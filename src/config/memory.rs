@@ -27,8 +27,9 @@ pub struct MemoryBounds {
     pub peer: Option<usize>,
     /// All that waits for peers.
     pub waiting: usize,
-    /// Each peer besides: its connection, a message that it says and one that it is told.
-    pub each: usize,
+    /// Each peer besides: its connection, its topics, a message that it says and one that it is told. None: the operator
+    /// has set no limit.
+    pub each: Option<usize>,
 }
 
 impl MemoryBounds {
@@ -36,21 +37,32 @@ impl MemoryBounds {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let has_exchange = config.http.dialects.contains(&Realm::GStreamer);
-        let [peer, each] = if has_exchange { exchange_bytes(config) } else { [0; 2] };
-        let of_peer = |announcements| peer_bytes(config, announcements).saturating_add(peer);
-        let peer = config.hub.announcement_bytes().map(of_peer);
+        let [of_peer, of_each] = if has_exchange { exchange_bytes(config) } else { [0; 2] };
+        let peer = unasked(config).map(|unasked| peer_bytes(config, unasked).saturating_add(of_peer));
         let each =
-            EACH_BYTES.saturating_add(each).saturating_add(config.connection.max_message_bytes.saturating_mul(2));
+            EACH_BYTES.saturating_add(of_each).saturating_add(config.connection.max_message_bytes.saturating_mul(2));
+        let each = topic_bytes(config).map(|topics| each.saturating_add(topics));
         Self { peer, waiting: config.hub.queued_bytes, each }
     }
 }
 
+/// What a peer takes for its rooms: what the server has to tell it of them, or its topics, of which it is told nothing.
+fn unasked(config: &Config) -> Option<usize> {
+    Some(config.hub.announcement_bytes()?.max(topic_bytes(config)?))
+}
+
+/// What a peer takes for its topics, where a dialect has them.
+fn topic_bytes(config: &Config) -> Option<usize> {
+    let has_topics = config.http.dialects.iter().any(|dialect| dialect.has_topics());
+    if has_topics { config.hub.topics.bytes() } else { Some(0) }
+}
+
 /// Its queue twice (what others say, and its own answers), what the server has to tell it, and its largest message while
 /// it is read (a buffer that grows by doubling), decoded and written.
-fn peer_bytes(config: &Config, announcements: usize) -> usize {
+fn peer_bytes(config: &Config, unasked: usize) -> usize {
     let MailboxLimits { bytes, .. } = config.hub.mailbox;
     let message = config.connection.max_message_bytes.saturating_mul(4);
-    bytes.saturating_mul(2).saturating_add(announcements).saturating_add(message).saturating_add(CONNECTION_BYTES)
+    bytes.saturating_mul(2).saturating_add(unasked).saturating_add(message).saturating_add(CONNECTION_BYTES)
 }
 
 /// What the exchange adds to one peer that takes all that it can, and to each. The former: what it says of itself, its
@@ -90,6 +102,18 @@ mod tests {
     fn what_the_server_has_to_say_of_rooms_without_limits_has_no_bound() {
         for flag in ["--rooms-per-peer=0", "--peers-per-room=0"] {
             assert!(bounds(&[flag]).peer.is_none());
+        }
+    }
+
+    #[test]
+    fn topics_count_where_a_dialect_has_them() {
+        let unused = bounds(&["--topics-per-peer=0"]).peer;
+        assert_eq!(unused, bounds(&[]).peer);
+        for dialect in ["--dialect=y-webrtc", "--dialect=trystero"] {
+            let MemoryBounds { peer, each, .. } = bounds(&[dialect, "--topics-per-peer=0"]);
+            assert_eq!((peer, each), (None, None));
+            assert!(bounds(&[dialect, "--topics-per-peer=10000"]).peer > unused);
+            assert!(bounds(&[dialect]).each > bounds(&[]).each);
         }
     }
 }

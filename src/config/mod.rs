@@ -15,6 +15,7 @@
 //! | 2,048 messages, 1 MiB waiting | the bursts of five peers at once; a dozen of the largest messages |
 //! | 256 MiB waiting for all | 256 peers that stall with a full mailbox at the same time |
 //! | 16 rooms, 100 peers | lobby, team, call …; a mesh of calls ends far below, chat and presence do not |
+//! | 256 topics, 1,000 subscribers | a document or a room is a topic or two; each message to 1,000 costs its sender as much as 64 to one |
 //! | sessions outlive connections by 30 s | a change of network takes seconds, a tunnel half a minute |
 //! | 10,000 parked, 1,000 per address | as many as may be connected: all may lose their network at once |
 //! | heartbeat 25 s | routers and platforms cut idle sockets at 55 s and later, so two pings come before |
@@ -102,6 +103,9 @@ pub struct Config {
 /// Two files to ask the system for: nothing to save, and a renewed certificate has days.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
 
+/// Trystero announces itself every minute, and may need as long for a connection.
+const TOPIC_WINDOW: Duration = Duration::from_mins(2);
+
 impl Config {
     /// The settings that the command line asks for.
     ///
@@ -132,6 +136,7 @@ impl Config {
                 write_timeout: cli.deadlines.write_timeout,
                 farewell: if cli.deadlines.is_final { Farewell::Final } else { Farewell::Restart },
                 resume_window: Some(cli.resume.resume_window).filter(|window| !window.is_zero()),
+                topic_window: TOPIC_WINDOW,
             },
             hub,
             ice: IceSettings::from_cli(cli)?,

@@ -1,10 +1,10 @@
-//! How much a client may say, how much may wait for it, and how many may be in a room.
+//! How much a client may say, how much may wait for it, and how many may be in a room or hear a topic.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use crate::cli::Cli;
 use crate::error::StartError;
-use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits};
+use crate::hub::{self, AllowanceLimits, HubLimits, MailboxLimits, TopicLimits};
 use crate::protocol::Rate;
 
 pub(super) fn hub_limits(cli: &Cli) -> Result<HubLimits, StartError> {
@@ -24,6 +24,10 @@ pub(super) fn hub_limits(cli: &Cli) -> Result<HubLimits, StartError> {
         queued_bytes,
         rooms_per_peer: NonZeroUsize::new(cli.rooms.rooms_per_peer),
         peers_per_room: NonZeroUsize::new(cli.rooms.peers_per_room),
+        topics: TopicLimits {
+            per_peer: NonZeroUsize::new(cli.rooms.topics_per_peer),
+            subscribers: NonZeroUsize::new(cli.rooms.peers_per_topic),
+        },
     })
 }
 

@@ -78,6 +78,9 @@ impl Terms {
             if let Some(window) = terms.afterlife(connection.realm(), end) {
                 terms.park(connection.session(), address, window);
             }
+            if end.parks() {
+                terms.keep_topics(connection.session(), address);
+            }
             connection.part(end).await;
             // Order: the session and the socket are gone before their permit is free.
             drop(connection);
@@ -148,6 +151,23 @@ impl Terms {
             // Taken over, closed, too late or one too many, it is over either way.
             let _ = timeout(window, waiting).await;
             drop((parked, permit));
+        });
+    }
+
+    /// Keeps the topics of a client that is gone and won't subscribe again. They count among the sessions that are parked.
+    fn keep_topics(&self, session: &Session, client: IpAddr) {
+        let Some(kept) = session.keep_topics() else { return };
+        let Ok(mut permit) = self.parked.enter(client) else { return };
+        let (window, stop) = (self.limits.topic_window, self.tasks.stop().clone());
+        self.tasks.spawn(async move {
+            let waiting = async {
+                tokio::select! {
+                    () = permit.revoked() => {}
+                    () = stop.cancelled() => {}
+                }
+            };
+            let _ = timeout(window, waiting).await;
+            drop((kept, permit));
         });
     }
 }

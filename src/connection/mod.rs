@@ -47,6 +47,8 @@ pub struct ConnectionLimits {
     pub write_timeout: Duration,
     /// The time that a session outlives its connection. None: it doesn't.
     pub resume_window: Option<Duration>,
+    /// The time for which topics are kept for a client that is gone and won't subscribe again.
+    pub topic_window: Duration,
     /// What clients are told when the server stops.
     pub farewell: Farewell,
 }
@@ -259,7 +261,7 @@ impl Connection {
 
     async fn feed(&mut self, frame: Frame) -> Result<(), End> {
         trace!(peer = %self.session.id(), number = frame.number, "frame leaves");
-        if frame.message().sender().is_some() {
+        if frame.message().is_said() {
             self.terms.metrics.relayed_after(frame.waited().as_secs_f64());
         }
         self.dialect.write(frame.message(), &mut self.socket);
@@ -393,7 +395,7 @@ mod tests {
     use crate::accept::Stream;
     use crate::admission::AdmissionLimits;
     use crate::dialect::Dialect;
-    use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits};
+    use crate::hub::{Hub, HubLimits, Lifetime, MailboxLimits, TopicLimits};
     use crate::ice::{Access, IceConfig};
     use crate::metrics::Metrics;
     use crate::net::TlsEnd;
@@ -409,6 +411,7 @@ mod tests {
         heartbeat: Duration::from_secs(25),
         write_timeout: Duration::from_secs(10),
         resume_window: None,
+        topic_window: Duration::from_mins(2),
         farewell: Farewell::Restart,
     };
 
@@ -431,6 +434,7 @@ mod tests {
             queued_bytes: 1 << 20,
             rooms_per_peer: None,
             peers_per_room: None,
+            topics: TopicLimits::NONE,
         });
         let config = IceConfig {
             servers: Vec::new(),

@@ -6,11 +6,13 @@
 pub mod gstreamer;
 pub mod matchbox;
 pub mod socketio;
+pub mod topics;
 pub mod v1;
 
 use crate::protocol::{ClientMessage, Doubt, End, Realm, Request, ServerMessage, Unreadable, Welcome};
 use gstreamer::GStreamer;
 use matchbox::Matchbox;
+use topics::Spelling;
 
 /// The language of one client.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub enum Dialect {
     Matchbox(Matchbox),
     /// GStreamer.
     GStreamer(GStreamer),
+    /// y-webrtc's or Trystero's.
+    Topics(Spelling),
 }
 
 /// What a client's frame comes to.
@@ -48,6 +52,7 @@ impl Dialect {
             Self::V1 => Realm::V1,
             Self::Matchbox(_) => Realm::Matchbox,
             Self::GStreamer(_) => Realm::GStreamer,
+            Self::Topics(spelling) => spelling.realm(),
         }
     }
 
@@ -56,7 +61,7 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
-            Self::Matchbox(_) | Self::GStreamer(_) => true,
+            Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => true,
         }
     }
 
@@ -64,7 +69,7 @@ impl Dialect {
     #[must_use]
     pub fn enters(&self, doubt: Doubt) -> Option<ClientMessage<'static>> {
         match self {
-            Self::V1 => None,
+            Self::V1 | Self::Topics(_) => None,
             Self::Matchbox(client) => Some(client.enters(doubt)),
             Self::GStreamer(_) => Some(GStreamer::enters()),
         }
@@ -82,6 +87,7 @@ impl Dialect {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
             Self::Matchbox(_) => sink.frame(|out| matchbox::greet(&welcome(), out)),
             Self::GStreamer(_) => sink.frame(|out| GStreamer::greet(&welcome(), out)),
+            Self::Topics(_) => {}
         }
     }
 
@@ -91,15 +97,17 @@ impl Dialect {
             Self::V1 => Heard::Request(v1::decode(frame)),
             Self::Matchbox(_) => matchbox::read(frame),
             Self::GStreamer(client) => client.read(frame),
+            Self::Topics(spelling) => spelling.read(frame),
         }
     }
 
     /// Reads a client's message that is no text.
-    pub fn read_binary<'a>(&mut self, _frame: &'a [u8]) -> Heard<'a> {
+    pub fn read_binary<'a>(&mut self, frame: &'a [u8]) -> Heard<'a> {
         match self {
             Self::V1 => Heard::Over(End::Binary),
             Self::Matchbox(_) => matchbox::unreadable(),
             Self::GStreamer(_) => GStreamer::read_binary(),
+            Self::Topics(spelling) => spelling.read_binary(frame),
         }
     }
 
@@ -109,6 +117,7 @@ impl Dialect {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
             Self::Matchbox(_) => matchbox::write(message, sink),
             Self::GStreamer(client) => client.write(message, sink),
+            Self::Topics(spelling) => spelling.write(message, sink),
         }
     }
 
@@ -116,7 +125,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 | Self::Matchbox(_) | Self::GStreamer(_) => end.close(),
+            Self::V1 | Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => end.close(),
         }
     }
 }

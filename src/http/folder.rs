@@ -51,12 +51,12 @@ impl Folder {
             return foreign((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response());
         }
         if !path::is_served(request.uri.path()) {
-            return missing(request).await;
+            return missing(&request);
         }
         match self.serve(&request).await {
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => missing(request).await,
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => missing(&request),
             Ok(response) => foreign(finished(response, &request.uri)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => missing(request).await,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing(&request),
             Err(error) => foreign(unreadable(&request.uri, &error)),
         }
     }
@@ -105,9 +105,9 @@ fn finished(mut response: Response, uri: &Uri) -> Response {
 }
 
 /// Where the folder has no such file.
-async fn missing(request: request::Parts) -> Response {
+fn missing(request: &request::Parts) -> Response {
     match request.uri.path() {
-        ours if ours.starts_with("/js/") => page::answer(request.method, request.uri, request.headers).await,
+        ours if ours.starts_with("/js/") => page::answer(&request.method, &request.uri, &request.headers),
         "/" => foreign((StatusCode::NOT_FOUND, "The folder of --page has no index.html.\n").into_response()),
         path => foreign(nothing::at(path)),
     }

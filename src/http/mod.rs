@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode, Uri};
@@ -101,6 +101,16 @@ pub(crate) struct Parts {
     folder: Option<Folder>,
 }
 
+impl Shared {
+    /// Answers for a file of the page.
+    async fn page(&self, request: Request) -> Response {
+        if let Some(folder) = self.0.folder.clone() {
+            return folder.answer(request).await;
+        }
+        page::answer(request.method(), request.uri(), request.headers())
+    }
+}
+
 impl Parts {
     pub(crate) fn new(config: HttpConfig, terms: Arc<Terms>, ice: Arc<IceConfig>) -> Self {
         Self {
@@ -149,16 +159,12 @@ pub(crate) fn router(parts: Parts) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
     let dialects = dialects::routes(&parts.dialects);
     let status = status::routes(parts.terms.tasks.notice().clone());
-    let page = match parts.folder.clone() {
-        Some(folder) => Router::new().fallback(move |request| folder.answer(request)),
-        None => Router::new().fallback(page::answer),
-    };
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(ice::answer).options(ice::answer_preflight))
         .merge(status)
         .merge(dialects)
-        .merge(page)
+        .fallback(|State(shared): State<Shared>, request: Request| async move { shared.page(request).await })
         .with_state(Shared(Arc::new(parts)));
     let routes = beneath(&base_path, routes);
     let routes = match tls_end {

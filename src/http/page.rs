@@ -15,7 +15,7 @@ use super::nothing;
 struct Files;
 
 /// Answers GET and HEAD for a file of the page, `/` being `index.html`.
-pub(super) async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) fn answer(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let path = uri.path().strip_prefix('/').unwrap_or_default();
     let path = if path.is_empty() { "index.html" } else { path };
     let Some(file) = Files::get(path) else {
@@ -24,7 +24,7 @@ pub(super) async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Resp
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    let mut response = serve(&file, &headers);
+    let mut response = serve(&file, headers);
     if path.starts_with("js/") {
         // The client is there to be imported by pages of any origin; it holds no secret.
         let headers = response.headers_mut();

@@ -109,7 +109,7 @@ impl Shared {
     }
 
     /// What a page is told that asks why it gets no WebSocket.
-    fn explain(&self, caller: &Caller, headers: &HeaderMap) -> Refusal {
+    pub(super) fn explain(&self, caller: &Caller, headers: &HeaderMap) -> Refusal {
         match self.check(caller, headers) {
             Err(refusal) => refusal,
             Ok(()) if self.0.removals.are_recent(caller.address, Instant::now()) => {

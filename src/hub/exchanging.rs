@@ -187,7 +187,7 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::time::Instant;
 
-    use super::super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits};
+    use super::super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, TopicLimits};
     use super::*;
     use crate::protocol::{ClientMessage, Rate, Realm, Request};
 
@@ -197,6 +197,7 @@ mod tests {
         queued_bytes: 50_000,
         rooms_per_peer: NonZeroUsize::new(16),
         peers_per_room: NonZeroUsize::new(100),
+        topics: TopicLimits::NONE,
     };
 
     fn ask(session: &Session, request: ExchangeRequest<'_>) -> Option<ErrorCode> {

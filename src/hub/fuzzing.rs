@@ -8,7 +8,9 @@ use std::time::Instant;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Session};
+use super::{
+    AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Session, TopicLimits,
+};
 use crate::auth::Grant;
 use crate::dialect::v1::{self, decode};
 use crate::protocol::{ErrorCode, PeerId, Realm, RoomName, Unreadable};
@@ -22,6 +24,7 @@ const LIMITS: HubLimits = HubLimits {
     queued_bytes: 4000,
     rooms_per_peer: NonZeroUsize::new(2),
     peers_per_room: NonZeroUsize::new(2),
+    topics: TopicLimits::NONE,
 };
 
 const KINDS: [&str; 8] = ["offer", "answer", "candidate", "message", "bye", "join", "leave", "received"];

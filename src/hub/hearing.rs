@@ -99,6 +99,11 @@ impl Session {
             ClientMessage::JoinNext { size, .. } => MESSAGE_UNITS + size.get(),
             // The roster alone has a line for each of them.
             ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
+            // What is delivered is counted, not what is published.
+            ClientMessage::Publish(publication) => {
+                MESSAGE_UNITS + self.hub.members(&self.peer.room(&publication.topic))
+            }
+            ClientMessage::Subscribe(topics) | ClientMessage::Unsubscribe(topics) => MESSAGE_UNITS + topics.len(),
             _ => MESSAGE_UNITS,
         }
     }
@@ -117,6 +122,9 @@ impl Session {
             ClientMessage::JoinNext { room, size, doubt } => self.join_next(state, room, size, doubt, reply),
             ClientMessage::Leave(room) => self.leave(state, room, reply),
             ClientMessage::Exchange(request) => self.exchange(request, reply),
+            ClientMessage::Subscribe(topics) => self.subscribe(state, &topics, reply),
+            ClientMessage::Unsubscribe(topics) => self.unsubscribe(state, &topics, reply),
+            ClientMessage::Publish(publication) => self.publish(state, publication, reply),
             ClientMessage::IceServers => {
                 reply.say(|reference| Notice::IceServers { ice_servers: ice_servers(), reference });
                 Ok(())

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, ResumeRequest, ResumeToken, Revoked, Session,
+    TopicLimits,
 };
 use crate::dialect::v1::{self, decode};
 use crate::protocol::{Address, ErrorCode, Notice, PeerId, Realm, ServerMessage, Unreadable};
@@ -103,6 +104,7 @@ fn limits() -> impl Strategy<Value = HubLimits> {
             queued_bytes,
             rooms_per_peer: None,
             peers_per_room: None,
+            topics: TopicLimits::NONE,
         },
     )
 }
@@ -411,7 +413,10 @@ impl World {
                 v1::write(&message, &mut text);
                 self.regret(me, &text);
             }
-            ServerMessage::Notice(_) | ServerMessage::Relayed { .. } | ServerMessage::InSession { .. } => {}
+            ServerMessage::Notice(_)
+            | ServerMessage::Relayed { .. }
+            | ServerMessage::InSession { .. }
+            | ServerMessage::Published(_) => {}
         }
     }
 
@@ -771,6 +776,7 @@ fn threads_that_do_everything_at_once_neither_lock_up_nor_leave_anything() {
         queued_bytes: 60_000,
         rooms_per_peer: None,
         peers_per_room: None,
+        topics: TopicLimits::NONE,
     });
     let (done, ended) = std::sync::mpsc::channel();
     let ids = Arc::new(parking_lot::Mutex::new(vec![PeerId::random(); THREADS]));

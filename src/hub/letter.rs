@@ -36,7 +36,7 @@ impl Letter {
 /// The most that what a peer says counts for in one queue, in bytes, with so much payload.
 #[must_use]
 pub fn largest_weight(payload: usize) -> usize {
-    let message = footprint::shared(size_of::<Letter>()) + footprint::shared(RoomName::MAX_BYTES) + WAITING_BYTES;
+    let message = footprint::shared(size_of::<Letter>()) + footprint::shared(RoomName::MAX_TOPIC_BYTES) + WAITING_BYTES;
     message.saturating_add(footprint::shared(payload))
 }
 

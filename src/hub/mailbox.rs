@@ -127,6 +127,15 @@ impl Mailbox {
     /// Puts in what another peer says, at once or not at all: nothing waits for a queue of a peer. `sender` may have to
     /// be told that it was not delivered.
     pub(super) fn put(&self, letter: &Arc<Letter>, sender: &Self) -> Result<(), Refused> {
+        self.accept(letter, |inbox| Some(inbox.debt_of_the_last(letter).unwrap_or_else(|| Debt::new(&sender.owed))))
+    }
+
+    /// … of which the sender is not told whether it was delivered.
+    pub(super) fn put_unowed(&self, letter: &Arc<Letter>) -> Result<(), Refused> {
+        self.accept(letter, |_| None)
+    }
+
+    fn accept(&self, letter: &Arc<Letter>, debt: impl FnOnce(&mut Inbox) -> Option<Debt>) -> Result<(), Refused> {
         let mut inbox = self.inbox.lock();
         if !inbox.is_open {
             return Err(Refused::Closed);
@@ -134,8 +143,8 @@ impl Mailbox {
         if !self.has_room(&inbox, letter) {
             return Err(Refused::Full);
         }
-        let debt = inbox.debt_of_the_last(letter).unwrap_or_else(|| Debt::new(&sender.owed));
-        inbox.push(Waiting::new(Arc::clone(letter), Some(debt)));
+        let debt = debt(&mut inbox);
+        inbox.push(Waiting::new(Arc::clone(letter), debt));
         wake(inbox);
         Ok(())
     }
@@ -333,7 +342,7 @@ impl Inbox {
 
     /// Where a message of the queue counts.
     fn usage_of(&mut self, waiting: &Waiting) -> &mut Usage {
-        if waiting.letter.message.sender().is_some() { &mut self.said } else { &mut self.answers }
+        if waiting.letter.message.is_said() { &mut self.said } else { &mut self.answers }
     }
 
     fn fill(&mut self, seat: u64, answer: Waiting) {

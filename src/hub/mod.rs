@@ -3,8 +3,9 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, the lobby or the exchange, a room's shard, a shard of peers or of handles, a mailbox, each before the next. No
-//! code takes them the other way round, and none takes two of a kind.
+//! Order of locks: a peer's state, the lobby or the exchange, a room's shard, a shard of peers or of handles, a mailbox, each
+//! before the next. No code takes them the other way round, and none takes two of a kind. What is recollected of a client is
+//! locked after a peer's state, and before nothing.
 
 mod allowance;
 mod announcement;
@@ -22,10 +23,12 @@ mod lobby;
 mod mailbox;
 mod membership;
 mod peer;
+mod recollection;
 mod reply;
 mod room;
 mod session;
 mod token;
+mod topic;
 mod window;
 
 use std::num::NonZeroUsize;
@@ -41,8 +44,10 @@ pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{AnswerPermit, MailboxLimits};
 pub use peer::Revoked;
+pub use recollection::KeptTopics;
 pub use session::Session;
 pub use token::ResumeToken;
+pub use topic::TopicLimits;
 
 use crate::auth::Grant;
 use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
@@ -53,6 +58,7 @@ use letter::{Letter, Waiting};
 use lobby::Lobby;
 use mailbox::Mailbox;
 use peer::{Epoch, Identity, Peer, Reclaim};
+use recollection::Recollection;
 use room::Room;
 use token::Handle;
 
@@ -69,6 +75,8 @@ pub struct HubLimits {
     pub rooms_per_peer: Option<NonZeroUsize>,
     /// Members that one room may have.
     pub peers_per_room: Option<NonZeroUsize>,
+    /// Topics.
+    pub topics: TopicLimits,
 }
 
 impl HubLimits {
@@ -174,6 +182,8 @@ pub struct Hub {
     exchange: Mutex<Exchange<Arc<Peer>>>,
     /// The sessions that can be resumed.
     handles: DashMap<Handle, Arc<Peer>>,
+    /// The topics of clients that won't subscribe again.
+    recollection: Arc<Recollection>,
     /// Set once, when the process stops.
     is_closing: AtomicBool,
 }
@@ -190,6 +200,7 @@ impl Hub {
             lobby: Mutex::default(),
             exchange: Mutex::new(Exchange::new(limits.exchange())),
             handles: DashMap::new(),
+            recollection: Arc::default(),
             is_closing: AtomicBool::new(false),
         })
     }
@@ -288,6 +299,12 @@ impl Hub {
         self.rooms.len()
     }
 
+    /// How many clients, here or gone for a short time, have topics that are kept for them.
+    #[must_use]
+    pub fn recollected(&self) -> usize {
+        self.recollection.len()
+    }
+
     /// How many mailboxes are how full.
     #[must_use]
     pub fn mailboxes(&self) -> [(&'static str, usize); 3] {
@@ -354,6 +371,7 @@ mod tests {
         queued_bytes: 100_000,
         rooms_per_peer: None,
         peers_per_room: None,
+        topics: TopicLimits::NONE,
     };
 
     fn claim(realm: Realm, name: &str, secret: &str) -> Claim {

@@ -11,9 +11,11 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::allowance::Allowance;
+use super::budget::Budget;
 use super::letter::Waiting;
 use super::lobby::Ticket;
 use super::mailbox::Mailbox;
+use super::recollection::{KeptTopics, Recollection, Trail};
 use super::token::Tokens;
 use super::window::Window;
 use super::{Frame, Hub, Lifetime, ResumeRequest};
@@ -59,6 +61,8 @@ pub(super) struct State {
     pub(super) accepted: u64,
     /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
     pub(super) rooms: HashSet<RoomName>,
+    /// Of a client that won't subscribe again.
+    trail: Option<Box<Trail>>,
 }
 
 /// Who a peer is.
@@ -111,6 +115,7 @@ impl Peer {
             allowance,
             accepted: 0,
             rooms: HashSet::new(),
+            trail: None,
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
         (Arc::new(Self { address, realm, mailbox, parked, state, changed: Notify::new() }), epoch)
@@ -274,10 +279,43 @@ impl State {
         self.tokens.as_mut()
     }
 
+    /// The client hears a topic that has to be kept for it.
+    pub(super) fn subscribed(&mut self, topic: &RoomName) {
+        self.trail().subscribed(topic);
+    }
+
+    /// The client hears a topic no longer.
+    pub(super) fn unsubscribed(&self, topic: &RoomName) {
+        if let Some(trail) = &self.trail {
+            trail.unsubscribed(topic);
+        }
+    }
+
+    /// The client says its name on a topic; gives back the topics that it is to be subscribed to again.
+    pub(super) fn announce(&mut self, recollection: &Arc<Recollection>, name: &str, topic: &RoomName) -> Vec<RoomName> {
+        self.trail().announce(recollection, name, topic)
+    }
+
+    /// The client has said its name on this topic.
+    pub(super) fn announced(&mut self, topic: &RoomName) {
+        self.trail().announced(topic);
+    }
+
+    fn trail(&mut self) -> &mut Trail {
+        let grant = &self.grant;
+        self.trail.get_or_insert_with(|| Box::new(Trail::new(grant.as_ref().map(|grant| Arc::clone(&grant.subject)))))
+    }
+
+    /// What is kept for the client when its connection is lost.
+    pub(super) fn keep_topics(&mut self, budget: &Arc<Budget>) -> Option<KeptTopics> {
+        self.trail.take()?.keep(budget)
+    }
+
     /// The end. The mailbox has to be closed before. Gives back the senders of what is not acknowledged, and what the
     /// connection has not been given yet.
     pub(super) fn finish(&mut self, mailbox: &Mailbox) -> (HashSet<PeerId>, Vec<Frame>) {
         self.has_ended = true;
+        self.trail = None;
         let mut rest = Vec::new();
         while let Some(again) = self.window.again() {
             rest.push(again.into());

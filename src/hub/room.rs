@@ -46,6 +46,11 @@ impl<M> Room<M> {
         self.members.get(&id)
     }
 
+    /// All members.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &M> {
+        self.members.values()
+    }
+
     /// All members but this one.
     pub(crate) fn others(&self, id: PeerId) -> impl Iterator<Item = &M> {
         self.members.iter().filter(move |(other, _)| **other != id).map(|(_, member)| member)

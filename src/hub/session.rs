@@ -126,7 +126,11 @@ impl Session {
         }
         let lobby = self.stop_waiting(&mut state);
         for room in std::mem::take(&mut state.rooms) {
-            self.depart(&room, None);
+            if self.peer.realm.has_topics() {
+                self.unsubscribe_from(&room);
+            } else {
+                self.depart(&room, None);
+            }
         }
         drop(lobby);
         if self.peer.realm == Realm::GStreamer {

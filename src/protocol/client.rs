@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use super::{ExchangeRequest, Kind, RoomName};
+use super::{ExchangeRequest, Kind, Publication, RoomName, TopicNames};
 
 /// A client's frame: what it asks for, and the `ref` under which it wants the answer.
 #[derive(Debug)]
@@ -48,6 +48,12 @@ pub enum ClientMessage<'a> {
     Leave(RoomName),
     /// Ask for something in the exchange of producers and consumers.
     Exchange(ExchangeRequest<'a>),
+    /// Hear what is said to these topics.
+    Subscribe(TopicNames),
+    /// Hear it no longer.
+    Unsubscribe(TopicNames),
+    /// Say something to all that hear a topic.
+    Publish(Publication<'a>),
     /// Ask for fresh ICE servers.
     IceServers,
     /// Ask for a sign of life.
@@ -76,6 +82,9 @@ impl ClientMessage<'_> {
             Self::JoinNext { .. } => "join-next",
             Self::Leave(_) => "leave",
             Self::Exchange(request) => request.kind(),
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe(_) => "unsubscribe",
+            Self::Publish(_) => "publish",
             Self::IceServers => "ice-servers",
             Self::Ping => "ping",
             Self::Received(_) => "received",

@@ -1,5 +1,6 @@
 //! Who is meant, and where: the address of a peer, the name of a room, and the realm in which both mean something. Pure.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -46,6 +47,18 @@ impl Realm {
             Self::Matchbox => "matchbox",
             Self::GStreamer => "gstreamer",
         }
+    }
+
+    /// Whether its clients do not subscribe again after a reconnect, so that their topics are kept for them.
+    #[must_use]
+    pub fn keeps_topics(self) -> bool {
+        self == Self::Trystero
+    }
+
+    /// Whether its rooms are topics: their members are not told who comes and goes.
+    #[must_use]
+    pub fn has_topics(self) -> bool {
+        matches!(self, Self::YWebrtc | Self::Trystero)
     }
 
     /// Whether a peer of this realm may talk to one of the other: what they say has one shape.
@@ -212,7 +225,7 @@ impl FromStr for PeerId {
     }
 }
 
-/// A room's name: 1 to [`RoomName::MAX_BYTES`] bytes of UTF-8, any characters. Cheap to clone.
+/// A room's name: 1 to [`RoomName::MAX_BYTES`] bytes of UTF-8, any characters; a topic's may be longer. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoomName(Arc<str>);
 
@@ -232,6 +245,19 @@ impl RoomName {
         Self(Uuid::new_v4().to_string().into())
     }
 
+    /// The longest name of a topic, in bytes: y-webrtc's are free text, such as the path of a document.
+    pub const MAX_TOPIC_BYTES: usize = 1024;
+
+    /// The name of a topic, or `None` if it is empty or too long.
+    #[must_use]
+    pub fn topic(name: &str) -> Option<Self> {
+        Self::is_topic(name).then(|| Self(name.into()))
+    }
+
+    pub(super) fn is_topic(name: &str) -> bool {
+        (1..=Self::MAX_TOPIC_BYTES).contains(&name.len())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -246,6 +272,12 @@ pub struct RoomKey {
     pub realm: Realm,
     /// The name.
     pub name: RoomName,
+}
+
+impl Borrow<str> for RoomName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for RoomName {

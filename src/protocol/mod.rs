@@ -11,6 +11,7 @@ mod ice_server;
 mod id;
 mod notice;
 mod server;
+mod topic;
 mod welcome;
 
 pub use client::{ClientMessage, Doubt, Reference, Request, Unreadable};
@@ -20,6 +21,7 @@ pub use ice_server::IceServer;
 pub use id::{Address, NotAPeerId, PeerId, Realm, RoomKey, RoomName};
 pub use notice::{ErrorNotice, Notice};
 pub use server::ServerMessage;
+pub use topic::{Publication, Published, TopicNames};
 pub use welcome::{Rate, Resume, Secret, Welcome};
 
 /// What a peer can say to another. The word is both the message's `type` and the name of its payload's field.

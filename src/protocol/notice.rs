@@ -91,6 +91,9 @@ impl ErrorNotice {
             | ClientMessage::JoinNext { room, .. }
             | ClientMessage::Leave(room) => error.room(room),
             ClientMessage::Exchange(_)
+            | ClientMessage::Subscribe(_)
+            | ClientMessage::Publish(_)
+            | ClientMessage::Unsubscribe(_)
             | ClientMessage::IceServers
             | ClientMessage::Ping
             | ClientMessage::Received(_) => error,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, InSession, Kind, Notice, PeerId, RoomName, SessionId, footprint};
+use super::{Address, InSession, Kind, Notice, PeerId, Published, RoomName, SessionId, footprint};
 
 /// A message of the server's.
 ///
@@ -36,6 +36,8 @@ pub enum ServerMessage {
         /// What it tells.
         said: InSession,
     },
+    /// What a peer says to all that hear a topic. They are not told which peer.
+    Published(Published),
     /// What the server itself says.
     Notice(Notice),
 }
@@ -52,17 +54,24 @@ impl ServerMessage {
                 footprint::shared(room.as_str().len()) + from.heap_bytes() + footprint::shared(payload.len())
             }
             Self::InSession { from, said, .. } => from.heap_bytes() + said.heap_bytes(),
+            Self::Published(published) => published.heap_bytes(),
             Self::Notice(notice) => notice.heap_bytes(),
         }
     }
 
-    /// Who says it. `None`: the server.
+    /// Who has to be told if it is not delivered.
     #[must_use]
     pub fn sender(&self) -> Option<PeerId> {
         match self {
             Self::Relayed { from, .. } | Self::Broadcast { from, .. } | Self::InSession { from, .. } => Some(from.id()),
-            Self::Notice(_) => None,
+            Self::Published(_) | Self::Notice(_) => None,
         }
+    }
+
+    /// Whether a peer says it, and not the server.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        !matches!(self, Self::Notice(_))
     }
 }
 

@@ -21,7 +21,7 @@ const SECRET: &str = "a secret that only tests share with each other";
 const PROTOCOL: &str = "sec-websocket-protocol";
 
 /// A server that lets no client in without a token, and where its secret is.
-fn start(flags: &[&str]) -> (Server, TempDir) {
+pub(crate) fn start(flags: &[&str]) -> (Server, TempDir) {
     let (folder, flag) = secret_file();
     (Server::start(&[&[&*flag], flags].concat()), folder)
 }
@@ -43,11 +43,11 @@ fn mint(claims: &Claims) -> String {
 }
 
 /// A token for all rooms that is good for an hour.
-fn token(subject: &str) -> String {
+pub(crate) fn token(subject: &str) -> String {
     mint(&Claims::new(subject, now() + 3600))
 }
 
-fn token_for(subject: &str, rooms: &[&str]) -> String {
+pub(crate) fn token_for(subject: &str, rooms: &[&str]) -> String {
     let rooms = rooms.iter().map(|&room| room.to_owned()).collect();
     mint(&Claims { rooms: Some(rooms), ..Claims::new(subject, now() + 3600) })
 }

@@ -50,6 +50,7 @@ mod resume;
 mod room;
 mod status;
 mod tls;
+mod topics;
 mod trial;
 mod turn;
 mod turn_attack;

@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::server::Server;
 use crate::within;
 
-const METRICS: &str = "--metrics-listen=127.0.0.1:0";
+pub(crate) const METRICS: &str = "--metrics-listen=127.0.0.1:0";
 
 /// Asks the monitors' listener.
 async fn monitor(address: SocketAddr, path: &str) -> Answer {
@@ -33,13 +33,13 @@ async fn metrics(server: &Server) -> String {
 }
 
 /// The value of one series, 0 if nothing was counted yet.
-async fn metric(server: &Server, series: &str) -> i64 {
+pub(crate) async fn metric(server: &Server, series: &str) -> i64 {
     let text = metrics(server).await;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |value| value.trim_end_matches(".0").parse().expect("a whole number"))
 }
 
-async fn becomes(server: &Server, series: &str, expected: i64) {
+pub(crate) async fn becomes(server: &Server, series: &str, expected: i64) {
     let becomes = async { while metric(server, series).await != expected {} };
     within(&format!("{series} to become {expected}"), becomes).await;
 }

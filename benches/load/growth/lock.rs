@@ -6,7 +6,7 @@ use std::thread::{available_parallelism, scope};
 use std::time::{Duration, Instant};
 
 use entremise::dialect::v1::decode;
-use entremise::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, Session};
+use entremise::hub::{AllowanceLimits, Ask, Hub, HubLimits, Lifetime, MailboxLimits, Session, TopicLimits};
 use entremise::protocol::Realm;
 
 use super::member::{join, leave, message};
@@ -23,6 +23,7 @@ const LIMITS: HubLimits = HubLimits {
     queued_bytes: 1 << 30,
     rooms_per_peer: None,
     peers_per_room: None,
+    topics: TopicLimits::NONE,
 };
 
 /// Addressees or rooms of each thread, where they are spread: many times as many as a map has locks.

@@ -160,6 +160,9 @@ mod tests {
             ClientMessage::JoinNext { .. } | ClientMessage::Exchange(_) => panic!("v1 has none"),
             ClientMessage::IceServers => set("type", Some("ice-servers")),
             ClientMessage::Ping => set("type", Some("ping")),
+            other @ (ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_) | ClientMessage::Publish(_)) => {
+                panic!("not said here: {other:?}");
+            }
             ClientMessage::Received(count) => {
                 set("type", Some("received"));
                 set("count", Some(&count.to_string()));

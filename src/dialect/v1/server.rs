@@ -35,6 +35,8 @@ pub fn write(message: &ServerMessage, out: &mut Vec<u8>) {
         ServerMessage::Relayed { from, kind, payload } => relayed(from, *kind, payload.as_deref(), out),
         ServerMessage::Broadcast { room, from, payload } => broadcast(room, from, payload, out),
         ServerMessage::InSession { .. } => unreachable!("v1 has no sessions of the exchange"),
+        // No topic has a subscriber that speaks this.
+        ServerMessage::Published(_) => {}
         ServerMessage::Notice(notice) => self::notice(notice, out),
     }
 }

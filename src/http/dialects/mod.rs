@@ -3,6 +3,7 @@
 
 mod gstreamer;
 mod matchbox;
+mod topics;
 
 use std::collections::HashSet;
 
@@ -39,13 +40,13 @@ const PATHS: [(Realm, &[&str]); 6] = [
 /// The routes of all dialects: of those that are not asked for, a hint.
 pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    let mut routes = Router::new();
-    if dialects.contains(&Realm::Matchbox) {
-        routes = routes.merge(matchbox::routes());
-    }
-    if dialects.contains(&Realm::GStreamer) {
-        routes = routes.merge(gstreamer::routes());
-    }
+    let routes = dialects.iter().fold(Router::new(), |routes, realm| match realm {
+        Realm::YWebrtc => routes.merge(topics::y_webrtc()),
+        Realm::Trystero => routes.merge(topics::trystero()),
+        Realm::Matchbox => routes.merge(matchbox::routes()),
+        Realm::GStreamer => routes.merge(gstreamer::routes()),
+        Realm::V1 | Realm::SocketIo | Realm::PeerJs => routes,
+    });
     hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
     })

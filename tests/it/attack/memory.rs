@@ -61,7 +61,7 @@ async fn talk(mut raw: Raw, room: usize, bytes: usize, times: usize) -> Raw {
 }
 
 /// The figure in front of these words, in bytes.
-fn printed(stdout: &str, words: &str) -> u64 {
+pub(crate) fn printed(stdout: &str, words: &str) -> u64 {
     let figure = stdout.split_once(words).and_then(|(before, _)| before.split_whitespace().last()?.parse::<u64>().ok());
     1024 * figure.unwrap_or_else(|| panic!("{words}: {stdout}"))
 }

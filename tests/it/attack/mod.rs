@@ -1,7 +1,7 @@
 //! Attacks that have succeeded once, each tried again by clients that do what no library does.
 
 mod acknowledgement;
-mod memory;
+pub(crate) mod memory;
 mod parked;
 mod port;
 pub(crate) mod process;
