@@ -3,6 +3,8 @@
 pub use crate::accept::{play_proxy_header, play_tls_records};
 pub use crate::auth::fuzzing::play_token;
 pub use crate::connection::framing::fuzzing::play_websocket;
+pub use crate::dialect::gstreamer::fuzzing::play_gstreamer;
+pub use crate::dialect::matchbox::fuzzing::play_matchbox;
 pub use crate::dialect::peerjs::fuzzing::play_peerjs;
 pub use crate::dialect::socketio::fuzzing::play_socketio;
 pub use crate::dialect::topics::fuzzing::play_topics;
@@ -20,10 +22,12 @@ mod tests {
 
     type Play = fn(&[u8]);
 
-    const TARGETS: [(&str, Play); 13] = [
+    const TARGETS: [(&str, Play); 15] = [
         ("frame", play_frame),
+        ("gstreamer", play_gstreamer),
         ("headers", play_headers),
         ("peerjs", play_peerjs),
+        ("matchbox", play_matchbox),
         ("pem", play_pem),
         ("proxy_header", play_proxy_header),
         ("sessions", play_sessions),

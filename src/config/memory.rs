@@ -1,7 +1,10 @@
 //! The memory that peers can take at most, which is printed at the start.
 
+use std::num::NonZeroUsize;
+
 use super::Config;
 use crate::hub::MailboxLimits;
+use crate::protocol::{Realm, footprint};
 
 /// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
 /// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, and its task.
@@ -10,6 +13,12 @@ const CONNECTION_BYTES: usize = 256 * 1024;
 /// What a peer takes besides what waits for it and the messages of the moment: its idle connection (about 8 KiB), as much
 /// as it may be told although all that may wait for peers does (16 KiB), and a TLS record on its way.
 const EACH_BYTES: usize = 64 * 1024;
+
+/// What a session of the exchange takes of each of its ends: its entries in two hash tables, which may just have grown.
+const SESSION_BYTES: usize = 256;
+
+/// What a member of the exchange may say of itself although all that may wait for peers does.
+const META_BYTES: usize = 16 * 1024;
 
 /// Bounds on memory, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +36,12 @@ impl MemoryBounds {
     /// Of a server with these settings.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let peer = unasked(config).map(|unasked| peer_bytes(config, unasked));
-        let message = config.connection.max_message_bytes.saturating_mul(2);
-        let each = topic_bytes(config).map(|topics| EACH_BYTES.saturating_add(message).saturating_add(topics));
+        let has_exchange = config.http.dialects.contains(&Realm::GStreamer);
+        let [of_peer, of_each] = if has_exchange { exchange_bytes(config) } else { [0; 2] };
+        let peer = unasked(config).map(|unasked| peer_bytes(config, unasked).saturating_add(of_peer));
+        let each =
+            EACH_BYTES.saturating_add(of_each).saturating_add(config.connection.max_message_bytes.saturating_mul(2));
+        let each = topic_bytes(config).map(|topics| each.saturating_add(topics));
         Self { peer, waiting: config.hub.queued_bytes, each }
     }
 }
@@ -57,6 +69,15 @@ fn peer_bytes(config: &Config, unasked: usize) -> usize {
     said.saturating_add(message).saturating_add(CONNECTION_BYTES)
 }
 
+/// What the exchange adds to one peer that takes all that it can, and to each. The former: what it says of itself, its
+/// sessions, and a list, which is an answer beyond the queue's limit and is written through a buffer that grows by doubling.
+fn exchange_bytes(config: &Config) -> [usize; 2] {
+    let sessions = config.hub.peers_per_room.map_or(0, NonZeroUsize::get).saturating_mul(SESSION_BYTES);
+    let list = config.hub.mailbox.bytes;
+    let meta = footprint::shared(config.connection.max_message_bytes);
+    [sessions.saturating_add(list).saturating_add(meta), sessions.saturating_add(META_BYTES)]
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -79,6 +100,12 @@ mod tests {
     fn what_waits_for_absent_peers_counts_where_clients_may_have_it_wait() {
         let more = bounds(&["--dialect=peerjs"]).peer.unwrap() - bounds(&[]).peer.unwrap();
         assert_eq!(more, (1 << 20) / 4 + 64 * 1024);
+    }
+
+    #[test]
+    fn the_exchange_counts_where_it_is_open() {
+        let (without, with) = (bounds(&["--dialect=matchbox"]), bounds(&["--dialect=gstreamer"]));
+        assert!(with.peer.unwrap() > without.peer.unwrap() + (1 << 20) && with.each > without.each);
     }
 
     #[test]

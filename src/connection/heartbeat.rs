@@ -15,6 +15,8 @@ pub(super) enum Pings {
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     interval: Duration,
+    /// How long the client has had for an answer since the last ping.
+    patience: Duration,
     pings: Pings,
     next_ping: Instant,
     last_sign: Instant,
@@ -36,7 +38,7 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(interval: Duration, pings: Pings, now: Instant) -> Self {
-        Self { interval, pings, next_ping: now + interval, last_sign: now, asked: None }
+        Self { interval, patience: interval, pings, next_ping: now + interval, last_sign: now, asked: None }
     }
 
     /// Any frame counts as life.
@@ -50,8 +52,8 @@ impl Heartbeat {
         self.deadline().map_or(self.next_ping, |deadline| deadline.min(self.next_ping))
     }
 
-    /// What is due now. A ping that is said to be due counts as sent.
-    pub(super) fn beat(&mut self, now: Instant) -> Beat {
+    /// What is due now. A ping that is said to be due counts as sent; a client that is silent has so long to answer it.
+    pub(super) fn beat(&mut self, now: Instant, patience: Duration) -> Beat {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             Beat::Silent
         } else if now < self.next_ping {
@@ -61,13 +63,14 @@ impl Heartbeat {
             Beat::Wait
         } else {
             self.next_ping = now + self.interval;
+            self.patience = patience;
             self.asked.get_or_insert(now);
             Beat::Ping
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.asked.map(|asked| (self.last_sign + 2 * self.interval).max(asked + self.interval))
+        self.asked.map(|asked| (self.last_sign + self.interval + self.patience).max(asked + self.patience))
     }
 }
 
@@ -77,15 +80,32 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    impl Heartbeat {
+        fn beat_at(&mut self, now: Instant) -> Beat {
+            self.beat(now, self.interval)
+        }
+    }
+
+    #[test]
+    fn a_client_for_which_others_wait_has_less_time_to_answer() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(20 * SECOND, Pings::WhenSilent, start);
+        assert_eq!(heartbeat.beat(start + 20 * SECOND, 5 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.due(), start + 25 * SECOND);
+        assert_eq!(heartbeat.beat(start + 25 * SECOND, 5 * SECOND), Beat::Silent);
+        heartbeat.heard(start + 25 * SECOND);
+        assert_eq!(heartbeat.beat(start + 25 * SECOND, 5 * SECOND), Beat::Wait);
+    }
+
     #[test]
     fn a_client_that_is_never_silent_is_not_pinged_where_only_silent_ones_are() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::WhenSilent, start);
         heartbeat.heard(start + 20 * SECOND);
-        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Wait);
+        assert_eq!(heartbeat.beat_at(start + 25 * SECOND), Beat::Wait);
         assert_eq!(heartbeat.due(), start + 45 * SECOND);
-        assert_eq!(heartbeat.beat(start + 45 * SECOND), Beat::Ping);
-        assert_eq!(heartbeat.beat(start + 70 * SECOND), Beat::Silent);
+        assert_eq!(heartbeat.beat_at(start + 45 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat_at(start + 70 * SECOND), Beat::Silent);
     }
 
     #[test]
@@ -93,29 +113,29 @@ mod tests {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
         assert_eq!(heartbeat.due(), start + 25 * SECOND);
-        assert_eq!(heartbeat.beat(start + 24 * SECOND), Beat::Wait);
+        assert_eq!(heartbeat.beat_at(start + 24 * SECOND), Beat::Wait);
         heartbeat.heard(start + 24 * SECOND);
-        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Ping);
-        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Wait);
+        assert_eq!(heartbeat.beat_at(start + 25 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat_at(start + 25 * SECOND), Beat::Wait);
         assert_eq!(heartbeat.due(), start + 50 * SECOND);
-        assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat_at(start + 50 * SECOND), Beat::Ping);
     }
 
     #[test]
     fn two_intervals_without_a_sign_of_life_are_the_end() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
-        assert_eq!(heartbeat.beat(start + 25 * SECOND), Beat::Ping);
-        assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Silent);
+        assert_eq!(heartbeat.beat_at(start + 25 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat_at(start + 50 * SECOND), Beat::Silent);
     }
 
     #[test]
     fn no_client_is_silent_that_was_not_asked() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
-        assert_eq!(heartbeat.beat(start + 1000 * SECOND), Beat::Ping, "the server was suspended");
+        assert_eq!(heartbeat.beat_at(start + 1000 * SECOND), Beat::Ping, "the server was suspended");
         assert_eq!(heartbeat.due(), start + 1025 * SECOND);
-        assert_eq!(heartbeat.beat(start + 1025 * SECOND), Beat::Silent);
+        assert_eq!(heartbeat.beat_at(start + 1025 * SECOND), Beat::Silent);
     }
 
     #[test]
@@ -123,8 +143,8 @@ mod tests {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(25 * SECOND, Pings::Always, start);
         heartbeat.heard(start + 30 * SECOND);
-        assert_eq!(heartbeat.beat(start + 50 * SECOND), Beat::Ping);
+        assert_eq!(heartbeat.beat_at(start + 50 * SECOND), Beat::Ping);
         assert_eq!(heartbeat.due(), start + 75 * SECOND);
-        assert_eq!(heartbeat.beat(start + 80 * SECOND), Beat::Silent);
+        assert_eq!(heartbeat.beat_at(start + 80 * SECOND), Beat::Silent);
     }
 }

@@ -18,7 +18,7 @@ use crate::hub::{Claim, Hub, Lifetime, ResumeRequest, Session, Taken};
 use crate::ice::IceContext;
 use crate::metrics::Metrics;
 use crate::parking::Parking;
-use crate::protocol::{Denial, End};
+use crate::protocol::{Denial, End, Realm};
 use crate::tasks::Tasks;
 
 /// What holds for all connections.
@@ -97,8 +97,10 @@ impl Terms {
             let talk = AssertUnwindSafe(connection.talk());
             let end = talk.catch_unwind().await.unwrap_or(End::Bug);
             terms.metrics.ended(dialect, end.as_str());
+            if let Some(window) = terms.afterlife(connection.realm(), end) {
+                terms.park(connection.session(), address, window);
+            }
             if end.parks() {
-                terms.park(connection.session(), address);
                 terms.keep_topics(connection.session(), address);
             }
             connection.part(end).await;
@@ -155,12 +157,21 @@ impl Terms {
         Ok((self.hub.open(dialect.realm(), lifetime, grant), Beginning::New, permit))
     }
 
+    /// For how long a session may outlive its connection.
+    fn afterlife(&self, realm: Realm, end: End) -> Option<Duration> {
+        match realm {
+            // The data channels of a client whose connection broke may live: as for one that is only silent, the others are
+            // told once the heartbeat would have decided.
+            Realm::Matchbox => (end == End::Lost).then(|| self.limits.heartbeat.saturating_mul(2)),
+            _ => self.limits.resume_window.filter(|_| end.parks()),
+        }
+    }
+
     /// Keeps a session whose connection was lost until a newer one takes it over or its time is up. Where too many are
     /// kept already, it ends, or one of the address that has the most.
-    fn park(&self, session: &Session, client: IpAddr) {
-        let Some(window) = self.limits.resume_window else { return };
+    fn park(&self, session: &Session, client: IpAddr, window: Duration) {
         // Order: a permit may cost another session its own, so it is for what can be parked alone.
-        if !session.is_resumable() {
+        if !session.may_be_parked() {
             return;
         }
         let Ok(mut permit) = self.parked.enter(client) else { return };

@@ -18,12 +18,21 @@ use tracing::{debug, trace};
 use crate::dialect::{Dialect, Heard};
 use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Next, Revoked, Session, Verdict};
 use crate::ice::IceContext;
-use crate::protocol::{End, ErrorCode, Realm, Resume, Secret, Welcome};
+use crate::protocol::{Doubt, End, ErrorCode, Realm, Request, Resume, Secret, Welcome};
 pub(crate) use framing::BinaryMessages;
 use heartbeat::{Beat, Heartbeat, Pings};
 pub(crate) use life::{Client, Entrance, Terms};
 pub(crate) use socket::Socket;
 use socket::{Received, What};
+
+/// The silence after which a client that waits to be matched is asked whether it is there: two KeepAlives of matchbox.
+const DOUBT: Duration = Duration::from_secs(20);
+
+/// How long it has for the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a client is asked again that waits for others to answer.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a connection allows and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +71,15 @@ pub(crate) enum Beginning {
     Resumed,
 }
 
+/// A client that is not let in yet, because one that it would be matched with may be gone.
+#[derive(Debug)]
+struct Door {
+    /// When it is asked again.
+    again: Instant,
+    /// From when on it is let in all the same.
+    until: Instant,
+}
+
 /// A socket and the session that speaks through it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -72,6 +90,8 @@ pub(crate) struct Connection {
     ice: IceContext,
     terms: Arc<Terms>,
     heartbeat: Heartbeat,
+    /// Where its client waits to be let in.
+    door: Option<Box<Door>>,
     /// When a client whose window is full is given up.
     overdue: Option<Instant>,
     /// Until when nothing is read.
@@ -92,6 +112,7 @@ impl Connection {
     ) -> Self {
         let (now, limits) = (Instant::now(), terms.limits);
         let pings = if dialect.realm() == Realm::V1 { Pings::Always } else { Pings::WhenSilent };
+        let interval = if dialect.is_matched() { limits.heartbeat.min(DOUBT) } else { limits.heartbeat };
         Self {
             socket,
             dialect,
@@ -99,11 +120,17 @@ impl Connection {
             beginning,
             ice,
             terms,
-            heartbeat: Heartbeat::new(limits.heartbeat, pings, now),
+            heartbeat: Heartbeat::new(interval, pings, now),
+            door: None,
             overdue: None,
             paused: None,
             expires,
         }
+    }
+
+    /// Where its client's addresses mean something.
+    pub(crate) fn realm(&self) -> Realm {
+        self.dialect.realm()
     }
 
     /// The session that speaks through it.
@@ -116,6 +143,10 @@ impl Connection {
     pub(crate) async fn talk(&mut self) -> End {
         // Order: the first frame is always `welcome`, be the session a newer connection's by now.
         self.greet();
+        if let Err(end) = self.enter(Instant::now()) {
+            debug!(peer = %self.session.id(), ?end, "could not enter");
+            return end;
+        }
         let (revoked, expired) = (self.session.revoked(), reached(self.expires));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
@@ -202,6 +233,26 @@ impl Connection {
         }
     }
 
+    /// Asks for what the client's dialect says that it wants before it says anything. Where it can't have it, it is not served:
+    /// that was looked at before the 101, and has changed since. Where it would be matched with a client that may be gone,
+    /// it is asked again, until that is known.
+    fn enter(&mut self, now: Instant) -> Result<(), End> {
+        let until = self.door.take().map_or(now + 2 * PATIENCE, |door| door.until);
+        let doubt = if now < until { Doubt::Heeded } else { Doubt::Ignored };
+        let Some(message) = self.dialect.enters(doubt) else { return Ok(()) };
+        let heard = Heard::Request(Ok(Request { reference: None, message }));
+        let mut permit = Some(self.session.answer_permit().ok_or(End::TooSlow)?);
+        match self.obey(heard, 0, &mut permit, now)?.refused {
+            None => Ok(()),
+            // To ask again counts as what the client says.
+            Some(ErrorCode::PeerBusy | ErrorCode::RateLimited) => {
+                self.door = Some(Box::new(Door { again: now + AGAIN, until }));
+                Ok(())
+            }
+            Some(_) => Err(End::Full),
+        }
+    }
+
     /// Writes a message and what is queued behind it: many small frames leave in one record.
     async fn write(&mut self, first: Frame) -> Result<(), End> {
         self.feed(first).await?;
@@ -285,7 +336,8 @@ impl Connection {
 
     /// When the next beat is due. A client that does not acknowledge has as long as one that does not read.
     fn due(&mut self) -> Instant {
-        let others = self.pulse_due().into_iter().chain(self.paused);
+        let door = self.door.as_ref().map(|door| door.again);
+        let others = self.pulse_due().into_iter().chain(self.paused).chain(door);
         let beat = others.fold(self.heartbeat.due(), Instant::min);
         if !self.session.is_window_full() {
             self.overdue = None;
@@ -315,9 +367,17 @@ impl Connection {
             self.heartbeat.heard(now);
             return Ok(());
         }
-        match self.heartbeat.beat(now) {
+        if self.door.as_ref().is_some_and(|door| now >= door.again) {
+            self.enter(now)?;
+        }
+        let limit = self.terms.limits.heartbeat;
+        let is_awaited = self.dialect.is_matched() && self.session.is_waiting();
+        match self.heartbeat.beat(now, if is_awaited { limit.min(PATIENCE) } else { limit }) {
             Beat::Wait => Ok(()),
-            Beat::Ping => self.socket.ping().await,
+            Beat::Ping => {
+                self.session.doubt();
+                self.socket.ping().await
+            }
             Beat::Silent => Err(End::Silent),
         }
     }
@@ -373,7 +433,7 @@ mod tests {
     use crate::metrics::Metrics;
     use crate::net::TlsEnd;
     use crate::parking::Parking;
-    use crate::protocol::{ClientMessage, Kind, Realm, Request};
+    use crate::protocol::{ClientMessage, Kind, Realm};
     use crate::tasks::Tasks;
 
     type Client = WebSocketStream<TcpStream>;

@@ -3,12 +3,16 @@
 //! A dialect makes requests to the hub of what its client says, and frames of what the hub has to say. It belongs to one
 //! connection, and knows nothing of others.
 
+pub mod gstreamer;
+pub mod matchbox;
 pub mod peerjs;
 pub mod socketio;
 pub mod topics;
 pub mod v1;
 
-use crate::protocol::{Denial, End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use crate::protocol::{ClientMessage, Denial, Doubt, End, Realm, Request, ServerMessage, Unreadable, Welcome};
+use gstreamer::GStreamer;
+use matchbox::Matchbox;
 use topics::Spelling;
 
 /// The language of one client.
@@ -18,6 +22,10 @@ pub enum Dialect {
     V1,
     /// PeerJS.
     PeerJs(peerjs::PeerJs),
+    /// matchbox.
+    Matchbox(Matchbox),
+    /// GStreamer.
+    GStreamer(GStreamer),
     /// y-webrtc's or Trystero's.
     Topics(Spelling),
 }
@@ -46,6 +54,8 @@ impl Dialect {
         match self {
             Self::V1 => Realm::V1,
             Self::PeerJs(_) => Realm::PeerJs,
+            Self::Matchbox(_) => Realm::Matchbox,
+            Self::GStreamer(_) => Realm::GStreamer,
             Self::Topics(spelling) => spelling.realm(),
         }
     }
@@ -55,14 +65,32 @@ impl Dialect {
     pub fn takes_binary(&self) -> bool {
         match self {
             Self::V1 => false,
-            Self::PeerJs(_) | Self::Topics(_) => true,
+            Self::PeerJs(_) | Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => true,
         }
+    }
+
+    /// What its client asks for before it says anything.
+    #[must_use]
+    pub fn enters(&self, doubt: Doubt) -> Option<ClientMessage<'static>> {
+        match self {
+            Self::V1 | Self::PeerJs(_) | Self::Topics(_) => None,
+            Self::Matchbox(client) => Some(client.enters(doubt)),
+            Self::GStreamer(_) => Some(GStreamer::enters()),
+        }
+    }
+
+    /// Whether its client waits to be matched with others, each of which has to be there then.
+    #[must_use]
+    pub fn is_matched(&self) -> bool {
+        matches!(self, Self::Matchbox(client) if client.waits())
     }
 
     /// Says what comes first.
     pub fn greet(&mut self, welcome: impl FnOnce() -> Welcome, sink: &mut impl Sink) {
         match self {
             Self::V1 => sink.frame(|out| v1::greet(&welcome(), out)),
+            Self::Matchbox(_) => sink.frame(|out| matchbox::greet(&welcome(), out)),
+            Self::GStreamer(_) => sink.frame(|out| GStreamer::greet(&welcome(), out)),
             Self::Topics(_) => {}
             Self::PeerJs(_) => peerjs::greet(sink),
         }
@@ -72,7 +100,7 @@ impl Dialect {
     pub fn deny(&self, denial: Denial, sink: &mut impl Sink) {
         match self {
             // Its clients are refused before they have a WebSocket.
-            Self::V1 | Self::Topics(_) => {}
+            Self::V1 | Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => {}
             Self::PeerJs(_) => peerjs::deny(denial, sink),
         }
     }
@@ -82,6 +110,8 @@ impl Dialect {
         match self {
             Self::V1 => Heard::Request(v1::decode(frame)),
             Self::PeerJs(_) => peerjs::read(frame),
+            Self::Matchbox(_) => matchbox::read(frame),
+            Self::GStreamer(client) => client.read(frame),
             Self::Topics(spelling) => spelling.read(frame),
         }
     }
@@ -91,6 +121,8 @@ impl Dialect {
         match self {
             Self::V1 => Heard::Over(End::Binary),
             Self::PeerJs(_) => peerjs::read_binary(frame),
+            Self::Matchbox(_) => matchbox::unreadable(),
+            Self::GStreamer(_) => GStreamer::read_binary(),
             Self::Topics(spelling) => spelling.read_binary(frame),
         }
     }
@@ -100,6 +132,8 @@ impl Dialect {
         match self {
             Self::V1 => sink.frame(|out| v1::write(message, out)),
             Self::PeerJs(peerjs) => peerjs.write(message, sink),
+            Self::Matchbox(_) => matchbox::write(message, sink),
+            Self::GStreamer(client) => client.write(message, sink),
             Self::Topics(spelling) => spelling.write(message, sink),
         }
     }
@@ -108,7 +142,7 @@ impl Dialect {
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
         match self {
-            Self::V1 | Self::PeerJs(_) | Self::Topics(_) => end.close(),
+            Self::V1 | Self::PeerJs(_) | Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => end.close(),
         }
     }
 }

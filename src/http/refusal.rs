@@ -30,6 +30,9 @@ pub(super) enum Refusal {
     TooManyConnections,
     ConnectingTooFast(Duration),
     ServerFull,
+    BadRoom,
+    RoomNotAllowed,
+    RoomFull,
 }
 
 /// An hour: a client takes more than that for never.
@@ -52,10 +55,10 @@ impl Refusal {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::BadHandshake => StatusCode::BAD_REQUEST,
+            Self::BadHandshake | Self::BadRoom => StatusCode::BAD_REQUEST,
             Self::WrongVersion | Self::UpgradeRequired | Self::UpgradeRemoved => StatusCode::UPGRADE_REQUIRED,
-            Self::Draining | Self::ServerFull => StatusCode::SERVICE_UNAVAILABLE,
-            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::Draining | Self::ServerFull | Self::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OriginNotAllowed | Self::RoomNotAllowed => StatusCode::FORBIDDEN,
             Self::NoCredentials | Self::Denied(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyConnections | Self::ConnectingTooFast(_) => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -86,6 +89,9 @@ impl Refusal {
             // A connection has to end first, which can't be predicted.
             Self::TooManyConnections => ("too-many-connections", "too many connections from your address", Some(10)),
             Self::ServerFull => ("server-full", "the server is full", Some(10)),
+            Self::BadRoom => ("bad-room", "no room has this name, or no group this size", None),
+            Self::RoomNotAllowed => ("room-not-allowed", "the credentials are not for this room", None),
+            Self::RoomFull => ("room-full", "the room is full", Some(10)),
         };
         Explanation { code, message, retry_after }
     }

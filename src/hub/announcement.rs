@@ -6,9 +6,13 @@
 use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, btree_map};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use super::budget::Debt;
-use crate::protocol::{Address, ErrorCode, ErrorNotice, Notice, PeerId, RoomName, ServerMessage};
+use super::exchange::{News, Standing};
+use crate::protocol::{
+    Address, ErrorCode, ErrorNotice, ExchangeNotice, Notice, PeerId, RoomName, ServerMessage, SessionId,
+};
 
 /// The memory of one announcement that is about no member of a room, in bytes, at most: three times its entry, because
 /// a node of a B-tree may be half full.
@@ -28,6 +32,10 @@ pub(super) enum Announcement {
     Expelled(RoomName),
     /// This session ended before it had acknowledged all that the peer said to it.
     Undelivered(Address, Debt),
+    /// This peer's status is a new one.
+    Status(Arc<Standing>),
+    /// This session of the exchange has ended.
+    SessionEnded(SessionId),
 }
 
 /// In the order in which they were made, from 1.
@@ -56,6 +64,9 @@ pub(super) struct Announcements {
     /// How many there ever were.
     made: u64,
     about: HashMap<(RoomName, PeerId), Pair>,
+    // Invariant: one at most waits about each peer, and none about a peer that the listener has not heard of and that is gone:
+    // `one_status_waits_for_each_peer_and_says_what_is_when_it_is_taken`.
+    statuses: HashMap<PeerId, (Number, News)>,
 }
 
 impl Announcements {
@@ -91,6 +102,40 @@ impl Announcements {
         self.put(Announcement::Undelivered(by, debt), after);
     }
 
+    /// A peer has another status. What waits about it says so already; that it came cancels with that it went.
+    pub(super) fn status(&mut self, standing: &Arc<Standing>, news: News, after: u64) {
+        match self.statuses.get(&standing.peer) {
+            Some((number, News::Came)) if news == News::Went => {
+                self.waiting.remove(&number.get());
+                self.say_status(standing.peer);
+            }
+            Some(_) => {}
+            None => {
+                let number = self.put(Announcement::Status(Arc::clone(standing)), after);
+                self.statuses.insert(standing.peer, (number, news));
+            }
+        }
+    }
+
+    /// The peer itself listens no more.
+    pub(super) fn forget_statuses(&mut self) {
+        for (number, _) in std::mem::take(&mut self.statuses).into_values() {
+            self.waiting.remove(&number.get());
+        }
+    }
+
+    fn say_status(&mut self, peer: PeerId) {
+        self.statuses.remove(&peer);
+        if self.statuses.is_empty() {
+            self.statuses = HashMap::new();
+        }
+    }
+
+    /// A session of the exchange has ended.
+    pub(super) fn session_ended(&mut self, session: SessionId, after: u64) {
+        self.put(Announcement::SessionEnded(session), after);
+    }
+
     /// The peer itself leaves a room: what waits to be said of it is news no more.
     pub(super) fn forget(&mut self, room: &RoomName) {
         let Self { waiting, about, .. } = self;
@@ -116,7 +161,8 @@ impl Announcements {
         match &announcement {
             Announcement::Joined(room, peer) => self.say(room, peer.id(), |pair| pair.joined = None),
             Announcement::Left(room, peer) => self.say(room, peer.id(), |pair| pair.left = None),
-            Announcement::Expelled(_) | Announcement::Undelivered(..) => {}
+            Announcement::Status(standing) => self.say_status(standing.peer),
+            Announcement::Expelled(_) | Announcement::Undelivered(..) | Announcement::SessionEnded(_) => {}
         }
         Some(announcement)
     }
@@ -156,6 +202,8 @@ impl Announcement {
             Self::Joined(room, peer) => (Notice::PeerJoined { room, peer }, None),
             Self::Left(room, peer) => (Notice::PeerLeft { room, peer }, None),
             Self::Expelled(room) => (Notice::Left { room, reference: None }, None),
+            Self::Status(standing) => (Notice::Exchange(Box::new(standing.notice())), None),
+            Self::SessionEnded(session) => (Notice::Exchange(Box::new(ExchangeNotice::Ended(session))), None),
             Self::Undelivered(by, debt) => {
                 let error = ErrorNotice::new(ErrorCode::Undelivered, None).to(&by.to_string());
                 (Notice::Error(Box::new(error)), Some(debt))
@@ -257,6 +305,66 @@ mod tests {
             while world.take() {}
             prop_assert_eq!(&world.told, &world.members);
             prop_assert_eq!((world.announcements.len(), world.announcements.about.capacity()), (0, 0));
+        }
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Turn {
+        Become(usize, bool),
+        Take,
+        /// The listener listens no more, and then again.
+        Forget,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn one_status_waits_for_each_peer_and_says_what_is_when_it_is_taken(
+            turns in proptest::collection::vec(
+                prop_oneof![
+                    4 => (0..3_usize, any::<bool>()).prop_map(|(which, is_here)| Turn::Become(which, is_here)),
+                    2 => Just(Turn::Take),
+                    1 => Just(Turn::Forget),
+                ],
+                0..60,
+            ),
+        ) {
+            let standings = [(); 3].map(|()| Arc::new(Standing::new(PeerId::random())));
+            let (mut announcements, mut here, mut told) = (Announcements::default(), [false; 3], [false; 3]);
+            let take = |announcements: &mut Announcements, here: [bool; 3], told: &mut [bool; 3]| {
+                let Some(Announcement::Status(standing)) = announcements.take(None) else { return false };
+                let which = standings.iter().position(|other| Arc::ptr_eq(other, &standing)).unwrap();
+                told[which] = here[which];
+                true
+            };
+            for turn in turns {
+                match turn {
+                    Turn::Become(which, is_here) => {
+                        let news = match (here[which], is_here) {
+                            (false, true) => News::Came,
+                            (true, false) => News::Went,
+                            (true, true) => News::Changed,
+                            (false, false) => continue,
+                        };
+                        here[which] = is_here;
+                        announcements.status(&standings[which], news, 0);
+                    }
+                    Turn::Take => drop(take(&mut announcements, here, &mut told)),
+                    Turn::Forget => {
+                        announcements.forget_statuses();
+                        prop_assert_eq!(announcements.len(), 0);
+                        // It asks for the list.
+                        told = here;
+                    }
+                }
+                let due = (0..3).filter(|which| here[*which] != told[*which]).count();
+                let known = (0..3).filter(|which| here[*which] || told[*which]).count();
+                prop_assert!((due..=known).contains(&announcements.len()));
+            }
+            while take(&mut announcements, here, &mut told) {}
+            prop_assert_eq!(here, told);
+            prop_assert_eq!(announcements.statuses.capacity(), 0);
         }
     }
 

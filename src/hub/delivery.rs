@@ -12,12 +12,13 @@ use crate::protocol::{Address, ErrorCode, Kind, RoomName, ServerMessage};
 impl Session {
     pub(super) fn relay(
         &self,
+        state: &State,
         kind: Kind,
         to: &str,
         payload: Option<&str>,
         mut reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
-        let Some(addressee) = self.hub.reachable(self.peer.realm, to) else {
+        let Some(addressee) = self.addressee(state, to) else {
             return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
         };
         if !self.peer.mailbox.may_owe() {
@@ -34,6 +35,15 @@ impl Session {
             Err(Refused::Closed) => Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to))),
             Err(Refused::Full) => Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to))),
         }
+    }
+
+    /// The peer that a text means, if this one may talk to it.
+    fn addressee(&self, state: &State, to: &str) -> Option<Arc<Peer>> {
+        if !self.peer.realm.keeps_to_rooms() {
+            return self.hub.reachable(self.peer.realm, to);
+        }
+        let id = self.peer.realm.key(to).filter(|id| *id != self.peer.id())?;
+        state.rooms.iter().find_map(|name| self.hub.rooms.get(&self.peer.room(name))?.get(id).map(Arc::clone))
     }
 
     pub(super) fn broadcast(

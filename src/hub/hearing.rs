@@ -48,6 +48,9 @@ impl Session {
     ) -> Verdict {
         // Read no further: the client says it again over its newer connection.
         let Some(mut state) = self.held() else { return Verdict::DONE };
+        if !matches!(ask, Ask::Part) {
+            self.trust(&mut state);
+        }
         let mut pause = Duration::ZERO;
         let (refused, is_abuse) = match ask {
             Ask::Frame(decoded, permit) => {
@@ -108,6 +111,8 @@ impl Session {
             ClientMessage::Broadcast { room, .. } | ClientMessage::Leave(room) if state.rooms.contains(room) => {
                 MESSAGE_UNITS + self.hub.members(&self.peer.room(room))
             }
+            ClientMessage::Exchange(request) => MESSAGE_UNITS + self.exchange_units(request),
+            ClientMessage::JoinNext { size, .. } => MESSAGE_UNITS + size.get(),
             // The roster alone has a line for each of them.
             ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
             // What is delivered is counted, not what is published.
@@ -131,10 +136,12 @@ impl Session {
             ClientMessage::Relay { kind, to, payload } if self.peer.realm.awaits() => {
                 self.relay_to_name(state, (kind, &to, payload), reply, now)
             }
-            ClientMessage::Relay { kind, to, payload } => self.relay(kind, &to, payload, reply),
+            ClientMessage::Relay { kind, to, payload } => self.relay(state, kind, &to, payload, reply),
             ClientMessage::Broadcast { room, payload } => self.broadcast(state, &room, payload, reply),
             ClientMessage::Join(room) => self.join(state, room, reply),
+            ClientMessage::JoinNext { room, size, doubt } => self.join_next(state, room, size, doubt, reply),
             ClientMessage::Leave(room) => self.leave(state, room, reply),
+            ClientMessage::Exchange(request) => self.exchange(request, reply),
             ClientMessage::Subscribe(topics) => self.subscribe(state, &topics, reply),
             ClientMessage::Unsubscribe(topics) => self.unsubscribe(state, &topics, reply),
             ClientMessage::Publish(publication) => self.publish(state, publication, reply),

@@ -413,7 +413,10 @@ impl World {
                 v1::write(&message, &mut text);
                 self.regret(me, &text);
             }
-            ServerMessage::Notice(_) | ServerMessage::Relayed { .. } | ServerMessage::Published(_) => {}
+            ServerMessage::Notice(_)
+            | ServerMessage::Relayed { .. }
+            | ServerMessage::InSession { .. }
+            | ServerMessage::Published(_) => {}
         }
     }
 

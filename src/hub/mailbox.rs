@@ -12,13 +12,14 @@ use parking_lot::Mutex;
 
 use super::announcement::{ANNOUNCEMENT_BYTES, Announcement, Announcements};
 use super::budget::{Budget, Debt, Gauge};
+use super::exchange::{News, Standing};
 use super::letter::{Letter, Waiting};
 use super::window::shrink;
-use crate::protocol::{Address, Notice, RoomName, ServerMessage};
+use crate::protocol::{Address, Notice, RoomName, ServerMessage, SessionId};
 
 /// What a peer may hold although the budget of all is used up, in bytes: a peer that reads what it is told can be
 /// reached, however much others hoard.
-const MODEST_BYTES: usize = 16 * 1024;
+pub(super) const MODEST_BYTES: usize = 16 * 1024;
 
 /// What one mailbox may hold.
 #[derive(Clone, Copy, Debug)]
@@ -218,6 +219,21 @@ impl Mailbox {
     pub(super) fn tell_undelivered(&self, by: Address) {
         let debt = Debt::new(&self.owed);
         self.announce(|announcements, after| announcements.undelivered(by, debt, after));
+    }
+
+    /// Tells the peer that another has a new status: the one that it has when this is said.
+    pub(super) fn tell_status(&self, standing: &Arc<Standing>, news: News) {
+        self.announce(|announcements, after| announcements.status(standing, news, after));
+    }
+
+    /// The peer listens no more: statuses that wait are not said any more.
+    pub(super) fn forget_statuses(&self) {
+        self.announce(|announcements, _| announcements.forget_statuses());
+    }
+
+    /// Tells the peer that a session of the exchange has ended.
+    pub(super) fn tell_session_ended(&self, session: SessionId) {
+        self.announce(|announcements, after| announcements.session_ended(session, after));
     }
 
     /// The peer leaves a room: what waits to be said of it is not said any more.

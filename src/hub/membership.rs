@@ -1,15 +1,18 @@
 //! Rooms: entering and leaving, and what the other members are told of it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use dashmap::Entry;
+use parking_lot::MutexGuard;
 
+use super::lobby::{Key, Lobby};
 use super::mailbox::Mailbox;
 use super::peer::{Peer, State};
 use super::reply::Reply;
 use super::room::Room;
 use super::session::Session;
-use crate::protocol::{ErrorCode, Notice, RoomName};
+use crate::protocol::{Doubt, ErrorCode, Notice, RoomName};
 
 impl Session {
     pub(super) fn join(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
@@ -39,6 +42,65 @@ impl Session {
             state.rooms.insert(name);
         }
         Ok(())
+    }
+
+    /// Enters the group that waits for members in a room. The group is a room of its own, whose name no client knows.
+    pub(super) fn join_next(
+        &self,
+        state: &mut State,
+        room: RoomName,
+        size: NonZeroUsize,
+        doubt: Doubt,
+        reply: Reply<'_>,
+    ) -> Result<(), ErrorCode> {
+        if !state.may_enter(&room) {
+            return Err(reply.refuse(ErrorCode::RoomNotAllowed, |error| error.room(room)));
+        }
+        if !self.hub.may_hold(size) {
+            return Err(reply.refuse(ErrorCode::RoomFull, |error| error.room(room)));
+        }
+        if state.ticket.is_some() {
+            return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(room)));
+        }
+        // Order: the lobby stays locked until the group is told, or one that leaves could be taken for one that is there.
+        let mut lobby = self.hub.lobby.lock();
+        let key = Key { realm: self.peer.realm, room, size };
+        if doubt == Doubt::Heeded && lobby.is_in_doubt(&key) {
+            return Err(ErrorCode::PeerBusy);
+        }
+        let ticket = lobby.enter(key);
+        let name = ticket.group.clone();
+        state.ticket = Some(Box::new(ticket));
+        let mut group = self.hub.rooms.entry(self.peer.room(&name)).or_default();
+        self.announce(&group, |member| member.tell_joined(&name, &self.peer.address));
+        group.insert(self.peer.id(), Arc::clone(&self.peer));
+        state.rooms.insert(name);
+        reply.ack(false);
+        Ok(())
+    }
+
+    /// This peer waits for its group, has been silent, and is asked whether it is there.
+    pub fn doubt(&self) {
+        if let Some(mut state) = self.held()
+            && let Some(ticket) = &mut state.ticket
+        {
+            self.hub.lobby.lock().doubt(ticket);
+        }
+    }
+
+    /// It is there.
+    pub(super) fn trust(&self, state: &mut State) {
+        if let Some(ticket) = state.ticket.as_mut().filter(|ticket| ticket.is_in_doubt()) {
+            self.hub.lobby.lock().trust(ticket);
+        }
+    }
+
+    /// Gives up waiting. Where its group still waits, the lobby is given back locked, so that none enters the group before
+    /// this peer has left it.
+    pub(super) fn stop_waiting(&self, state: &mut State) -> Option<MutexGuard<'_, Lobby>> {
+        let ticket = state.ticket.take()?;
+        let mut lobby = self.hub.lobby.lock();
+        lobby.leave(&ticket).then_some(lobby)
     }
 
     pub(super) fn leave(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {

@@ -3,9 +3,9 @@
 //! A connection opens or resumes a [`Session`] and says everything through it. The hub knows the protocol's messages
 //! and nothing of sockets; what it does takes no `.await`, so every change and the frames that report it are one step.
 //!
-//! Order of locks: a peer's state, a room's shard, a shard of awaited names, a shard of peers or of handles, a mailbox, each
-//! before the next. No code takes them the other way round, and none takes two of a kind. What is recollected of a client is
-//! locked after a peer's state, and before nothing.
+//! Order of locks: a peer's state, the lobby or the exchange, a room's shard, a shard of awaited names, a shard of peers or
+//! of handles, a mailbox, each before the next. No code takes them the other way round, and none takes two of a kind. What
+//! is recollected of a client is locked after a peer's state, and before nothing.
 
 mod absence;
 mod allowance;
@@ -14,12 +14,15 @@ mod awaited;
 mod budget;
 mod contest;
 mod delivery;
+mod exchange;
+mod exchanging;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hearing;
 #[cfg(test)]
 mod interleaving;
 mod letter;
+mod lobby;
 mod mailbox;
 mod membership;
 mod peer;
@@ -38,6 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::{DashMap, Entry};
+use parking_lot::Mutex;
 
 pub use allowance::AllowanceLimits;
 pub use hearing::{Ask, Verdict};
@@ -53,7 +57,9 @@ use crate::auth::Grant;
 use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
 use allowance::Allowance;
 use budget::Budget;
+use exchange::{Exchange, ExchangeLimits};
 use letter::{Letter, Waiting};
+use lobby::Lobby;
 use mailbox::Mailbox;
 use peer::{Epoch, Identity, Peer, Reclaim};
 use recollection::Recollection;
@@ -85,12 +91,24 @@ impl HubLimits {
         messages.saturating_add(awaited::MAX_NAMES * awaited::NAME_BYTES)
     }
 
+    /// What is allowed in the exchange. A member is told no more of others than a peer is told of all that it shares a room
+    /// with; the others of its sessions are as many as may be in one room.
+    fn exchange(&self) -> ExchangeLimits {
+        let members = self.rooms_per_peer.zip(self.peers_per_room);
+        ExchangeLimits {
+            members: members.map(|(rooms, peers)| rooms.get().saturating_mul(peers.get())),
+            sessions: self.peers_per_room,
+            list_bytes: self.mailbox.bytes / 4,
+        }
+    }
+
     /// The memory of all that the server may have to tell one peer unasked, in bytes. None: there is no limit.
     #[must_use]
     pub fn announcement_bytes(&self) -> Option<usize> {
         let (rooms, members) = (self.rooms_per_peer?.get(), self.peers_per_room?.get());
         // Each member may have left and come back; each message of the peer's own may be undelivered; each room may be
-        // forbidden.
+        // forbidden. In the exchange, which knows nothing undelivered, each session may have ended: those that it has, those
+        // whose start is in its queue, and those whose start is an answer there.
         let about_members = rooms.saturating_mul(members).saturating_mul(2);
         let undelivered = self.mailbox.debts().saturating_add(members);
         let about_itself = undelivered.saturating_add(rooms).saturating_mul(announcement::PLACED_BYTES);
@@ -103,6 +121,8 @@ impl HubLimits {
 pub enum Lifetime {
     /// As long as its connection.
     Connection,
+    /// A while longer, where its connection is lost, for the others: its client can't take it up again.
+    Lingering,
     /// Until it ends or its resume window does.
     Resumable,
 }
@@ -176,6 +196,10 @@ pub struct Hub {
     budget: Arc<Budget>,
     peers: DashMap<PeerId, Arc<Peer>>,
     rooms: DashMap<RoomKey, Room<Arc<Peer>>>,
+    /// The groups that wait for members.
+    lobby: Mutex<Lobby>,
+    /// Who produces and who consumes.
+    exchange: Mutex<Exchange<Arc<Peer>>>,
     /// The sessions that can be resumed.
     handles: DashMap<Handle, Arc<Peer>>,
     /// The topics of clients that won't subscribe again.
@@ -195,6 +219,8 @@ impl Hub {
             budget: Arc::new(Budget::new(limits.queued_bytes)),
             peers: DashMap::new(),
             rooms: DashMap::new(),
+            lobby: Mutex::default(),
+            exchange: Mutex::new(Exchange::new(limits.exchange())),
             handles: DashMap::new(),
             recollection: Arc::default(),
             awaited: DashMap::new(),
@@ -339,6 +365,24 @@ impl Hub {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.budget.used()
+    }
+
+    /// Whether a room has as many members as it may have.
+    #[must_use]
+    pub fn is_full(&self, room: &RoomKey) -> bool {
+        self.limits.peers_per_room.is_some_and(|limit| self.members(room) >= limit.get())
+    }
+
+    /// Whether a room may have so many members.
+    #[must_use]
+    pub fn may_hold(&self, members: NonZeroUsize) -> bool {
+        self.limits.peers_per_room.is_none_or(|limit| members <= limit)
+    }
+
+    /// Whether the exchange has as many members as it may have.
+    #[must_use]
+    pub fn is_exchange_full(&self) -> bool {
+        self.exchange.lock().is_full()
     }
 
     /// How many peers are in this room.

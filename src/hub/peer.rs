@@ -16,6 +16,7 @@ use super::allowance::Allowance;
 use super::awaited::Awaiting;
 use super::budget::Budget;
 use super::letter::Waiting;
+use super::lobby::Ticket;
 use super::mailbox::Mailbox;
 use super::probe::{Probe, Standing};
 use super::recollection::{KeptTopics, Recollection, Trail};
@@ -53,6 +54,9 @@ pub(super) struct State {
     secret: Option<Secret>,
     /// None: the session can't be resumed.
     tokens: Option<Tokens>,
+    lifetime: Lifetime,
+    /// By which it waits in the lobby, or has waited.
+    pub(super) ticket: Option<Box<Ticket>>,
     /// What its credentials allow, where they are asked for.
     grant: Option<Grant>,
     /// What the client may still say: over all connections, or each new one would bring a new burst.
@@ -124,6 +128,8 @@ impl Peer {
             window: Window::new(),
             secret,
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
+            lifetime,
+            ticket: None,
             grant,
             allowance,
             accepted: 0,
@@ -238,7 +244,7 @@ impl Peer {
     /// From a connection to the task that keeps the session while there is none; `None` if it can't be resumed.
     pub(super) fn park(&self, epoch: Epoch) -> Option<Epoch> {
         let mut state = self.held(epoch)?;
-        state.is_resumable().then(|| self.pass_on(&mut state, true))
+        state.may_be_parked().then(|| self.pass_on(&mut state, true))
     }
 
     fn pass_on(&self, state: &mut State, parked: bool) -> Epoch {
@@ -277,9 +283,9 @@ impl Peer {
 }
 
 impl State {
-    /// Whether its client can take it up again.
-    pub(super) fn is_resumable(&self) -> bool {
-        self.tokens.is_some()
+    /// Whether it may outlive its connection.
+    pub(super) fn may_be_parked(&self) -> bool {
+        self.lifetime != Lifetime::Connection
     }
 
     fn can_resume(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {

@@ -42,6 +42,10 @@ impl<M> Room<M> {
         self.members.remove(&id);
     }
 
+    pub(crate) fn get(&self, id: PeerId) -> Option<&M> {
+        self.members.get(&id)
+    }
+
     /// All members.
     pub(crate) fn all(&self) -> impl Iterator<Item = &M> {
         self.members.values()

@@ -12,7 +12,7 @@ use parking_lot::MutexGuard;
 
 use super::peer::{Epoch, Peer, State};
 use super::{AnswerPermit, Frame, Hub, Next, ResumeToken, Revoked};
-use crate::protocol::{Address, PeerId};
+use crate::protocol::{Address, PeerId, Realm};
 
 /// A session in one of its epochs. Dropping it ends the session: no peer can address it any more, and it leaves its rooms.
 ///
@@ -95,18 +95,29 @@ impl Session {
         Arc::clone(&self.peer).revoked(Arc::clone(&self.hub), self.epoch)
     }
 
-    /// Hands the session over to the epoch that is given back, which waits for a newer connection. `None`: it can't
-    /// be resumed.
+    /// Whether its group still waits for members.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        let state = self.held();
+        let ticket = state.as_ref().and_then(|state| state.ticket.as_ref());
+        ticket.is_some_and(|ticket| self.hub.lobby.lock().is_waiting(ticket))
+    }
+
+    /// Hands the session over to the epoch that is given back, which waits for a newer connection. `None`: it ends with its
+    /// connection, because of its lifetime, or because who waits in the lobby has to be there.
     #[must_use]
     pub fn park(&self) -> Option<Self> {
+        if self.is_waiting() {
+            return None;
+        }
         let epoch = self.peer.park(self.epoch)?;
         Some(Self { hub: Arc::clone(&self.hub), peer: Arc::clone(&self.peer), epoch })
     }
 
-    /// Whether it can be parked: its client can resume it, and no newer connection has it.
+    /// Whether it can be parked: it may outlive its connection, and no newer one has it.
     #[must_use]
-    pub fn is_resumable(&self) -> bool {
-        self.held().is_some_and(|state| state.is_resumable())
+    pub fn may_be_parked(&self) -> bool {
+        self.held().is_some_and(|state| state.may_be_parked())
     }
 
     pub(super) fn held(&self) -> Option<MutexGuard<'_, State>> {
@@ -124,12 +135,17 @@ impl Session {
             self.hub.handles.remove(&tokens.handle);
         }
         self.take_along(&mut state);
+        let lobby = self.stop_waiting(&mut state);
         for room in std::mem::take(&mut state.rooms) {
             if self.peer.realm.has_topics() {
                 self.unsubscribe_from(&room);
             } else {
                 self.depart(&room, None);
             }
+        }
+        drop(lobby);
+        if self.peer.realm == Realm::GStreamer {
+            self.leave_exchange();
         }
         let (senders, rest) = state.finish(&self.peer.mailbox);
         self.report_undelivered(senders);
@@ -147,7 +163,9 @@ impl Session {
         }
         for sender in senders {
             let sender = self.hub.peers.get(&sender).map(|peer| Arc::clone(&peer));
-            if let Some(sender) = sender {
+            if let Some(sender) = sender
+                && sender.realm.knows_undelivered()
+            {
                 sender.mailbox.tell_undelivered(self.peer.address.clone());
             }
         }

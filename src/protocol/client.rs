@@ -1,8 +1,9 @@
 //! What a client can ask for.
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
-use super::{Kind, Publication, RoomName, TopicNames};
+use super::{ExchangeRequest, Kind, Publication, RoomName, TopicNames};
 
 /// A client's frame: what it asks for, and the `ref` under which it wants the answer.
 #[derive(Debug)]
@@ -34,8 +35,19 @@ pub enum ClientMessage<'a> {
     },
     /// Enter a room.
     Join(RoomName),
+    /// Enter the group of a room that waits for members until it has so many.
+    JoinNext {
+        /// Which room: it has a waiting group for each size.
+        room: RoomName,
+        /// How many the group is to have.
+        size: NonZeroUsize,
+        /// What to do where a member that waits there may be gone.
+        doubt: Doubt,
+    },
     /// Leave a room.
     Leave(RoomName),
+    /// Ask for something in the exchange of producers and consumers.
+    Exchange(ExchangeRequest<'a>),
     /// Hear what is said to these topics.
     Subscribe(TopicNames),
     /// Hear it no longer.
@@ -50,6 +62,15 @@ pub enum ClientMessage<'a> {
     Received(u64),
 }
 
+/// What becomes of a wish to be matched while a member that waits has been silent, and was asked whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is refused as `peer-busy`, and can be said again.
+    Heeded,
+    /// Nothing.
+    Ignored,
+}
+
 impl ClientMessage<'_> {
     /// A word for what is asked for: its `type`, but for messages to a room.
     #[must_use]
@@ -58,7 +79,9 @@ impl ClientMessage<'_> {
             Self::Relay { kind, .. } => kind.as_str(),
             Self::Broadcast { .. } => "room-message",
             Self::Join(_) => "join",
+            Self::JoinNext { .. } => "join-next",
             Self::Leave(_) => "leave",
+            Self::Exchange(request) => request.kind(),
             Self::Subscribe(_) => "subscribe",
             Self::Unsubscribe(_) => "unsubscribe",
             Self::Publish(_) => "publish",

@@ -23,6 +23,14 @@ pub enum ErrorCode {
     TooManyRooms,
     /// The sender's credentials are not for this room.
     RoomNotAllowed,
+    /// Of the two of a session, neither produces, or waits for a producer.
+    NoProducer,
+    /// It is the producer that offers.
+    NotTheProducer,
+    /// No peer produces and waits for a producer.
+    RoleConflict,
+    /// One of the two has as many sessions as it may have.
+    TooManySessions,
 }
 
 impl ErrorCode {
@@ -39,6 +47,10 @@ impl ErrorCode {
             Self::RoomFull => "room-full",
             Self::TooManyRooms => "too-many-rooms",
             Self::RoomNotAllowed => "room-not-allowed",
+            Self::NoProducer => "no-producer",
+            Self::NotTheProducer => "not-the-producer",
+            Self::RoleConflict => "role-conflict",
+            Self::TooManySessions => "too-many-sessions",
         }
     }
 
@@ -57,6 +69,10 @@ impl ErrorCode {
             Self::RoomFull => "the room is full",
             Self::TooManyRooms => "you are in too many rooms",
             Self::RoomNotAllowed => "your credentials are not for this room",
+            Self::NoProducer => "neither of you produces",
+            Self::NotTheProducer => "it is the producer that offers",
+            Self::RoleConflict => "no peer is both producer and passive consumer",
+            Self::TooManySessions => "one of you has too many sessions",
         }
     }
 

@@ -74,6 +74,18 @@ impl Realm {
         self == Self::PeerJs
     }
 
+    /// Whether a peer of this realm reaches only those that share a room with it.
+    #[must_use]
+    pub fn keeps_to_rooms(self) -> bool {
+        self == Self::Matchbox
+    }
+
+    /// Whether a peer of this realm can be told that what it said was not delivered in the end.
+    #[must_use]
+    pub fn knows_undelivered(self) -> bool {
+        !matches!(self, Self::Matchbox | Self::GStreamer)
+    }
+
     /// The peer that a client's text names. `None`: the text is no address here.
     #[must_use]
     pub fn key(self, text: &str) -> Option<PeerId> {
@@ -231,6 +243,12 @@ impl RoomName {
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         (1..=Self::MAX_BYTES).contains(&name.len()).then(|| Self(name.into()))
+    }
+
+    /// A name that no room has had, and that no client learns or guesses: 122 random bits.
+    #[must_use]
+    pub fn unguessable() -> Self {
+        Self(Uuid::new_v4().to_string().into())
     }
 
     /// The longest name of a topic, in bytes: y-webrtc's are free text, such as the path of a document.

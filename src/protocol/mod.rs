@@ -5,6 +5,7 @@
 
 mod client;
 mod code;
+mod exchange;
 pub mod footprint;
 mod ice_server;
 mod id;
@@ -13,8 +14,9 @@ mod server;
 mod topic;
 mod welcome;
 
-pub use client::{ClientMessage, Reference, Request, Unreadable};
+pub use client::{ClientMessage, Doubt, Reference, Request, Unreadable};
 pub use code::{Denial, End, ErrorCode};
+pub use exchange::{ExchangeNotice, ExchangeRequest, InSession, Listed, Role, Roles, SessionId, Word};
 pub use ice_server::IceServer;
 pub use id::{Address, NotAPeerId, PeerId, Realm, RoomKey, RoomName};
 pub use notice::{ErrorNotice, Notice};

@@ -1,6 +1,6 @@
 //! What the server itself has to say to a client: answers, announcements, errors.
 
-use super::{Address, ClientMessage, ErrorCode, IceServer, Reference, Request, RoomName, footprint};
+use super::{Address, ClientMessage, ErrorCode, ExchangeNotice, IceServer, Reference, Request, RoomName, footprint};
 
 /// Answers and announcements.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub enum Notice {
         /// As the client sent it.
         reference: Option<Reference>,
     },
+    /// What the exchange of producers and consumers says.
+    Exchange(Box<ExchangeNotice>),
     /// A client's message was refused.
     Error(Box<ErrorNotice>),
 }
@@ -84,10 +86,12 @@ impl ErrorNotice {
         let error = Self::new(code, request.reference);
         match request.message {
             ClientMessage::Relay { to, .. } => error.to(&to),
-            ClientMessage::Broadcast { room, .. } | ClientMessage::Join(room) | ClientMessage::Leave(room) => {
-                error.room(room)
-            }
-            ClientMessage::Subscribe(_)
+            ClientMessage::Broadcast { room, .. }
+            | ClientMessage::Join(room)
+            | ClientMessage::JoinNext { room, .. }
+            | ClientMessage::Leave(room) => error.room(room),
+            ClientMessage::Exchange(_)
+            | ClientMessage::Subscribe(_)
             | ClientMessage::Publish(_)
             | ClientMessage::Unsubscribe(_)
             | ClientMessage::IceServers
@@ -132,6 +136,7 @@ impl Notice {
                 let heap: usize = ice_servers.iter().map(IceServer::heap_bytes).sum();
                 footprint::list(ice_servers) + heap + reference_bytes(reference.as_ref())
             }
+            Self::Exchange(notice) => footprint::allocated(size_of::<ExchangeNotice>()) + notice.heap_bytes(),
             Self::Error(error) => footprint::allocated(size_of::<ErrorNotice>()) + error.heap_bytes(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, Kind, Notice, PeerId, Published, RoomName, footprint};
+use super::{Address, InSession, Kind, Notice, PeerId, Published, RoomName, SessionId, footprint};
 
 /// A message of the server's.
 ///
@@ -27,6 +27,15 @@ pub enum ServerMessage {
         /// The sender's JSON text, byte for byte.
         payload: Arc<str>,
     },
+    /// What one end of a session tells the other.
+    InSession {
+        /// Which end: set by the server.
+        from: Address,
+        /// Which session.
+        session: SessionId,
+        /// What it tells.
+        said: InSession,
+    },
     /// What a peer says to all that hear a topic. They are not told which peer.
     Published(Published),
     /// What the server itself says.
@@ -44,6 +53,7 @@ impl ServerMessage {
             Self::Broadcast { room, from, payload } => {
                 footprint::shared(room.as_str().len()) + from.heap_bytes() + footprint::shared(payload.len())
             }
+            Self::InSession { from, said, .. } => from.heap_bytes() + said.heap_bytes(),
             Self::Published(published) => published.heap_bytes(),
             Self::Notice(notice) => notice.heap_bytes(),
         }
@@ -53,7 +63,7 @@ impl ServerMessage {
     #[must_use]
     pub fn sender(&self) -> Option<PeerId> {
         match self {
-            Self::Relayed { from, .. } | Self::Broadcast { from, .. } => Some(from.id()),
+            Self::Relayed { from, .. } | Self::Broadcast { from, .. } | Self::InSession { from, .. } => Some(from.id()),
             Self::Published(_) | Self::Notice(_) => None,
         }
     }

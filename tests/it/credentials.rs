@@ -100,6 +100,32 @@ async fn no_client_comes_in_without_a_token() {
 }
 
 #[tokio::test]
+async fn a_token_of_a_client_that_can_send_it_nowhere_else_is_in_the_query_and_for_its_rooms() {
+    let (server, _secret) = start(&["--dialect=matchbox"]);
+    let refused = |answer: Result<_, (u16, String)>| answer.err().expect("it is refused");
+    assert_eq!(refused(server.try_visit("/matchbox/hall", &[]).await), (401, "unauthorized".to_owned()));
+    let query = format!("access_token={}", token_for("alice", &["hall"]));
+    let mut guest = server.visit(&format!("/matchbox/hall?next=2&{query}")).await;
+    assert!(guest.hear().await.contains("IdAssigned"));
+    let elsewhere = server.try_visit(&format!("/matchbox/yard?{query}"), &[]).await;
+    assert_eq!(refused(elsewhere), (403, "room-not-allowed".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_for_the_exchange_comes_as_a_header_or_in_the_query() {
+    let (server, _secret) = start(&["--dialect=gstreamer"]);
+    let refused = server.try_visit("/gstreamer", &[]).await.err();
+    assert_eq!(refused, Some((401, "unauthorized".to_owned())));
+    let bearer = format!("Bearer {}", token("alice"));
+    let native = server.try_visit("/gstreamer", &[("authorization", &bearer)]).await;
+    let mut native = native.unwrap_or_else(|refused| panic!("{refused:?}"));
+    let mut page = server.visit(&format!("/gstreamer?access_token={}", token("bob"))).await;
+    for guest in [&mut native, &mut page] {
+        assert!(guest.hear().await.starts_with(r#"{"type":"welcome""#));
+    }
+}
+
+#[tokio::test]
 async fn a_token_comes_as_a_subprotocol_or_as_a_header() {
     let (server, _secret) = start(&[]);
     let token = token("alice");

@@ -7,6 +7,7 @@
 //! is the tests of one subject.
 
 mod client;
+mod guest;
 mod house;
 mod http;
 mod pair;
@@ -29,10 +30,12 @@ mod english;
 mod error;
 mod folder;
 mod forwarded;
+mod gstreamer;
 mod handshake;
 mod heartbeat;
 mod interface;
 mod limit;
+mod matchbox;
 mod memory;
 mod nginx;
 mod page;

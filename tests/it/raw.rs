@@ -48,6 +48,15 @@ impl Site {
         Raw::open(self, self.narrow_tls().await, &[]).await
     }
 
+    /// One at another path, whose first frame is not read yet.
+    pub(crate) async fn raw_at(&self, mut stream: TlsStream<TcpStream>, path: &str) -> Raw {
+        let head = self.head("GET", path, &HANDSHAKE);
+        stream.write_all(head.as_bytes()).await.expect("the server reads");
+        let answer = within("the upgrade", read_head(&mut stream)).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        Raw { stream, welcome: String::new(), id: String::new() }
+    }
+
     /// One whose session can be resumed.
     pub(crate) async fn stalled_v1(&self) -> Raw {
         Raw::open(self, self.narrow_tls().await, &[&offering(V1)]).await

@@ -18,7 +18,10 @@ pub(super) fn write(message: &ServerMessage, name: &Address, sink: &mut impl Sin
                 sink.frame(|out| frame("EXPIRE", to, name, None, out));
             }
         }
-        ServerMessage::Notice(_) | ServerMessage::Broadcast { .. } | ServerMessage::Published(_) => {}
+        ServerMessage::Notice(_)
+        | ServerMessage::Broadcast { .. }
+        | ServerMessage::Published(_)
+        | ServerMessage::InSession { .. } => {}
     }
 }
 

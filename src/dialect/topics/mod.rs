@@ -52,7 +52,10 @@ impl Spelling {
             ServerMessage::Published(published) => sink.frame(|out| self.published(published, out)),
             // Only a ping has a reference.
             ServerMessage::Notice(Notice::Ack { .. }) => sink.frame(|out| out.extend_from_slice(br#"{"type":"pong"}"#)),
-            ServerMessage::Notice(_) | ServerMessage::Relayed { .. } | ServerMessage::Broadcast { .. } => {}
+            ServerMessage::Notice(_)
+            | ServerMessage::Relayed { .. }
+            | ServerMessage::Broadcast { .. }
+            | ServerMessage::InSession { .. } => {}
         }
     }
 

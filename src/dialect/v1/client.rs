@@ -157,6 +157,7 @@ mod tests {
                 set("type", Some("leave"));
                 set("room", Some(room.as_str()));
             }
+            ClientMessage::JoinNext { .. } | ClientMessage::Exchange(_) => panic!("v1 has none"),
             ClientMessage::IceServers => set("type", Some("ice-servers")),
             ClientMessage::Ping => set("type", Some("ping")),
             other @ (ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_) | ClientMessage::Publish(_)) => {

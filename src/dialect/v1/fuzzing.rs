@@ -61,6 +61,7 @@ impl Said {
             }
             ClientMessage::Join(room) | ClientMessage::Leave(room) => said.room = Some(room.to_string()),
             ClientMessage::Received(count) => said.count = Some(*count),
+            ClientMessage::JoinNext { .. } | ClientMessage::Exchange(_) => unreachable!("v1 has none"),
             ClientMessage::IceServers
             | ClientMessage::Ping
             | ClientMessage::Subscribe(_)

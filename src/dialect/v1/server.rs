@@ -34,6 +34,7 @@ pub fn write(message: &ServerMessage, out: &mut Vec<u8>) {
     match message {
         ServerMessage::Relayed { from, kind, payload } => relayed(from, *kind, payload.as_deref(), out),
         ServerMessage::Broadcast { room, from, payload } => broadcast(room, from, payload, out),
+        ServerMessage::InSession { .. } => unreachable!("v1 has no sessions of the exchange"),
         // No topic has a subscriber that speaks this.
         ServerMessage::Published(_) => {}
         ServerMessage::Notice(notice) => self::notice(notice, out),
@@ -52,6 +53,7 @@ fn notice(notice: &Notice, out: &mut Vec<u8>) {
         Notice::IceServers { ice_servers, reference } => {
             Frame::IceServers { ice_servers, reference: token(reference.as_ref()) }
         }
+        Notice::Exchange(_) => unreachable!("v1 has no exchange"),
         Notice::Error(error) => {
             let ErrorNotice { code, to, room, peers, reference } = &**error;
             let (to, room, reference) = (to.as_deref().map(cut), room.as_ref(), token(reference.as_ref()));

@@ -1,6 +1,8 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod gstreamer;
+mod matchbox;
 mod peerjs;
 mod topics;
 
@@ -18,6 +20,7 @@ use super::caller::Caller;
 use super::refusal::Refusal;
 use super::upgrade::Handshake;
 use super::{Shared, cors, handshake};
+use crate::auth::Grant;
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
 use crate::protocol::Realm;
@@ -32,7 +35,7 @@ const PATHS: [(Realm, &[&str]); 6] = [
     (Realm::PeerJs, &["/peerjs", "/peerjs/{*rest}"]),
     (Realm::YWebrtc, &["/y-webrtc"]),
     (Realm::Trystero, &["/trystero"]),
-    (Realm::Matchbox, &["/matchbox", "/matchbox/{*rest}"]),
+    (Realm::Matchbox, &["/matchbox", "/matchbox/", "/matchbox/{*rest}"]),
     (Realm::GStreamer, &["/gstreamer"]),
 ];
 
@@ -43,7 +46,9 @@ pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings) -> Router<Sha
         Realm::PeerJs => routes.merge(peerjs::routes(peerjs)),
         Realm::YWebrtc => routes.merge(topics::y_webrtc()),
         Realm::Trystero => routes.merge(topics::trystero()),
-        Realm::V1 | Realm::SocketIo | Realm::Matchbox | Realm::GStreamer => routes,
+        Realm::Matchbox => routes.merge(matchbox::routes()),
+        Realm::GStreamer => routes.merge(gstreamer::routes()),
+        Realm::V1 | Realm::SocketIo => routes,
     });
     hints.fold(routes, |routes, (realm, paths)| {
         paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
@@ -65,9 +70,27 @@ impl Shared {
         dialect: Dialect,
         entrance: Entrance,
     ) -> Result<Response, Refusal> {
-        let Handshake { accept, upgrade } = self.handshake(caller, request)?;
+        let (handshake, grant) = self.admit_foreign(caller, request)?;
+        self.serve_foreign(caller, handshake, grant, dialect, entrance)
+    }
+
+    /// The checks that are for all clients of other dialects. Takes nothing.
+    fn admit_foreign(&self, caller: &Caller, request: &mut Parts) -> Result<(Handshake, Option<Grant>), Refusal> {
+        let handshake = self.handshake(caller, request)?;
         let token = token(&request.headers, requested(&request.uri)?)?;
         let grant = self.admit(caller, &request.headers, token)?;
+        Ok((handshake, grant))
+    }
+
+    /// Serves a client that has passed them, if there is room for it.
+    fn serve_foreign(
+        &self,
+        caller: &Caller,
+        Handshake { accept, upgrade }: Handshake,
+        grant: Option<Grant>,
+        dialect: Dialect,
+        entrance: Entrance,
+    ) -> Result<Response, Refusal> {
         let permit = self.permit(caller.address, None, grant.as_ref())?;
         let (address, ice) = (caller.address, self.ice_context(caller));
         self.serve(upgrade, Client { address, dialect, entrance, grant, permit, ice }, false);
