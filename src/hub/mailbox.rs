@@ -80,7 +80,8 @@ struct Inbox {
     queue: VecDeque<Option<Waiting>>,
     /// How many have ever been taken from the queue, so the number of its first.
     taken: u64,
-    announcements: Announcements,
+    /// None: none waits. Of most peers it is so most of the time.
+    announcements: Option<Box<Announcements>>,
     /// What others say, in the queue: has to fit beside both other loads (`a_window_counts_against_the_queue`).
     said: Usage,
     /// The peer's own answers in the queue: they fit whatever others say, or a peer with a full window could not even
@@ -116,7 +117,7 @@ impl Mailbox {
             reader: None,
             queue: VecDeque::new(),
             taken: 0,
-            announcements: Announcements::default(),
+            announcements: None,
             said: Usage::default(),
             answers: Usage::default(),
             window: Usage::default(),
@@ -247,9 +248,12 @@ impl Mailbox {
         if !inbox.is_open {
             return;
         }
-        let (before, after) = (inbox.announcements.len(), inbox.end());
-        say(&mut inbox.announcements, after);
-        self.budget.replace(before * ANNOUNCEMENT_BYTES, inbox.announcements.len() * ANNOUNCEMENT_BYTES);
+        let after = inbox.end();
+        let announcements = inbox.announcements.get_or_insert_default();
+        let before = announcements.len();
+        say(announcements, after);
+        self.budget.replace(before * ANNOUNCEMENT_BYTES, announcements.len() * ANNOUNCEMENT_BYTES);
+        inbox.tidy();
         wake(inbox);
     }
 
@@ -383,7 +387,14 @@ impl Inbox {
 
     fn take_announcement(&mut self) -> Option<Announcement> {
         let front = if self.queue.is_empty() { None } else { Some(self.taken) };
-        self.announcements.take(front)
+        let announcement = self.announcements.as_mut()?.take(front);
+        self.tidy();
+        announcement
+    }
+
+    /// No memory for announcements where none waits.
+    fn tidy(&mut self) {
+        self.announcements.take_if(|announcements| announcements.len() == 0);
     }
 
     fn wait(&mut self, reader: &Waker) {

@@ -51,7 +51,7 @@ pub(super) struct State {
     has_ended: bool,
     window: Window<Waiting>,
     /// By which its client proves that its name is its own.
-    secret: Option<Secret>,
+    secret: Option<Box<Secret>>,
     /// None: the session can't be resumed.
     tokens: Option<Tokens>,
     lifetime: Lifetime,
@@ -126,7 +126,7 @@ impl Peer {
             epoch,
             has_ended: false,
             window: Window::new(),
-            secret,
+            secret: secret.map(Box::new),
             tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
             lifetime,
             ticket: None,

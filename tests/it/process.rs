@@ -49,7 +49,7 @@ async fn it_says_where_to_open_it_and_serves_there() {
     program.signal(Signal::TERM);
     let ended = program.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("\nmemory: at most 4226 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 4573 KiB for one peer"), "{}", ended.stdout);
     assert!(ended.stdout.lines().count() <= 4, "{}", ended.stdout);
 }
 
@@ -138,7 +138,7 @@ async fn it_serves_ipv6_and_ipv4_where_it_listens_on_all_addresses() {
     }
     program.signal(Signal::TERM);
     let ended = program.ended().await;
-    assert!(ended.stdout.contains("\nmemory: at most 4226 KiB for one peer"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nmemory: at most 4573 KiB for one peer"), "{}", ended.stdout);
     assert!(ended.stdout.lines().count() <= 4, "{}", ended.stdout);
 }
 
