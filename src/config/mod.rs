@@ -149,6 +149,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         verifier: verifier(cli)?,
         base_path: cli.proxy.base_path.clone(),
         dialects: cli.dialects.dialect.iter().copied().collect(),
+        mounts: Vec::new(),
         page: page::folder(cli)?,
         tls_end: if cli.proxy.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })

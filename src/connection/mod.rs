@@ -5,6 +5,7 @@
 
 pub(crate) mod framing;
 mod heartbeat;
+pub mod held;
 mod life;
 mod socket;
 

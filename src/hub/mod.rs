@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 use dashmap::{DashMap, Entry};
 
 pub use allowance::AllowanceLimits;
+pub(crate) use allowance::{Allowance, MESSAGE_UNITS};
 pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{AnswerPermit, MailboxLimits};
@@ -42,7 +43,6 @@ pub use token::ResumeToken;
 
 use crate::auth::Grant;
 use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
-use allowance::Allowance;
 use budget::Budget;
 use letter::{Letter, Waiting};
 use mailbox::Mailbox;

@@ -63,7 +63,8 @@ impl Session {
         self.held()?.try_next(&self.peer.mailbox)
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Frame> {
+    /// The same, where one waits for something else besides.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Frame> {
         self.held().map_or(Poll::Pending, |mut state| state.poll_next(&self.peer.mailbox, cx))
     }
 

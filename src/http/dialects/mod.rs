@@ -1,7 +1,10 @@
 //! The paths of clients that other servers were made for. A path is served only where the operator asked for its dialect:
 //! what is not used is not open.
 
+mod socket_io;
+
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -15,7 +18,7 @@ use super::caller::Caller;
 use super::refusal::Refusal;
 use super::upgrade::Handshake;
 use super::{Shared, cors, handshake};
-use crate::connection::{Client, Entrance};
+use crate::connection::{Client, Entrance, Terms};
 use crate::dialect::Dialect;
 use crate::protocol::Realm;
 
@@ -32,12 +35,14 @@ const PATHS: [(Realm, &[&str]); 6] = [
     (Realm::GStreamer, &["/gstreamer"]),
 ];
 
-/// The routes of all dialects: of those that are not asked for, a hint.
-pub(super) fn routes(dialects: &Dialects) -> Router<Shared> {
+/// The routes of all dialects: of those that are not asked for, a hint, where nothing else has taken the path.
+pub(super) fn routes(dialects: &Dialects, terms: &Arc<Terms>, taken: &[&str]) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    hints.fold(Router::new(), |routes, (realm, paths)| {
-        paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
-    })
+    let hints = hints.flat_map(|(realm, paths)| paths.iter().map(move |path| (realm, *path)));
+    let free = hints.filter(|(_, path)| !taken.contains(path));
+    let routes =
+        free.fold(Router::new(), |routes, (realm, path)| routes.route(path, any(move || async move { hint(realm) })));
+    if dialects.contains(&Realm::SocketIo) { routes.merge(socket_io::routes(terms)) } else { routes }
 }
 
 fn hint(realm: Realm) -> Response {
