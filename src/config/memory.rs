@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::hub::MailboxLimits;
+use crate::protocol::Realm;
 
 /// What a connection takes beyond the messages that it holds: TLS buffers of both ways (rustls sends no more than 64 KiB
 /// ahead, and a record that comes in has at most 16), a write buffer of 16 KiB, and its task.
@@ -10,6 +11,9 @@ const CONNECTION_BYTES: usize = 256 * 1024;
 /// What a peer takes besides what waits for it and the messages of the moment: its idle connection (about 8 KiB), as much
 /// as it may be told although all that may wait for peers does (16 KiB), and a TLS record on its way.
 const EACH_BYTES: usize = 64 * 1024;
+
+/// What may be put together as the answer to a poll, twice, besides one message; and the answers that wait for one.
+const HELD_BYTES: usize = 192 * 1024;
 
 /// Bounds on memory, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +31,10 @@ impl MemoryBounds {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let peer = config.hub.announcement_bytes().map(|announcements| peer_bytes(config, announcements));
-        let each = EACH_BYTES.saturating_add(config.connection.max_message_bytes.saturating_mul(2));
+        let mut each = EACH_BYTES.saturating_add(config.connection.max_message_bytes.saturating_mul(2));
+        if holds_sessions(config) {
+            each = each.saturating_add(held_bytes(config));
+        }
         Self { peer, waiting: config.hub.queued_bytes, each }
     }
 }
@@ -37,7 +44,24 @@ impl MemoryBounds {
 fn peer_bytes(config: &Config, announcements: usize) -> usize {
     let MailboxLimits { bytes, .. } = config.hub.mailbox;
     let message = config.connection.max_message_bytes.saturating_mul(4);
-    bytes.saturating_mul(2).saturating_add(announcements).saturating_add(message).saturating_add(CONNECTION_BYTES)
+    let peer =
+        bytes.saturating_mul(2).saturating_add(announcements).saturating_add(message).saturating_add(CONNECTION_BYTES);
+    if !holds_sessions(config) {
+        return peer;
+    }
+    // A poll and a post have a connection each, and a WebSocket may be tried beside them.
+    peer.saturating_add(CONNECTION_BYTES * 2).saturating_add(held_bytes(config))
+}
+
+/// Whether there are clients whose sessions live between requests.
+fn holds_sessions(config: &Config) -> bool {
+    config.http.dialects.contains(&Realm::SocketIo)
+}
+
+/// What such a session takes besides: a post that waits (in a buffer that grows by doubling) until its client takes the
+/// answers to what it said before, those answers, and what is put together as the answer to a poll, twice.
+fn held_bytes(config: &Config) -> usize {
+    config.connection.max_message_bytes.saturating_mul(6).saturating_add(HELD_BYTES)
 }
 
 #[cfg(test)]

@@ -32,8 +32,10 @@ use crate::protocol::Realm;
 /// A path where another application than signaling is served.
 pub struct Mount {
     path: String,
-    routes: Box<dyn FnOnce(&Arc<Terms>) -> Router<Shared> + Send>,
+    routes: Box<MakeRoutes>,
 }
+
+type MakeRoutes = dyn FnOnce(&Terms) -> Router<Shared> + Send;
 
 impl Mount {
     /// An application over Engine.IO, at this path with its slash, one for each session.
@@ -44,7 +46,7 @@ impl Mount {
     ) -> Self {
         let routes = {
             let path = path.to_owned();
-            move |terms: &Arc<Terms>| {
+            move |terms: &Terms| {
                 let limits = &terms.limits;
                 let endpoint = Endpoint::new(config, limits.write_timeout, limits.farewell, terms.tasks.clone());
                 routes(&path, endpoint, move |_: &Shared, _: &Parts| Ok(open()))
@@ -57,7 +59,7 @@ impl Mount {
         &self.path
     }
 
-    pub(super) fn routes(self, terms: &Arc<Terms>) -> Router<Shared> {
+    pub(super) fn routes(self, terms: &Terms) -> Router<Shared> {
         (self.routes)(terms)
     }
 }
@@ -251,11 +253,11 @@ async fn read(body: Body, most: usize) -> Result<String, PostFailure> {
 /// An answer as HTTP has it.
 fn response(form: Form, answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status()).expect("the protocol's statuses are HTTP's");
-    let content = match (&answer, form) {
-        (Answer::Refused(refusal), Form::Upgrade) => Some(("text/html", refusal.text().to_owned())),
-        _ => answer.clone().into_body(),
-    };
     let is_bad_method = answer == Answer::Refused(request::Refusal::BadMethod);
+    let content = match answer {
+        Answer::Refused(refusal) if form == Form::Upgrade => Some(("text/html", refusal.text().to_owned())),
+        answer => answer.into_body(),
+    };
     let mut response = match content {
         Some((kind, body)) => ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response(),
         None => ().into_response(),

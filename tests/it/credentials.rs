@@ -27,7 +27,7 @@ fn start(flags: &[&str]) -> (Server, TempDir) {
 }
 
 /// The secret's file, and the flag that names it.
-fn secret_file() -> (TempDir, String) {
+pub(crate) fn secret_file() -> (TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("secret");
     std::fs::write(&file, format!("{SECRET}\n")).expect("writable");
@@ -43,8 +43,17 @@ fn mint(claims: &Claims) -> String {
 }
 
 /// A token for all rooms that is good for an hour.
-fn token(subject: &str) -> String {
+pub(crate) fn token(subject: &str) -> String {
     mint(&Claims::new(subject, now() + 3600))
+}
+
+/// One that is good for so many seconds.
+pub(crate) fn token_until(subject: &str, seconds: u64) -> String {
+    mint(&Claims::new(subject, now() + seconds))
+}
+
+pub(crate) fn expired_token(subject: &str) -> String {
+    mint(&Claims::new(subject, now() - 1))
 }
 
 fn token_for(subject: &str, rooms: &[&str]) -> String {

@@ -33,13 +33,13 @@ async fn metrics(server: &Server) -> String {
 }
 
 /// The value of one series, 0 if nothing was counted yet.
-async fn metric(server: &Server, series: &str) -> i64 {
+pub(crate) async fn metric(server: &Server, series: &str) -> i64 {
     let text = metrics(server).await;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |value| value.trim_end_matches(".0").parse().expect("a whole number"))
 }
 
-async fn becomes(server: &Server, series: &str, expected: i64) {
+pub(crate) async fn becomes(server: &Server, series: &str, expected: i64) {
     let becomes = async { while metric(server, series).await != expected {} };
     within(&format!("{series} to become {expected}"), becomes).await;
 }

@@ -205,7 +205,7 @@ impl<A: Application> Driver<A> {
             Event::Input(input) => self.take_input(input, now),
             Event::Frame(Ok(received)) => self.take_frame(received, now),
             Event::Frame(Err(end)) => self.lose(end, now),
-            Event::Probe(Ok(received)) => self.take_probe(received, now),
+            Event::Probe(Ok(received)) => self.take_probe(&received, now),
             Event::Probe(Err(_)) => {
                 self.probe = None;
                 self.engine.probe_lost(now);
@@ -270,7 +270,7 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    fn take_probe(&mut self, received: socket::Received, now: Instant) {
+    fn take_probe(&mut self, received: &socket::Received, now: Instant) {
         match &received.what {
             What::Text(text) => self.engine.probe_received(Received::Text(text), now),
             What::Binary(message) => self.engine.probe_received(Received::Binary(message), now),
@@ -343,7 +343,7 @@ impl<A: Application> Driver<A> {
             },
             now,
         );
-        if self.is_stopping && self.poll.is_none() {
+        if self.is_stopping && self.poll.is_none() && self.engine.transport() == Transport::Polling {
             // No other poll comes that could be told: there is no server any more that would take it.
             self.engine.close(engine::End::Lost, now);
         }

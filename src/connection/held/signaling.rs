@@ -110,7 +110,7 @@ impl Signaling {
     /// Whether the client may say this, so many bytes of it.
     fn afford(&mut self, units: usize, bytes: usize, now: Instant) -> Result<bool, End> {
         let is_affordable = self.allowance.spend(units, bytes, now);
-        if !is_affordable { self.count_abuse(now) } else { Ok(true) }
+        if is_affordable { Ok(true) } else { self.count_abuse(now) }
     }
 
     fn count_abuse(&mut self, now: Instant) -> Result<bool, End> {
@@ -122,7 +122,7 @@ impl Signaling {
         match self.credentials.judge(auth) {
             Ok(grant) => {
                 self.expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
-                let (session, id) = self.claim(grant);
+                let (session, id) = self.claim(grant.as_ref());
                 self.session = Some(session);
                 self.namespaces.join(MAIN);
                 self.answer(message::connected(MAIN, &id));
@@ -138,11 +138,11 @@ impl Signaling {
     }
 
     /// A name that no peer has had.
-    fn claim(&self, grant: Option<Grant>) -> (Session, String) {
+    fn claim(&self, grant: Option<&Grant>) -> (Session, String) {
         loop {
             let id = Sid::random().to_string();
             let address = Address::named(REALM, &id).expect("20 characters are a name");
-            if let Ok(session) = self.terms.hub.claim(Claim { realm: REALM, address, secret: None }, grant.clone()) {
+            if let Ok(session) = self.terms.hub.claim(Claim { realm: REALM, address, secret: None }, grant.cloned()) {
                 return (session, id);
             }
         }
@@ -153,11 +153,8 @@ impl Signaling {
             Ok(call) => self.call(&call, bytes, now)?,
             Err(NotACall::Unknown) => {
                 self.count("unknown", "ok");
-                if !self.afford(MESSAGE_UNITS, bytes, now)? {
-                    Err(ErrorCode::RateLimited)
-                } else {
-                    Err(ErrorCode::BadMessage)
-                }
+                let is_affordable = self.afford(MESSAGE_UNITS, bytes, now)?;
+                Err(if is_affordable { ErrorCode::BadMessage } else { ErrorCode::RateLimited })
             }
             Err(NotACall::BadArgument) => {
                 let unreadable = Err(Unreadable { reference: None });

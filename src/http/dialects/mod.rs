@@ -4,7 +4,6 @@
 mod socket_io;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -36,7 +35,7 @@ const PATHS: [(Realm, &[&str]); 6] = [
 ];
 
 /// The routes of all dialects: of those that are not asked for, a hint, where nothing else has taken the path.
-pub(super) fn routes(dialects: &Dialects, terms: &Arc<Terms>, taken: &[&str]) -> Router<Shared> {
+pub(super) fn routes(dialects: &Dialects, terms: &Terms, taken: &[&str]) -> Router<Shared> {
     let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
     let hints = hints.flat_map(|(realm, paths)| paths.iter().map(move |path| (realm, *path)));
     let free = hints.filter(|(_, path)| !taken.contains(path));

@@ -1,6 +1,5 @@
 //! `/socket.io/`: clients of socket.io 4, with the events of its tutorials.
 
-use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -19,7 +18,7 @@ const PATH: &str = "/socket.io/";
 /// Of the time between two pings, the part that a pong may take: 20 s of 25, as in the original.
 const PONG_PART: f64 = 0.8;
 
-pub(super) fn routes(terms: &Arc<Terms>) -> Router<Shared> {
+pub(super) fn routes(terms: &Terms) -> Router<Shared> {
     let limits = &terms.limits;
     let endpoint = Endpoint::new(config(terms), limits.write_timeout, limits.farewell, terms.tasks.clone());
     engine_io::routes(PATH, endpoint, Shared::signaling)

@@ -55,7 +55,9 @@ impl Poll {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
         let mut body = vec![0; length.parse().expect("a length")];
         within("a poll's body", self.0.read_exact(&mut body)).await.expect("a body");
-        Answer { body, ..Answer::of(&head) }
+        let mut answer = Answer::of(&head);
+        answer.body = body;
+        answer
     }
 
     async fn packets(self) -> String {
@@ -101,6 +103,13 @@ impl Polling {
         tls.write_all(self.site.head("GET", &self.path, &[]).as_bytes()).await.expect("the server reads");
         tls.flush().await.expect("the server reads");
         Poll(tls)
+    }
+
+    /// A poll that waits at its session: from then on its connection is none of those without an answer.
+    async fn waits(&self, server: &Server) -> Poll {
+        let poll = self.poll().await;
+        arrived(server).await;
+        poll
     }
 
     /// A poll and its whole answer.
@@ -221,6 +230,15 @@ impl Socket {
         self.hears(FENCE).await;
     }
 
+    /// The next frame, or the code of the close frame that comes instead.
+    async fn hear_or_closed(&mut self) -> Result<String, Option<u16>> {
+        match within("a frame", self.0.next()).await {
+            Some(Ok(Message::Text(text))) => Ok(text.to_string()),
+            Some(Ok(Message::Close(frame))) => Err(frame.map(|frame| frame.code.into())),
+            other => panic!("expected a frame: {other:?}"),
+        }
+    }
+
     /// The code of the close frame that comes next, if it has one.
     async fn closed(&mut self) -> Option<u16> {
         match within("a close frame", self.0.next()).await {
@@ -228,6 +246,26 @@ impl Socket {
             other => panic!("expected a close frame: {other:?}"),
         }
     }
+}
+
+/// Waits until each request has come to its session.
+async fn arrived(server: &Server) {
+    let arrives = async {
+        while server.pending.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the requests to arrive", arrives).await;
+}
+
+/// Waits until there are so many peers.
+async fn remain(server: &Server, peers: usize) {
+    let remain = async {
+        while server.hub.peers() != peers {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(&format!("{peers} peers to remain"), remain).await;
 }
 
 /// An event of the tutorial's, for one peer.

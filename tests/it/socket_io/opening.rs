@@ -16,7 +16,8 @@ async fn the_opening_over_polling_is_one_packet_as_the_original_has_it() {
     let answer = server.get(POLLING).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; charset=UTF-8"));
     assert_eq!((answer.header("cache-control"), answer.header("set-cookie")), ("no-store", ""));
-    let expected = r#"0{"sid":"…","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}"#;
+    let expected =
+        r#"0{"sid":"…","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}"#;
     assert_eq!(opened(&text(&answer)), expected);
 }
 

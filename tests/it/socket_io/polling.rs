@@ -2,7 +2,7 @@
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::{FENCE, Polling, UNKNOWN_SID, call, called, start, text};
+use super::{FENCE, Polling, UNKNOWN_SID, arrived, call, called, remain, start, text};
 use crate::http::exchange;
 
 #[tokio::test]
@@ -36,14 +36,11 @@ async fn requests_follow_each_other_over_one_connection() {
     }
 }
 
-/// … and the connection of the first is not needed for that.
 #[tokio::test]
 async fn two_polls_at_once_end_the_session_and_the_first_is_told() {
     let server = start(&[]);
     let (alice, _) = Polling::connect(&server).await;
-    let first = alice.poll().await;
-    // What arrives second is the one that is refused.
-    alice.says("3").await;
+    let first = alice.waits(&server).await;
     let second = alice.polled().await;
     assert_eq!((second.status, &*text(&second)), (400, ""));
     assert_eq!(first.packets().await, "1");
@@ -54,14 +51,15 @@ async fn two_polls_at_once_end_the_session_and_the_first_is_told() {
 async fn two_posts_at_once_end_the_session() {
     let server = start(&[]);
     let (alice, _) = Polling::connect(&server).await;
-    let poll = alice.poll().await;
+    let poll = alice.waits(&server).await;
     let mut half = server.tls().await;
     let request = alice.post_request("40/fence", &[]);
     half.write_all(&request.as_bytes()[..request.len() - 1]).await.expect("the server reads");
     half.flush().await.expect("the server reads");
-    // Until the first has come.
-    while alice.post("40/fence").await.status == 200 {}
-    assert_eq!(poll.packets().await.rsplit('\u{1e}').next(), Some("1"));
+    arrived(&server).await;
+    let second = alice.post("40/fence").await;
+    assert_eq!((second.status, &*text(&second)), (400, ""));
+    assert_eq!(poll.packets().await, "1");
     alice.is_gone().await;
 }
 
@@ -69,12 +67,9 @@ async fn two_posts_at_once_end_the_session() {
 async fn a_client_that_goes_away_from_its_poll_is_over_at_once() {
     let server = start(&[]);
     let [(alice, id), (mut bob, _)] = [Polling::connect(&server).await, Polling::connect(&server).await];
-    let poll = alice.poll().await;
-    alice.says("3").await;
+    let poll = alice.waits(&server).await;
     drop(poll);
-    while server.hub.peers() != 1 {
-        tokio::task::yield_now().await;
-    }
+    remain(&server, 1).await;
     bob.says(&call("offer", "1", &id)).await;
     bob.hears(&format!(r#"42["peer-unavailable",{{"to":"{id}"}}]"#)).await;
 }
@@ -117,9 +112,7 @@ async fn what_is_no_packet_is_accepted_and_ends_the_session() {
     let server = start(&[]);
     for body in ["9", "", "2", "42[\"offer\"", "42[\"disconnect\"]", "42[{}]", "48", "40[]", "40", "bAQ==", "44{}"] {
         let (alice, _) = Polling::connect(&server).await;
-        let poll = alice.poll().await;
-        // The poll is there before the post is.
-        alice.says("3").await;
+        let poll = alice.waits(&server).await;
         let answer = alice.post(body).await;
         assert_eq!((answer.status, answer.header("content-type"), &*text(&answer)), (200, "text/html", "ok"), "{body}");
         assert_eq!(poll.packets().await, "1", "{body}");
@@ -132,7 +125,8 @@ async fn a_post_that_is_no_text_ends_the_session() {
     let server = start(&[]);
     let (alice, _) = Polling::connect(&server).await;
     let mut tls = server.tls().await;
-    let request = [alice.post_request("4xx", &[]).strip_suffix("xx").expect("it ends so").as_bytes(), b"\xff\xfe"].concat();
+    let request =
+        [alice.post_request("4xx", &[]).strip_suffix("xx").expect("it ends so").as_bytes(), b"\xff\xfe"].concat();
     tls.write_all(&request).await.expect("the server reads");
     tls.flush().await.expect("the server reads");
     crate::within("an answer", crate::http::read_head(&mut tls)).await.expect("an answer");
@@ -143,8 +137,7 @@ async fn a_post_that_is_no_text_ends_the_session() {
 async fn a_client_that_says_that_it_goes_has_its_poll_answered_and_is_gone() {
     let server = start(&[]);
     let (alice, _) = Polling::connect(&server).await;
-    let poll = alice.poll().await;
-    alice.says("3").await;
+    let poll = alice.waits(&server).await;
     alice.says("1").await;
     assert_eq!(poll.packets().await, "6");
     alice.is_gone().await;
