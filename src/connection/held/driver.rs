@@ -88,7 +88,7 @@ pub(super) struct Driver<A> {
     inputs: mpsc::Receiver<Input>,
     has_websocket: Arc<AtomicBool>,
     // Invariant: there is one exactly while the engine has one that is not answered
-    // (`each_request_has_one_answer`).
+    // (`two_polls_at_once_end_the_session_and_the_first_is_told`).
     poll: Option<oneshot::Sender<Answer>>,
     post: Option<Post>,
     socket: Option<Box<Socket>>,

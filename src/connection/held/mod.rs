@@ -68,7 +68,7 @@ pub(crate) struct Endpoint {
     farewell: Farewell,
     tasks: Tasks,
     // Invariant: each session is here from its beginning to its end, and holds what its application holds of the limits
-    // (`sessions_without_a_poll_end_and_leave_nothing`).
+    // (`ten_thousand_abandoned_polls_end_and_leave_nothing`).
     sessions: DashMap<Sid, Handle>,
     unwanted: Arc<Semaphore>,
 }

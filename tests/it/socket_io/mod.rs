@@ -8,6 +8,7 @@ mod cors;
 mod credentials;
 mod drain;
 mod heartbeat;
+mod memory;
 mod opening;
 mod polling;
 mod signaling;
