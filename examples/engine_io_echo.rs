@@ -131,13 +131,11 @@ impl Queue {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
-        match self.packets.pop_front() {
-            Some(packet) => Poll::Ready(packet),
-            None => {
-                self.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if let Some(packet) = self.packets.pop_front() {
+            return Poll::Ready(packet);
         }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -179,8 +179,8 @@ impl<A: Application> Driver<A> {
     /// What happens next. Cancel safe, as each of its parts is.
     async fn next_event(&mut self, alarm: Pin<&mut Sleep>) -> Event {
         let Self { engine, application, inputs, poll, post, socket, probe, .. } = self;
-        let is_open = engine.is_open();
-        let may_hear = is_open && application.has_room();
+        // What a closed session's client posts has no effect, but its own close.
+        let may_hear = !engine.is_open() || application.has_room();
         let may_speak = engine.is_writable();
         // Order: what the client says comes first, so that none is called silent that was not listened to.
         tokio::select! {
@@ -286,10 +286,7 @@ impl<A: Application> Driver<A> {
             return;
         };
         let mut packets = 0;
-        while self.engine.is_open() && self.application.has_room() {
-            if packets == PACKETS_AT_ONCE {
-                break;
-            }
+        while packets < PACKETS_AT_ONCE && (!self.engine.is_open() || self.application.has_room()) {
             let Some(packet) = payload.next_packet() else {
                 self.engine.post_done(now);
                 return;
@@ -482,5 +479,68 @@ async fn happens_to(post: &mut Option<Post>, may_hear: bool) -> Event {
             Event::PostAborted
         }
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+
+    use super::super::super::Farewell;
+    use super::super::Endpoint;
+    use super::*;
+    use crate::dialect::socketio::engine::Config;
+    use crate::dialect::socketio::packet::Message;
+    use crate::dialect::socketio::sid::Sid;
+    use crate::tasks::Tasks;
+
+    /// Has nothing to say.
+    struct Silent;
+
+    impl Application for Silent {
+        fn has_room(&self) -> bool {
+            true
+        }
+
+        fn hear(&mut self, _: Message<'_>, _: usize, _: Instant) -> Result<(), End> {
+            Ok(())
+        }
+
+        fn notice(&mut self, _: Sign, _: usize, _: Instant) -> Result<(), End> {
+            Ok(())
+        }
+
+        fn is_connected(&self) -> bool {
+            true
+        }
+
+        fn try_next(&mut self) -> Option<Outgoing> {
+            None
+        }
+
+        fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Outgoing> {
+            Poll::Pending
+        }
+
+        fn written(&mut self) {}
+
+        fn expires(&self) -> Option<Instant> {
+            None
+        }
+
+        fn end(&mut self, _: &'static str) {}
+    }
+
+    /// There is one for each client.
+    #[tokio::test]
+    async fn a_session_s_task_is_small() {
+        let endpoint =
+            Endpoint::new(Config::default(), std::time::Duration::from_secs(1), Farewell::Restart, Tasks::new());
+        let (_, inputs) = mpsc::channel(1);
+        let engine = Engine::new(Arc::new(Config::default()), Sid::random(), Transport::Polling, Instant::now());
+        let registration = Registration { endpoint, sid: Sid::random() };
+        let way = Way::Polling(oneshot::channel().0);
+        let run = Driver::new(engine, Silent, way, inputs, Arc::default(), registration).run();
+        assert!(size_of_val(&run) <= 2048, "{} bytes", size_of_val(&run));
     }
 }

@@ -178,8 +178,7 @@ async fn a_flood_over_a_websocket_is_closed_with_1008() {
 async fn a_call_to_several_costs_as_many_messages() {
     let server = start(&["--messages-per-second=0.001", "--message-burst=10"]);
     let ((mut alice, a), (mut bob, b)) = (Socket::connect(&server).await, Socket::connect(&server).await);
-    let others = vec![r#""AAAAAAAAAAAAAAAAAAA?""#; 9];
-    let others: Vec<_> = others.iter().enumerate().map(|(n, id)| id.replace('?', &n.to_string())).collect();
+    let others: Vec<_> = (0..9).map(|n| format!(r#""AAAAAAAAAAAAAAAAAAA{n}""#)).collect();
     let to = format!(r#"[{},"{b}"]"#, others.join(","));
     alice.says(&format!(r#"42["offer",{{"offer":1,"to":{to}}}]"#)).await;
     bob.hears(&called("offer", "1", &a)).await;
@@ -208,6 +207,22 @@ async fn a_client_is_not_heard_while_its_answers_wait() {
     }
     let answer = within("the post's answer", crate::http::read_head(&mut tls)).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// Its close waits for a poll; posts do not wait for that.
+#[tokio::test]
+async fn what_a_closed_session_is_told_is_answered_and_has_no_effect() {
+    let server = start(&["--refused-messages=1"]);
+    let (alice, _) = Polling::connect(&server).await;
+    alice.says(r#"42["offer"]"#).await;
+    remain(&server, 0).await;
+    alice.says("40/fence").await;
+    assert_eq!(alice.polled().await.body, b"1");
+    alice.is_gone().await;
+    let (bob, _) = Polling::connect(&server).await;
+    bob.says(r#"42["offer"]"#).await;
+    bob.says("1").await;
+    bob.is_gone().await;
 }
 
 #[tokio::test]
