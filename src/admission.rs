@@ -1,7 +1,7 @@
 //! How many there may be, in all and from one address, and how fast they may come. Counting, no IO; time is an argument.
 //!
-//! Counted are connections until they are answered for the first time ([`accept`](crate::accept)), and WebSockets
-//! ([`http`](crate::http)).
+//! Counted are connections until they are answered for the first time ([`accept`](crate::accept)), and WebSockets and
+//! sessions over long polling ([`http`](crate::http)).
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;

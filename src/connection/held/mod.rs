@@ -1,7 +1,7 @@
 //! Sessions that live between requests: Engine.IO's, over long polling, over a WebSocket, and on the way from one to the
 //! other.
 //!
-//! Each session is one task ([`driver`]), which owns all of it. The handlers of requests reach it by its secret `sid` through
+//! Each session is one task (`driver`), which owns all of it. The handlers of requests reach it by its secret `sid` through
 //! a short queue, and wait for what it answers. What the session is for is an [`Application`].
 
 mod application;
@@ -180,16 +180,13 @@ impl Endpoint {
 
     /// A WebSocket that may take this session over.
     pub(crate) fn probe(&self, sid: Sid, stream: Stream) {
-        let mut socket = Box::new(self.socket(stream));
-        let unwanted = match self.sessions.get(&sid).map(|session| session.inputs.clone()) {
-            Some(inputs) => match inputs.try_send(Input::Socket(socket)) {
-                Ok(()) => return,
-                Err(error) => error.into_inner(),
-            },
-            None => Input::Socket(socket),
+        let input = Input::Socket(Box::new(self.socket(stream)));
+        let inputs = self.sessions.get(&sid).map(|session| session.inputs.clone());
+        let unwanted = match inputs {
+            Some(inputs) => inputs.try_send(input).err().map(mpsc::error::TrySendError::into_inner),
+            None => Some(input),
         };
-        if let Input::Socket(unwanted) = unwanted {
-            socket = unwanted;
+        if let Some(Input::Socket(socket)) = unwanted {
             self.discard(socket);
         }
     }

@@ -152,7 +152,7 @@ impl Signaling {
         let outcome = match Call::read(event) {
             Ok(call) => self.call(&call, bytes, now)?,
             Err(NotACall::Unknown) => {
-                self.count("unknown", "ok");
+                self.count("unknown", "ignored");
                 let is_affordable = self.afford(MESSAGE_UNITS, bytes, now)?;
                 Err(if is_affordable { ErrorCode::BadMessage } else { ErrorCode::RateLimited })
             }
