@@ -149,7 +149,7 @@ impl Endpoint {
         self.sessions.insert(sid, handle);
         let registration = Registration { endpoint: Arc::clone(self), sid };
         let engine = Engine::new(Arc::clone(&self.config), sid, transport, std::time::Instant::now());
-        let driver = Driver::new(engine, application, way, received, has_websocket, registration);
+        let driver = Box::new(Driver::new(engine, application, way, received, has_websocket, registration));
         async move {
             driver.run().await;
             // Order: the session and its socket are gone before their permit is free.

@@ -68,3 +68,13 @@ async fn a_client_that_does_not_connect_in_time_is_closed() {
     assert_eq!((heard, &*packets), (None, "1"));
     polling.is_gone().await;
 }
+
+#[tokio::test]
+async fn a_poll_outlives_the_deadlines_of_http() {
+    let server = start(&["--heartbeat=5", "--handshake-timeout=2", "--write-timeout=1"]);
+    let (alice, _) = Polling::connect(&server).await;
+    let begun = Instant::now();
+    let poll = alice.waits(&server).await;
+    assert_eq!(poll.packets().await, "2");
+    assert!(begun.elapsed() > Duration::from_secs(3), "longer than each of them");
+}
