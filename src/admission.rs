@@ -1,12 +1,12 @@
 //! How many there may be, in all and from one address, and how fast they may come. Counting, no IO; time is an argument.
 //!
-//! Counted are connections until they are answered for the first time ([`accept`](crate::accept)), and WebSockets
-//! ([`http`](crate::http)).
+//! Counted are connections until they are answered for the first time ([`accept`](crate::accept)), and WebSockets and
+//! sessions over long polling ([`http`](crate::http)).
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::{DashMap, Entry};
@@ -51,13 +51,14 @@ pub(crate) enum Overload {
     All,
 }
 
-/// The right to be one of the admitted, given back when it is dropped.
+/// The right to be one of the admitted, given back when it is dropped, or before.
 #[derive(Debug)]
 pub(crate) struct Permit {
     counts: Arc<Counts>,
     network: IpAddr,
     /// Whether the limits had a say.
     is_regular: bool,
+    is_given_back: AtomicBool,
 }
 
 impl Admission {
@@ -111,7 +112,9 @@ impl Admission {
             *count - 1
         };
         let all = self.0.all.fetch_add(1, Ordering::Relaxed);
-        (Permit { counts: Arc::clone(&self.0), network, is_regular: true }, Others { all, from_address })
+        let permit =
+            Permit { counts: Arc::clone(&self.0), network, is_regular: true, is_given_back: AtomicBool::new(false) };
+        (permit, Others { all, from_address })
     }
 }
 
@@ -159,8 +162,12 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
+impl Permit {
+    /// Gives it back while its holder goes on without one.
+    pub(crate) fn give_back(&self) {
+        if self.is_given_back.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.counts.all.fetch_sub(1, Ordering::Relaxed);
         if let Entry::Occupied(mut entry) = self.counts.by_address.entry(self.network) {
             *entry.get_mut() -= 1;
@@ -168,6 +175,12 @@ impl Drop for Permit {
                 entry.remove();
             }
         }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 

@@ -141,7 +141,9 @@ impl Exposition {
         let Sources { hub, admission, parked, pending, turn, pair } = sources;
         let mut this = Self(Registry::with_prefix("entremise"));
         metrics.clone().register(&mut this.0);
-        this.read("connections", "WebSockets that are open", move || admission.count() as f64);
+        this.read("connections", "WebSockets that are open, and sessions over long polling", move || {
+            admission.count() as f64
+        });
         this.read("sessions_parked", "Sessions whose connection is lost at the moment", move || parked.count() as f64);
         if let Some(pair) = pair {
             this.read("certificate_expiry_seconds", "When the certificate expires, since 1970", move || {

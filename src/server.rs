@@ -104,6 +104,7 @@ impl Server {
             parked: Parking::new(config.http.parked),
             tasks: tasks.clone(),
         });
+        let mounts = std::mem::take(&mut config.http.mounts);
         let web = Parts::new(config.http, Arc::clone(&terms), ice);
         let pending = PendingConnections::new(config.pending.clone());
         let sources = Sources {
@@ -118,7 +119,7 @@ impl Server {
             Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources))?),
             None => None,
         };
-        let router = http::router(web);
+        let router = http::router(web, mounts);
         let proxies = if config.proxy_protocol { config.pending.proxies.clone() } else { Vec::new() };
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };

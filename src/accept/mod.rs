@@ -32,6 +32,7 @@ use tokio::time::timeout;
 use tower_layer::Layer as _;
 use tracing::debug;
 
+pub(crate) use pending::Pending;
 pub use pending::{PendingConnections, PendingCount, PendingLimits};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use proxy::play_proxy_header;
@@ -69,11 +70,13 @@ pub(crate) enum Transport {
 }
 
 /// Where a request came from, as an extension of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     /// Who sent it, or a proxy that says so by headers of HTTP.
     pub(crate) client: IpAddr,
     pub(crate) transport: Transport,
+    /// Its connection among those without an answer.
+    pub(crate) pending: Pending,
 }
 
 /// How long a connection may take.
@@ -156,10 +159,9 @@ impl Acceptor {
         if tcp.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let arrival = |transport| Arrival { client: ends.client.ip(), transport };
         match first[0] {
             STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), permit), ends)),
-            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), permit), arrival(Transport::Plain)).await,
+            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), permit), ends.client.ip(), Transport::Plain).await,
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
@@ -171,7 +173,7 @@ impl Acceptor {
                 match first {
                     STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, ends)),
                     _ if stream.is_for_stun() => Err(invalid("HTTP, where STUN was agreed on")),
-                    _ => only_http_1(stream, arrival(Transport::Tls)).await,
+                    _ => only_http_1(stream, ends.client.ip(), Transport::Tls).await,
                 }
             }
             _ => Err(invalid("neither TLS nor HTTP nor STUN")),
@@ -215,10 +217,13 @@ impl Acceptor {
 }
 
 /// Reads until it is sure that this is not HTTP/2.
-async fn only_http_1(mut stream: Stream, arrival: Arrival) -> io::Result<Opened> {
+async fn only_http_1(mut stream: Stream, client: IpAddr, transport: Transport) -> io::Result<Opened> {
     loop {
         match preface::look(stream.unread()) {
-            Front::Other => return Ok(Opened::Http(stream, arrival)),
+            Front::Other => {
+                let arrival = Arrival { client, transport, pending: stream.pending() };
+                return Ok(Opened::Http(stream, arrival));
+            }
             Front::Undecided => stream.bring().await?,
             Front::Http2 => return Err(invalid("HTTP/2, which is not spoken")),
         }

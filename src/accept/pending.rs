@@ -6,8 +6,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::admission::{Admission, AdmissionLimits, Permit};
@@ -108,6 +108,24 @@ impl PendingConnections {
     fn add_one(&self, what: PendingCount) {
         // Relaxed: no count is concluded from another.
         self.0.counts[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection among those that have not been answered yet, as its requests see it: they may know that its answer takes
+/// long, and that the connection is bounded by something else meanwhile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending(Weak<Permit>);
+
+impl Pending {
+    pub(super) fn of(permit: &Arc<Permit>) -> Self {
+        Self(Arc::downgrade(permit))
+    }
+
+    /// From now on the connection is not counted as one of them, answered or not.
+    pub(crate) fn release(&self) {
+        if let Some(permit) = self.0.upgrade() {
+            permit.give_back();
+        }
     }
 }
 

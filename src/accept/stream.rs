@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::linger::{self, Lingering};
+use super::pending::Pending;
 use super::tls::{TlsStream, Unsent};
 use super::unread::Unread;
 use crate::admission::Permit;
@@ -68,6 +69,11 @@ impl Stream {
     /// Its permit, for a service whose first answer does not say that the client may stay. `None`: it was answered.
     pub(super) fn permit(&self) -> Option<Arc<Permit>> {
         self.permit.clone()
+    }
+
+    /// The same, for its requests to release.
+    pub(super) fn pending(&self) -> Pending {
+        self.permit.as_ref().map(Pending::of).unwrap_or_default()
     }
 
     /// TLS's handshake, where there is TLS.

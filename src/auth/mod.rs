@@ -70,6 +70,19 @@ pub enum Denied {
     NotYetValid,
 }
 
+/// What a client without a token is told.
+pub(crate) const NO_TOKEN: &str = "this needs credentials: a bearer token";
+
+impl Denied {
+    /// What its client is told: no more than it has to know.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::Expired => "the credentials have expired",
+            _ => "the credentials are not valid here and now",
+        }
+    }
+}
+
 impl Verifier {
     /// One that takes tokens signed by one of these keys, if they are for this audience and from this issuer.
     #[must_use]

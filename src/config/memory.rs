@@ -20,6 +20,9 @@ const SESSION_BYTES: usize = 256;
 /// What a member of the exchange may say of itself although all that may wait for peers does.
 const META_BYTES: usize = 16 * 1024;
 
+/// What may be put together as the answer to a poll, twice, besides one message; and the answers that wait for one.
+const HELD_BYTES: usize = 192 * 1024;
+
 /// Bounds on memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryBounds {
@@ -41,7 +44,8 @@ impl MemoryBounds {
         let peer = unasked(config).map(|unasked| peer_bytes(config, unasked).saturating_add(of_peer));
         let each =
             EACH_BYTES.saturating_add(of_each).saturating_add(config.connection.max_message_bytes.saturating_mul(2));
-        let each = topic_bytes(config).map(|topics| each.saturating_add(topics));
+        let held = if holds_sessions(config) { held_bytes(config) } else { 0 };
+        let each = topic_bytes(config).map(|topics| each.saturating_add(held).saturating_add(topics));
         Self { peer, waiting: config.hub.queued_bytes, each }
     }
 }
@@ -66,7 +70,23 @@ fn peer_bytes(config: &Config, unasked: usize) -> usize {
     let awaits = config.http.dialects.iter().any(|dialect| dialect.awaits());
     let awaited = if awaits { config.hub.awaited_bytes(config.connection.max_message_bytes) } else { 0 };
     let said = bytes.saturating_mul(2).saturating_add(unasked).saturating_add(awaited);
-    said.saturating_add(message).saturating_add(CONNECTION_BYTES)
+    let peer = said.saturating_add(message).saturating_add(CONNECTION_BYTES);
+    if !holds_sessions(config) {
+        return peer;
+    }
+    // A poll and a post have a connection each, and a WebSocket may be tried beside them.
+    peer.saturating_add(CONNECTION_BYTES * 2).saturating_add(held_bytes(config))
+}
+
+/// Whether there are clients whose sessions live between requests.
+fn holds_sessions(config: &Config) -> bool {
+    config.http.dialects.contains(&Realm::SocketIo)
+}
+
+/// What such a session takes besides: a post that waits (in a buffer that grows by doubling) until its client takes the
+/// answers to what it said before, those answers, and what is put together as the answer to a poll, twice.
+fn held_bytes(config: &Config) -> usize {
+    config.connection.max_message_bytes.saturating_mul(6).saturating_add(HELD_BYTES)
 }
 
 /// What the exchange adds to one peer that takes all that it can, and to each. The former: what it says of itself, its

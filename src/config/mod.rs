@@ -156,6 +156,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         base_path: cli.proxy.base_path.clone(),
         dialects: cli.dialects.dialect.iter().copied().collect(),
         peerjs: dialects::peerjs(&cli.dialects)?,
+        mounts: Vec::new(),
         page: page::folder(cli)?,
         tls_end: if cli.proxy.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })

@@ -326,6 +326,11 @@ pub(super) fn put_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
+/// Puts a message that is no text.
+pub(super) fn put_binary(out: &mut Vec<u8>, message: &[u8]) {
+    put(out, BINARY, message);
+}
+
 /// Puts a ping without a payload.
 pub(super) fn put_ping(out: &mut Vec<u8>) {
     put(out, PING, b"");

@@ -236,7 +236,7 @@ impl TurnedAway {
 }
 
 /// A time in seconds since 1970 by the clock that timers go by; `None` where that is farther than it goes.
-fn deadline(seconds: u64) -> Option<Instant> {
+pub(super) fn deadline(seconds: u64) -> Option<Instant> {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     Instant::now().checked_add(time.duration_since(SystemTime::now()).unwrap_or_default())
 }

@@ -1,10 +1,13 @@
 //! One client's connection: one task, which owns the socket and holds the session.
 //!
+//! Sessions that have no connection of their own, but requests, are in [`held`].
+//!
 //! The loop below is the whole of it: what comes from the session is written, what comes from the client is done, and
 //! time passes. What a message means is the [`Session`]'s business, what a frame looks like the protocol's.
 
 pub(crate) mod framing;
 mod heartbeat;
+pub mod held;
 mod life;
 mod socket;
 

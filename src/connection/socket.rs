@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::framing::{self, BinaryMessages, Broken, Decoder, Event};
 use crate::accept::Stream;
 use crate::dialect::Sink;
+use crate::dialect::socketio::packet::Outgoing as Packet;
 use crate::protocol::End;
 
 /// What is written in one go: one TLS record's worth.
@@ -163,6 +164,22 @@ impl Socket {
             yield_now().await;
             self.turn = 0;
         }
+    }
+
+    /// A packet of Engine.IO, with the next [`flush`](Self::flush).
+    pub(super) fn put(&mut self, packet: &Packet) {
+        match packet {
+            Packet::Text(text) => self.frame(|out| out.extend_from_slice(text.as_bytes())),
+            Packet::Binary(message) => {
+                framing::put_binary(self.outgoing.buffer(), message);
+                self.turn += WRITTEN_BYTES + message.len();
+            }
+        }
+    }
+
+    /// The last frame, with a code or without one. It leaves with [`close`](Self::close).
+    pub(super) fn put_close(&mut self, code: Option<u16>) {
+        framing::put_close(self.outgoing.buffer(), code, "");
     }
 
     /// Asks for a sign of life, with the next [`flush`](Self::flush).

@@ -5,8 +5,8 @@
 
 use axum::http::StatusCode;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    HeaderValue, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, HeaderValue, VARY,
 };
 use axum::response::{IntoResponse as _, Response};
 
@@ -27,6 +27,26 @@ pub(super) fn open_to(mut response: Response, origin: Option<&HeaderValue>) -> R
     headers.insert(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    response
+}
+
+/// Pages of this origin may read this, if there is one, and ask for it with their cookies, of which there are none here.
+pub(super) fn shared_with(response: Response, origin: Option<&HeaderValue>) -> Response {
+    let mut response = open_to(response, origin);
+    if origin.is_some() {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Pages may poll and post, with the headers that they ask for.
+pub(super) fn polling_preflight(requested: Option<&HeaderValue>) -> Response {
+    let headers =
+        [(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")), (ACCESS_CONTROL_MAX_AGE, MAX_AGE)];
+    let mut response = (StatusCode::NO_CONTENT, headers).into_response();
+    if let Some(requested) = requested {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
     }
     response
 }

@@ -10,6 +10,7 @@ mod bearer;
 mod caller;
 mod cors;
 mod dialects;
+mod engine_io;
 mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -41,6 +42,7 @@ use axum::routing::{any, get};
 
 pub use base_path::{BasePath, NotABasePath};
 pub use dialects::{Dialects, PeerJsSettings};
+pub use engine_io::Mount;
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::{Arrival, Transport};
@@ -88,7 +90,7 @@ pub(crate) struct Parts {
     /// Who is believed about others.
     proxies: Proxies,
     /// By whom tokens have to be signed.
-    verifier: Option<Verifier>,
+    verifier: Option<Arc<Verifier>>,
     /// What proxies have taken away.
     removals: Removals,
     /// What holds for every connection.
@@ -119,7 +121,7 @@ impl Parts {
             admission: Admission::new(config.admission, Instant::now()),
             origins: Origins::new(config.allowed_origins, config.public_host.as_ref()),
             proxies: Proxies::new(config.trusted_proxies),
-            verifier: config.verifier,
+            verifier: config.verifier.map(Arc::new),
             removals: Removals::new(Instant::now()),
             terms,
             ice,
@@ -153,6 +155,8 @@ pub struct HttpConfig {
     pub dialects: Dialects,
     /// What is asked of PeerJS's clients.
     pub peerjs: PeerJsSettings,
+    /// Applications besides signaling. None but in programs that try Engine.IO's protocol.
+    pub mounts: Vec<Mount>,
     /// Who ends TLS: without a proxy that does, a request in plain text is not served.
     pub tls_end: TlsEnd,
     /// The folder of the operator's own page. None: ours is served.
@@ -160,15 +164,18 @@ pub struct HttpConfig {
 }
 
 /// The router.
-pub(crate) fn router(parts: Parts) -> Router {
+pub(crate) fn router(parts: Parts, mounts: Vec<Mount>) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let dialects = dialects::routes(&parts.dialects, &parts.peerjs);
+    let taken: Vec<&str> = mounts.iter().map(Mount::path).collect();
+    let dialects = dialects::routes(&parts.dialects, &parts.peerjs, &parts.terms, &taken);
+    let mounts = mounts.into_iter().fold(Router::new(), |routes, mount| routes.merge(mount.routes(&parts.terms)));
     let status = status::routes(parts.terms.tasks.notice().clone());
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(ice::answer).options(ice::answer_preflight))
         .merge(status)
         .merge(dialects)
+        .merge(mounts)
         .fallback(|State(shared): State<Shared>, request: Request| async move { shared.page(request).await })
         .with_state(Shared(Arc::new(parts)));
     let routes = beneath(&base_path, routes);

@@ -14,7 +14,7 @@ use super::handshake::BadHandshake;
 use super::request::Repeated;
 use super::subprotocol::BadSubprotocol;
 use crate::admission::Overload;
-use crate::auth::Denied;
+use crate::auth::{Denied, NO_TOKEN};
 
 /// Why there is no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +78,8 @@ impl Refusal {
             // By then another process has the port.
             Self::Draining => ("draining", "the server restarts", Some(5)),
             Self::OriginNotAllowed => ("origin-not-allowed", "pages of this origin may not connect here", None),
-            Self::NoCredentials => ("unauthorized", "this needs credentials: a bearer token", None),
-            Self::Denied(Denied::Expired) => ("unauthorized", "the credentials have expired", None),
-            Self::Denied(_) => ("unauthorized", "the credentials are not valid here and now", None),
+            Self::NoCredentials => ("unauthorized", NO_TOKEN, None),
+            Self::Denied(denied) => ("unauthorized", denied.message(), None),
             Self::ConnectingTooFast(wait) => {
                 // Never told to come back too early, nor never.
                 let seconds = wait.as_secs().saturating_add(1).min(MAX_RETRY_AFTER);

@@ -122,7 +122,7 @@ impl Shared {
 }
 
 /// The stream beneath an upgrade, with what was read of it already.
-fn stream(upgraded: Upgraded) -> Stream {
+pub(super) fn stream(upgraded: Upgraded) -> Stream {
     let parts = downcast::<TokioIo<HttpStream>>(upgraded).expect("hyper serves what the acceptor has accepted");
     let mut stream = parts.io.into_inner().into_inner();
     stream.put_back(&parts.read_buf);

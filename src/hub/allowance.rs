@@ -9,7 +9,7 @@ use crate::protocol::Rate;
 use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// What one message costs, in units of a bucket of messages: so that parts of a message can be charged too.
-pub(super) const MESSAGE_UNITS: usize = 16;
+pub(crate) const MESSAGE_UNITS: usize = 16;
 
 /// What a client may say. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +29,14 @@ impl AllowanceLimits {
 
 /// What a client may still say.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     messages: Option<Bucket>,
     bytes: Option<Bucket>,
     patience: Option<Patience>,
 }
 
 impl Allowance {
-    pub(super) fn new(limits: AllowanceLimits, now: Instant) -> Self {
+    pub(crate) fn new(limits: AllowanceLimits, now: Instant) -> Self {
         Self {
             messages: limits.rate.map(|rate| Bucket::of_messages(rate, now)),
             bytes: limits.bytes_per_second.map(|rate| Bucket::of_bytes(rate, now)),
@@ -45,7 +45,7 @@ impl Allowance {
     }
 
     /// Spends what a frame costs: both its units of a message and its bytes, or nothing. Says whether it did.
-    pub(super) fn spend(&mut self, units: usize, bytes: usize, now: Instant) -> bool {
+    pub(crate) fn spend(&mut self, units: usize, bytes: usize, now: Instant) -> bool {
         let mut costs = [(&mut self.messages, units), (&mut self.bytes, bytes)];
         let can = costs.iter_mut().all(|(bucket, cost)| bucket.as_mut().is_none_or(|bucket| bucket.holds(*cost, now)));
         if can {
@@ -67,7 +67,7 @@ impl Allowance {
     }
 
     /// Counts a refused frame; says whether that was one too many.
-    pub(super) fn is_lost(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_lost(&mut self, now: Instant) -> bool {
         self.patience.as_mut().is_some_and(|patience| patience.is_lost(now))
     }
 }

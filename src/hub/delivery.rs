@@ -18,7 +18,8 @@ impl Session {
         payload: Option<&str>,
         mut reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
-        let Some(addressee) = self.addressee(state, to) else {
+        let addressee = self.addressee(state, to);
+        let Some(addressee) = addressee.filter(|peer| peer.realm.understands(kind, payload.is_some())) else {
             return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
         };
         if !self.peer.mailbox.may_owe() {

@@ -44,6 +44,7 @@ use dashmap::{DashMap, Entry};
 use parking_lot::Mutex;
 
 pub use allowance::AllowanceLimits;
+pub(crate) use allowance::{Allowance, MESSAGE_UNITS};
 pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{AnswerPermit, MailboxLimits};
@@ -55,7 +56,6 @@ pub use topic::TopicLimits;
 
 use crate::auth::Grant;
 use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
-use allowance::Allowance;
 use budget::Budget;
 use exchange::{Exchange, ExchangeLimits};
 use letter::{Letter, Waiting};

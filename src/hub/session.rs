@@ -63,7 +63,8 @@ impl Session {
         self.held()?.try_next(&self.peer.mailbox)
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+    /// The same, where one waits for something else besides.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let Some(mut state) = self.held() else { return Poll::Pending };
         if state.take_probe() {
             return Poll::Ready(Next::Probe);

@@ -10,6 +10,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Serialize, Serializer};
 use uuid::{Builder, Uuid, Variant, Version};
 
+use super::Kind;
+
 /// Where addresses and names of rooms mean something. Each kind of client has its own, so that two clients that chose the
 /// same name by chance do not meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +86,17 @@ impl Realm {
     #[must_use]
     pub fn knows_undelivered(self) -> bool {
         !matches!(self, Self::Matchbox | Self::GStreamer)
+    }
+
+    /// Whether its clients understand what a peer says: there are words that some dialects do not have, and none of ours
+    /// lacks its payload.
+    #[must_use]
+    pub fn understands(self, kind: Kind, has_payload: bool) -> bool {
+        match self {
+            Self::SocketIo => matches!(kind, Kind::Offer | Kind::Answer | Kind::Candidate),
+            Self::V1 => has_payload || kind == Kind::Bye,
+            _ => true,
+        }
     }
 
     /// The peer that a client's text names. `None`: the text is no address here.
@@ -341,6 +354,16 @@ mod tests {
             let is_pair = [(Realm::V1, Realm::SocketIo), (Realm::SocketIo, Realm::V1)].contains(&(one, other));
             assert_eq!(one.reaches(other), one == other || is_pair, "{one:?} {other:?}");
         }
+    }
+
+    #[test]
+    fn socket_io_has_no_word_for_messages_and_v1_none_without_a_payload() {
+        let all = [Kind::Offer, Kind::Answer, Kind::Candidate, Kind::Message, Kind::Bye];
+        let understood = |realm: Realm, has_payload| all.map(|kind| realm.understands(kind, has_payload));
+        assert_eq!(understood(Realm::SocketIo, true), [true, true, true, false, false]);
+        assert_eq!(understood(Realm::SocketIo, false), [true, true, true, false, false]);
+        assert_eq!(understood(Realm::V1, true), [true; 5]);
+        assert_eq!(understood(Realm::V1, false), [false, false, false, false, true]);
     }
 
     #[test]

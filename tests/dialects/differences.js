@@ -10,6 +10,16 @@
 /** By dialect, and by the conversation's title. @type {Partial<Record<Dialect, Record<string, Difference[]>>>} */
 export const differences = {
   'socket.io': {
+    'the opening over polling': [{
+      why: 'offers and answers are smaller, and what each client may have on its way is memory: --max-message-bytes',
+      original: ['alice: 200 | text/plain; charset=UTF-8 | 0{"sid":"<session of alice>","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'],
+      ours: ['alice: 200 | text/plain; charset=UTF-8 | 0{"sid":"<session of alice>","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}'],
+    }],
+    'the opening over a WebSocket': [{
+      why: 'as over polling',
+      original: ['alice ← 0{"sid":"<session>","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'],
+      ours: ['alice ← 0{"sid":"<session>","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}'],
+    }],
     'a page of another site': [{
       why: 'a page that may not read the answer tries again, and each time it would leave a session behind',
       original: ['200 | text/plain; charset=UTF-8 | https://site.example | 0'],
@@ -37,6 +47,11 @@ export const differences = {
         'alice ← 42["peer-unavailable",{"to":"AAAAAAAAAAAAAAAAAAAA"}]',
         'alice ← 44/fence,{"message":"Invalid namespace"}',
       ],
+    }],
+    'who leaves the namespace hears nothing more of it, and is not there for others': [{
+      why: 'the caller can be told; a page that does not know the event ignores it',
+      original: ['bob ← 44/fence,{"message":"Invalid namespace"}'],
+      ours: ['bob ← 42["peer-unavailable",{"to":"<alice>"}]', 'bob ← 44/fence,{"message":"Invalid namespace"}'],
     }],
     'an offer with an acknowledgement': [{
       why: 'a page that asks for an acknowledgement waits for it',

@@ -187,10 +187,16 @@ impl Client {
     /// Fills the queue of a peer that does not read, until not even an empty message has room. That this is so a hundred
     /// times in a row means that its connection has nothing left to do but wait for it.
     pub(crate) async fn fill(&mut self, stalled: &str) {
+        self.fill_with(stalled, "message").await;
+    }
+
+    /// The same, with messages of this kind.
+    pub(crate) async fn fill_with(&mut self, stalled: &str, kind: &str) {
         let (mut size, mut refusals) = (60_000, 0);
         while refusals < 100 {
             let message = format!("\"{}\"", "x".repeat(size));
-            let answer = self.ask(message_to(stalled, &message, r#""fill""#)).await;
+            let frame = format!(r#"{{"type":"{kind}","to":"{stalled}","{kind}":{message},"ref":"fill"}}"#);
+            let answer = self.ask(frame).await;
             match (answer.contains(r#""code":"peer-busy""#), size) {
                 (false, _) => refusals = 0,
                 (true, 0) => refusals += 1,

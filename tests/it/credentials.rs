@@ -47,6 +47,15 @@ pub(crate) fn token(subject: &str) -> String {
     mint(&Claims::new(subject, now() + 3600))
 }
 
+/// One that is good for so many seconds.
+pub(crate) fn token_until(subject: &str, seconds: u64) -> String {
+    mint(&Claims::new(subject, now() + seconds))
+}
+
+pub(crate) fn expired_token(subject: &str) -> String {
+    mint(&Claims::new(subject, now() - 1))
+}
+
 pub(crate) fn token_for(subject: &str, rooms: &[&str]) -> String {
     let rooms = rooms.iter().map(|&room| room.to_owned()).collect();
     mint(&Claims { rooms: Some(rooms), ..Claims::new(subject, now() + 3600) })

@@ -63,7 +63,7 @@ pub(crate) async fn try_exchange(
     let whole = async {
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
-        let mut answer = parse(&read_head(stream).await?);
+        let mut answer = Answer::of(&read_head(stream).await?);
         let has_body = !request.starts_with("HEAD") && !matches!(answer.status, 101 | 204 | 304);
         if has_body {
             let length = answer.header("content-length").parse().expect("a length");
@@ -84,10 +84,13 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Resu
     Ok(String::from_utf8(head).expect("a head is text"))
 }
 
-fn parse(head: &str) -> Answer {
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    Answer { status: status.expect("a status"), headers, body: Vec::new() }
+impl Answer {
+    /// Without its body.
+    pub(crate) fn of(head: &str) -> Self {
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        Self { status: status.expect("a status"), headers, body: Vec::new() }
+    }
 }

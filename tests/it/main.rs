@@ -49,6 +49,7 @@ mod reload;
 mod removed;
 mod resume;
 mod room;
+mod socket_io;
 mod status;
 mod tls;
 mod topics;

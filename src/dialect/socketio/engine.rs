@@ -110,6 +110,12 @@ impl Engine {
         }
     }
 
+    /// Whether neither side has ended it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
     /// What it runs over now.
     #[must_use]
     pub fn transport(&self) -> Transport {
@@ -255,7 +261,8 @@ impl Engine {
             return None;
         }
         let packet = Packet::decode(received);
-        if packet == Ok(Packet::Close) {
+        // Over a WebSocket it is the socket's own close that counts.
+        if packet == Ok(Packet::Close) && self.transport == Transport::Polling {
             self.finish(End::Client);
         }
         if self.stage != Stage::Open {
@@ -787,11 +794,12 @@ mod tests {
     }
 
     #[test]
-    fn a_websocket_ends_the_session_with_a_packet_or_with_its_loss() {
+    fn a_websocket_ends_the_session_with_its_loss_and_not_with_a_packet() {
         let mut talk = Talk::websocket();
-        assert_eq!(talk.received("1"), None);
-        assert_eq!(talk.outputs(), [Output::Close(None), Output::Over(End::Client)]);
-        let mut talk = Talk::websocket();
+        for packet in ["1", "0", "3", "5", "6", "6x"] {
+            assert_eq!(talk.received(packet), None);
+            assert_eq!(talk.outputs(), [], "{packet}");
+        }
         talk.close(End::Lost);
         assert_eq!(talk.outputs(), [Output::Close(None), Output::Over(End::Lost)]);
     }

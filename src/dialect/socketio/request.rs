@@ -67,6 +67,20 @@ impl Refusal {
         }
     }
 
+    /// A word for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTransport => "unknown-transport",
+            Self::UnknownSid => "unknown-sid",
+            Self::BadHandshakeMethod => "bad-handshake-method",
+            Self::BadRequest => "bad-request",
+            Self::Forbidden => "origin-not-allowed",
+            Self::UnsupportedVersion => "bad-version",
+            Self::BadMethod => "bad-method",
+        }
+    }
+
     /// The bare text, for the answer to a request for a WebSocket.
     #[must_use]
     pub fn text(self) -> &'static str {

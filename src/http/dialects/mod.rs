@@ -4,6 +4,7 @@
 mod gstreamer;
 mod matchbox;
 mod peerjs;
+mod socket_io;
 mod topics;
 
 use std::collections::HashSet;
@@ -21,7 +22,7 @@ use super::refusal::Refusal;
 use super::upgrade::Handshake;
 use super::{Shared, cors, handshake};
 use crate::auth::Grant;
-use crate::connection::{Client, Entrance};
+use crate::connection::{Client, Entrance, Terms};
 use crate::dialect::Dialect;
 use crate::protocol::Realm;
 pub use peerjs::PeerJsSettings;
@@ -39,20 +40,21 @@ const PATHS: [(Realm, &[&str]); 6] = [
     (Realm::GStreamer, &["/gstreamer"]),
 ];
 
-/// The routes of all dialects: of those that are not asked for, a hint.
-pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings) -> Router<Shared> {
-    let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
+/// The routes of all dialects: of those that are not asked for, a hint, where nothing else has taken the path.
+pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings, terms: &Terms, taken: &[&str]) -> Router<Shared> {
     let routes = dialects.iter().fold(Router::new(), |routes, realm| match realm {
+        Realm::SocketIo => routes.merge(socket_io::routes(terms)),
         Realm::PeerJs => routes.merge(peerjs::routes(peerjs)),
         Realm::YWebrtc => routes.merge(topics::y_webrtc()),
         Realm::Trystero => routes.merge(topics::trystero()),
         Realm::Matchbox => routes.merge(matchbox::routes()),
         Realm::GStreamer => routes.merge(gstreamer::routes()),
-        Realm::V1 | Realm::SocketIo => routes,
+        Realm::V1 => routes,
     });
-    hints.fold(routes, |routes, (realm, paths)| {
-        paths.iter().fold(routes, |routes, path| routes.route(path, any(move || async move { hint(realm) })))
-    })
+    let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
+    let hints = hints.flat_map(|(realm, paths)| paths.iter().map(move |path| (realm, *path)));
+    let free = hints.filter(|(_, path)| !taken.contains(path));
+    free.fold(routes, |routes, (realm, path)| routes.route(path, any(move || async move { hint(realm) })))
 }
 
 fn hint(realm: Realm) -> Response {

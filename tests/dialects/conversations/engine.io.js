@@ -166,6 +166,7 @@ export const engineIo = [
     async talk(wire) {
       const alice = await Session.connect(wire, 'alice');
       const poll = alice.poll();
+      await wire.arrived();
       await alice.posts(body);
       await alice.polls(poll);
       await alice.polls();
