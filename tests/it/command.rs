@@ -24,13 +24,16 @@ use crate::within;
 const OTHERS: [&str; 3] = ["sslyze ", "testssl.sh ", "docker run "];
 
 /// What is done elsewhere: the release build takes minutes, and is what `make check-cost` measures; the folder of one's
-/// own page is served by the browser's test of the README; `entremise ice` is tried beside servers in `trial`.
-const ELSEWHERE: [&str; 5] = [
+/// own page is served by the browser's test of the README; `entremise ice` is tried beside servers in `trial`, and the example
+/// in `socket_io`.
+const ELSEWHERE: [&str; 7] = [
     "cargo build --release",
     "cargo install --path .",
     "target/release/entremise --version",
     "cargo run -- --page my-page",
     "entremise ice calls.example --turn",
+    "cargo run --example engine_io_echo -- --ping-interval 300 --ping-timeout 200",
+    "cargo run --example engine_io_echo -- --socket-io --namespace /custom --ping-interval 300 --ping-timeout 200 --connect-timeout 1000",
 ];
 
 /// All documents, by their names.

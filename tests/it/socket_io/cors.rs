@@ -11,7 +11,7 @@ async fn a_page_that_is_allowed_may_read_every_answer() {
         let answer = server.request("GET", path, &[SITE]).await;
         assert_eq!(answer.header("access-control-allow-origin"), "https://site.example", "{path}");
         assert_eq!(answer.header("access-control-allow-credentials"), "true");
-        assert_eq!(answer.header("vary"), "origin");
+        assert_eq!(answer.header("vary"), "Origin");
     }
 }
 

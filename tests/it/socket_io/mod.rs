@@ -7,6 +7,7 @@ mod attack;
 mod cors;
 mod credentials;
 mod drain;
+mod example;
 mod heartbeat;
 mod memory;
 mod opening;
