@@ -4,6 +4,7 @@
 //! connection, and knows nothing of others.
 
 pub mod gstreamer;
+mod json;
 pub mod matchbox;
 pub mod peerjs;
 pub mod socketio;
@@ -144,5 +145,14 @@ impl Dialect {
         match self {
             Self::V1 | Self::PeerJs(_) | Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => end.close(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Sink for Vec<String> {
+    fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = Vec::new();
+        write(&mut out);
+        self.push(String::from_utf8(out).expect("a frame is text"));
     }
 }

@@ -117,23 +117,13 @@ mod tests {
         Address, ErrorCode, ErrorNotice, ExchangeNotice, InSession, Listed, Notice, PeerId, Request, SessionId, Word,
     };
 
-    struct Frames(Vec<String>);
-
-    impl Sink for Frames {
-        fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-            let mut out = Vec::new();
-            write(&mut out);
-            self.0.push(String::from_utf8(out).unwrap());
-        }
-    }
-
     fn written(client: &GStreamer, message: &ServerMessage) -> Vec<String> {
-        let mut frames = Frames(Vec::new());
+        let mut frames = Vec::new();
         client.write(message, &mut frames);
-        for frame in &frames.0 {
+        for frame in &frames {
             serde_json::from_str::<serde_json::Value>(frame).unwrap();
         }
-        frames.0
+        frames
     }
 
     fn notice(notice: ExchangeNotice) -> ServerMessage {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use super::{GStreamer, Mistake, Version};
-use crate::dialect::Sink;
+use crate::dialect::{Sink, json};
 use crate::protocol::{
     ErrorCode, ErrorNotice, ExchangeNotice, InSession, Listed, Notice, PeerId, Role, Roles, ServerMessage, SessionId,
     Welcome, Word,
@@ -41,7 +41,7 @@ pub(super) fn write(client: &GStreamer, message: &ServerMessage, sink: &mut impl
 
 fn status(peer: PeerId, roles: Roles, meta: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"peerStatusChanged","roles":"#);
-    json(&roles.iter().collect::<Vec<_>>(), out);
+    json::write(&roles.iter().collect::<Vec<_>>(), out);
     put(out, format_args!(r#","meta":{},"peerId":"{peer}"}}"#, meta.unwrap_or(NULL)));
 }
 
@@ -87,7 +87,7 @@ fn refuse(client: &GStreamer, error: &ErrorNotice, sink: &mut impl Sink) {
     let Some(details) = details(error) else { return };
     sink.frame(|out| {
         out.extend_from_slice(br#"{"type":"error","details":"#);
-        json(&details, out);
+        json::write(&details, out);
         out.push(b'}');
     });
     if let (true, ErrorCode::PeerUnavailable, Some(to)) = (client.listens, error.code, &error.to) {
@@ -95,7 +95,7 @@ fn refuse(client: &GStreamer, error: &ErrorNotice, sink: &mut impl Sink) {
         let session = SessionId::random();
         sink.frame(|out| {
             out.extend_from_slice(br#"{"type":"sessionStarted","peerId":"#);
-            json(to, out);
+            json::write(to, out);
             put(out, format_args!(r#","sessionId":"{session}"}}"#));
         });
         sink.frame(|out| ended(client, session, NULL, out));
@@ -120,8 +120,4 @@ fn details(error: &ErrorNotice) -> Option<String> {
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("a Vec takes all that is written");
-}
-
-fn json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, value).expect("no map has a key that is not text, and a Vec takes all that is written");
 }

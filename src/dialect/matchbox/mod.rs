@@ -108,20 +108,10 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::protocol::{End, ErrorCode, ErrorNotice, PeerId};
 
-    struct Frames(Vec<String>);
-
-    impl Sink for Frames {
-        fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-            let mut out = Vec::new();
-            write(&mut out);
-            self.0.push(String::from_utf8(out).unwrap());
-        }
-    }
-
     fn written(message: &ServerMessage) -> Vec<String> {
-        let mut frames = Frames(Vec::new());
+        let mut frames = Vec::new();
         write(message, &mut frames);
-        frames.0
+        frames
     }
 
     fn peer() -> (Address, String) {

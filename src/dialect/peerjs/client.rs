@@ -1,17 +1,16 @@
 //! What a client says: one JSON frame into a request, or nothing. Pure.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::Heard;
+use crate::dialect::json::{self, Text};
 use crate::protocol::{ClientMessage, End, Kind, Request, Unreadable};
 
 /// Reads one frame.
 pub(in crate::dialect) fn read(frame: &str) -> Heard<'_> {
     let Some(Fields { kind, dst, payload }) = Fields::read(frame) else { return unreadable() };
-    let Some(kind) = text(kind) else { return unreadable() };
+    let Some(kind) = kind.and_then(json::text) else { return unreadable() };
     let kind = match &*kind {
         "OFFER" => Kind::Offer,
         "ANSWER" => Kind::Answer,
@@ -20,7 +19,7 @@ pub(in crate::dialect) fn read(frame: &str) -> Heard<'_> {
         // `HEARTBEAT` is a sign of life, which every frame is. `EXPIRE` is the server's to say. The original drops all others.
         _ => return Heard::Nothing,
     };
-    let dst = text(dst).filter(|dst| !dst.is_empty());
+    let dst = dst.and_then(json::text).filter(|dst| !dst.is_empty());
     match (dst, kind) {
         (Some(to), _) => {
             let message = ClientMessage::Relay { kind, to, payload: payload.map(RawValue::get) };
@@ -64,7 +63,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Fields::default();
-                while let Some(Name(name)) = map.next_key()? {
+                while let Some(Text(name)) = map.next_key()? {
                     let value = Some(map.next_value()?);
                     match &*name {
                         "type" => fields.kind = value,
@@ -79,15 +78,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
         deserializer.deserialize_map(Object)
     }
-}
-
-/// A field's name, borrowed unless it has escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A JSON string's text; `None` for any other value.
-fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    serde_json::from_str(raw?.get()).ok().map(|Name(text)| text)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::dialect::Sink;
+use crate::dialect::{Sink, json};
 use crate::protocol::{Address, Denial, ErrorCode, Kind, Notice, ServerMessage};
 
 /// Writes a message's frame, where the client has words for it.
@@ -57,9 +57,9 @@ fn frame<T: Serialize + ?Sized>(kind: &str, src: &T, dst: &Address, payload: Opt
     out.extend_from_slice(br#"{"type":""#);
     out.extend_from_slice(kind.as_bytes());
     out.extend_from_slice(br#"","src":"#);
-    json(src, out);
+    json::write(src, out);
     out.extend_from_slice(br#","dst":"#);
-    json(dst, out);
+    json::write(dst, out);
     if let Some(payload) = payload {
         out.extend_from_slice(br#","payload":"#);
         out.extend_from_slice(payload.as_bytes());
@@ -67,29 +67,15 @@ fn frame<T: Serialize + ?Sized>(kind: &str, src: &T, dst: &Address, payload: Opt
     out.push(b'}');
 }
 
-fn json<T: Serialize + ?Sized>(text: &T, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("it is text, and a Vec takes all that is written");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::{ErrorNotice, Realm};
 
-    struct Frames(Vec<String>);
-
-    impl Sink for Frames {
-        fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-            let mut out = Vec::new();
-            write(&mut out);
-            self.0.push(String::from_utf8(out).unwrap());
-        }
-    }
-
     fn written(message: &ServerMessage) -> Vec<String> {
-        let mut frames = Frames(Vec::new());
+        let mut frames = Vec::new();
         write(message, &Address::named(Realm::PeerJs, "bob \"b\"").unwrap(), &mut frames);
-        frames.0
+        frames
     }
 
     #[test]

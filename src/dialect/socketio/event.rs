@@ -7,9 +7,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{self, Elements};
 use super::message::{Event, Head, Name, quoted};
 use super::packet::Outgoing;
+use crate::dialect::json::{self, Elements};
 use crate::protocol::{ErrorCode, Kind};
 
 /// What a client says to other peers.

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use super::json::{self, Elements};
 use super::packet::Outgoing;
+use crate::dialect::json::{self, Elements};
 
 /// The namespace that has no name on the wire.
 pub const MAIN: &str = "/";

@@ -17,7 +17,6 @@ pub mod engine;
 pub mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod json;
 pub mod message;
 pub mod namespace;
 mod output;

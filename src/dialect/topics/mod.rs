@@ -116,20 +116,12 @@ mod tests {
     }
 
     fn told(spelling: Spelling, publication: Publication<'_>) -> String {
-        struct Frames(Vec<String>);
-        impl Sink for Frames {
-            fn frame(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-                let mut out = Vec::new();
-                write(&mut out);
-                self.0.push(String::from_utf8(out).unwrap());
-            }
-        }
         let Publication { topic, payload, count_at, .. } = publication;
         let published = Published { topic, payload: payload.as_ref().into(), count_at, subscribers: 3 };
-        let mut frames = Frames(Vec::new());
+        let mut frames = Vec::new();
         spelling.write(&ServerMessage::Published(published), &mut frames);
-        assert_eq!(frames.0.len(), 1);
-        frames.0.remove(0)
+        assert_eq!(frames.len(), 1);
+        frames.remove(0)
     }
 
     #[test]

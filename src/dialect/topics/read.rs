@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::Spelling;
 use crate::dialect::Heard;
+use crate::dialect::json::{Text, text};
 use crate::protocol::{ClientMessage, Publication, Reference, Request, RoomName, TopicNames, Unreadable};
 
 /// The longest payload that is looked into for a name, in bytes. An announcement has about 40.
@@ -158,12 +159,4 @@ fn list(json: &str) -> Option<TopicNames> {
     }
     let names = Names(TopicNames::with_capacity(json.len()));
     serde_json::Deserializer::from_str(json).deserialize_seq(names).ok()
-}
-
-/// A JSON string's text, borrowed unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
 }

@@ -3,11 +3,10 @@
 //! Two steps, because serde's tagged enums can't borrow: first a flat struct of raw slices, which finds duplicate
 //! fields and skips unknown ones; then the typed message, which owns nothing but names.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::dialect::json::text;
 use crate::protocol::{ClientMessage, Kind, Reference, Request, RoomName, Unreadable};
 
 /// Reads one text frame.
@@ -93,13 +92,6 @@ impl<'a> Fields<'a> {
 /// A field that is there, whatever its value: serde's own `Option` would take `null` for absent.
 fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-/// A JSON string's text, borrowed unless it has escapes; `None` for any other value.
-fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
 }
 
 /// A `ref` is a string of at most 64 bytes, or an integer of at most 64 characters. It comes back as the same JSON token.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::dialect::json;
 use crate::protocol::{
     Address, ErrorCode, ErrorNotice, IceServer, Kind, Notice, Reference, RoomName, ServerMessage, Welcome,
 };
@@ -26,7 +27,7 @@ pub fn greet(welcome: &Welcome, out: &mut Vec<u8>) {
         rate: rate.as_ref().map(|rate| RateFields { messages: Seconds(rate.messages), burst: rate.burst }),
         bytes_per_second: bytes_per_second.map(std::num::NonZeroU32::get),
     };
-    json(&frame, out);
+    json::write(&frame, out);
 }
 
 /// Writes a message's frame.
@@ -60,7 +61,7 @@ fn notice(notice: &Notice, out: &mut Vec<u8>) {
             Frame::Error { code: *code, message: code.message(), to, room, peers, reference }
         }
     };
-    json(&frame, out);
+    json::write(&frame, out);
 }
 
 /// An addressee comes back as far as this, in bytes.
@@ -98,7 +99,7 @@ fn relayed(from: &Address, kind: Kind, payload: Option<&str>, out: &mut Vec<u8>)
 
 fn broadcast(room: &RoomName, from: &Address, payload: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"message","room":"#);
-    json(room, out);
+    json::write(room, out);
     out.extend_from_slice(br#","from":"#);
     address(from, out);
     out.extend_from_slice(br#","message":"#);
@@ -115,14 +116,9 @@ fn ack(reference: &Reference, parked: bool, out: &mut Vec<u8>) {
 /// An id has nothing to escape; a name may.
 fn address(address: &Address, out: &mut Vec<u8>) {
     match address.name() {
-        Some(name) => json(name, out),
+        Some(name) => json::write(name, out),
         None => write!(out, "\"{}\"", address.id()).expect("a Vec takes all that is written"),
     }
-}
-
-fn json<T: Serialize + ?Sized>(message: &T, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, message)
-        .expect("no map has a key that is not text, and a Vec takes all that is written");
 }
 
 /// The JSON of `welcome`.

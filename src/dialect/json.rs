@@ -1,8 +1,9 @@
-//! One level of a JSON text: what is below stays text.
+//! JSON as dialects read and write it: one level of a text, below which all stays text.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -14,11 +15,18 @@ pub(super) fn value(json: &str) -> Option<&RawValue> {
     serde_json::from_str(json).ok()
 }
 
+/// A string's text, or a field's name: borrowed unless it has escapes.
+#[derive(serde::Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
 /// The text of a string. `None`: it is no string, or one that Unicode does not have.
 pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(serde::Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
+}
+
+/// Appends a value's JSON.
+pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("no map has a key that is not text, and a Vec takes all that is written");
 }
 
 /// Whether this is an object.
