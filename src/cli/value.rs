@@ -28,7 +28,8 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 
 /// Clients that are not our own.
 pub(super) fn dialect(text: &str) -> Result<Realm, String> {
-    let is_meant = |realm: &Realm| realm.as_str() == text;
+    // Lists in variables may have a space after their commas.
+    let is_meant = |realm: &Realm| realm.as_str() == text.trim();
     let all = || Realm::FOREIGN.map(Realm::as_str).join(", ");
     Realm::FOREIGN.into_iter().find(is_meant).ok_or_else(|| format!("give one of {}", all()))
 }

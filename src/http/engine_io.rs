@@ -55,10 +55,6 @@ impl Mount {
         Self { path: path.to_owned(), routes: Box::new(routes) }
     }
 
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     pub(super) fn routes(self, terms: &Terms) -> Router<Shared> {
         (self.routes)(terms)
     }

@@ -106,12 +106,16 @@ pub(crate) struct Parts {
 }
 
 impl Shared {
-    /// Answers for a file of the page.
+    /// Answers for a file of the page, or says what is missing where there is none.
     async fn page(&self, request: Request) -> Response {
-        if let Some(folder) = self.0.folder.clone() {
-            return folder.answer(request).await;
-        }
-        page::answer(request.method(), request.uri(), request.headers())
+        let path = request.uri().path().to_owned();
+        let answer = match self.0.folder.clone() {
+            Some(folder) => folder.answer(request).await,
+            None => page::answer(request.method(), request.uri(), request.headers()),
+        };
+        let is_nothing = answer.status() == StatusCode::NOT_FOUND;
+        let hint = if is_nothing { dialects::hint(&self.0.dialects, &path) } else { None };
+        hint.unwrap_or(answer)
     }
 }
 
@@ -166,8 +170,7 @@ pub struct HttpConfig {
 /// The router.
 pub(crate) fn router(parts: Parts, mounts: Vec<Mount>) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
-    let taken: Vec<&str> = mounts.iter().map(Mount::path).collect();
-    let dialects = dialects::routes(&parts.dialects, &parts.peerjs, &parts.terms, &taken);
+    let dialects = dialects::routes(&parts.dialects, &parts.peerjs, &parts.terms);
     let mounts = mounts.into_iter().fold(Router::new(), |routes, mount| routes.merge(mount.routes(&parts.terms)));
     let status = status::routes(parts.terms.tasks.notice().clone());
     let routes = Router::new()

@@ -24,6 +24,7 @@ mod clock;
 mod close;
 mod command;
 mod credentials;
+mod dialect;
 mod document;
 mod drain;
 mod english;

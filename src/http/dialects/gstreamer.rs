@@ -16,7 +16,7 @@ use crate::hub::Lifetime;
 use crate::protocol::Realm;
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/gstreamer", any(answer))
+    Router::new().route("/gstreamer", any(answer)).route("/gstreamer/", any(answer))
 }
 
 async fn answer(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {

@@ -13,7 +13,6 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
 use tracing::debug;
 
 use super::bearer::{requested, token};
@@ -30,19 +29,19 @@ pub use peerjs::PeerJsSettings;
 /// The dialects that are asked for.
 pub type Dialects = HashSet<Realm>;
 
-/// Each dialect with the paths that are its own.
-const PATHS: [(Realm, &[&str]); 6] = [
-    (Realm::SocketIo, &["/socket.io/"]),
-    (Realm::PeerJs, &["/peerjs", "/peerjs/{*rest}"]),
-    (Realm::YWebrtc, &["/y-webrtc"]),
-    (Realm::Trystero, &["/trystero"]),
-    (Realm::Matchbox, &["/matchbox", "/matchbox/", "/matchbox/{*rest}"]),
-    (Realm::GStreamer, &["/gstreamer"]),
+/// Each dialect with the folder of paths that is its own.
+const FOLDERS: [(Realm, &str); 6] = [
+    (Realm::SocketIo, "/socket.io"),
+    (Realm::PeerJs, "/peerjs"),
+    (Realm::YWebrtc, "/y-webrtc"),
+    (Realm::Trystero, "/trystero"),
+    (Realm::Matchbox, "/matchbox"),
+    (Realm::GStreamer, "/gstreamer"),
 ];
 
-/// The routes of all dialects: of those that are not asked for, a hint, where nothing else has taken the path.
-pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings, terms: &Terms, taken: &[&str]) -> Router<Shared> {
-    let routes = dialects.iter().fold(Router::new(), |routes, realm| match realm {
+/// The routes of the dialects that are asked for.
+pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings, terms: &Terms) -> Router<Shared> {
+    dialects.iter().fold(Router::new(), |routes, realm| match realm {
         Realm::SocketIo => routes.merge(socket_io::routes(terms)),
         Realm::PeerJs => routes.merge(peerjs::routes(peerjs)),
         Realm::YWebrtc => routes.merge(topics::y_webrtc()),
@@ -50,17 +49,22 @@ pub(super) fn routes(dialects: &Dialects, peerjs: &PeerJsSettings, terms: &Terms
         Realm::Matchbox => routes.merge(matchbox::routes()),
         Realm::GStreamer => routes.merge(gstreamer::routes()),
         Realm::V1 => routes,
-    });
-    let hints = PATHS.into_iter().filter(|(realm, _)| !dialects.contains(realm));
-    let hints = hints.flat_map(|(realm, paths)| paths.iter().map(move |path| (realm, *path)));
-    let free = hints.filter(|(_, path)| !taken.contains(path));
-    free.fold(routes, |routes, (realm, path)| routes.route(path, any(move || async move { hint(realm) })))
+    })
 }
 
-fn hint(realm: Realm) -> Response {
+/// What is said at a path of a dialect that is not asked for, where the page has no file either.
+pub(super) fn hint(dialects: &Dialects, path: &str) -> Option<Response> {
+    let is_its_own = |realm, rest: &str| match realm {
+        // Its client is a file of the page, beside the one path of its sessions.
+        Realm::SocketIo => matches!(rest, "" | "/"),
+        _ => rest.is_empty() || rest.starts_with('/'),
+    };
+    let is_meant = |realm, folder| path.strip_prefix(folder).is_some_and(|rest| is_its_own(realm, rest));
+    let (realm, _) =
+        FOLDERS.into_iter().find(|(realm, folder)| !dialects.contains(realm) && is_meant(*realm, *folder))?;
     let name = realm.as_str();
-    (StatusCode::NOT_FOUND, format!("{name} is not spoken here: it is once the server has --dialect {name}.\n"))
-        .into_response()
+    let text = format!("{name} is not spoken here: it is once the server has --dialect {name}.\n");
+    Some((StatusCode::NOT_FOUND, text).into_response())
 }
 
 impl Shared {
@@ -78,6 +82,9 @@ impl Shared {
 
     /// The checks that are for all clients of other dialects. Takes nothing.
     fn admit_foreign(&self, caller: &Caller, request: &mut Parts) -> Result<(Handshake, Option<Grant>), Refusal> {
+        if !handshake::is_handshake(&request.headers) {
+            return Err(self.explain(caller, &request.headers));
+        }
         let handshake = self.handshake(caller, request)?;
         let token = token(&request.headers, requested(&request.uri)?)?;
         let grant = self.admit(caller, &request.headers, token)?;

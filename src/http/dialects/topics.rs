@@ -12,16 +12,18 @@ use crate::dialect::topics::Spelling;
 use crate::http::caller::Caller;
 use crate::http::{Shared, handshake};
 use crate::hub::Lifetime;
-use crate::protocol::Realm;
 
 /// The paths of y-webrtc's clients: its own, and the page's for those that are given no path.
 pub(super) fn y_webrtc() -> Router<Shared> {
-    Router::new().route("/y-webrtc", any(answer_y_webrtc)).route("/", any(answer_root))
+    Router::new()
+        .route("/y-webrtc", any(answer_y_webrtc))
+        .route("/y-webrtc/", any(answer_y_webrtc))
+        .route("/", any(answer_root))
 }
 
 /// The path of Trystero's clients.
 pub(super) fn trystero() -> Router<Shared> {
-    Router::new().route("/trystero", get(answer_trystero))
+    Router::new().route("/trystero", get(answer_trystero)).route("/trystero/", get(answer_trystero))
 }
 
 async fn answer_y_webrtc(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {
@@ -40,11 +42,7 @@ async fn answer_root(State(shared): State<Shared>, caller: Caller, request: Requ
 }
 
 async fn answer_trystero(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {
-    if handshake::is_handshake(request.headers()) {
-        return shared.open_topics(&caller, request, Spelling::Trystero);
-    }
-    let refusal = shared.explain(&caller, request.headers());
-    shared.answer_foreign(Realm::Trystero, Err(refusal))
+    shared.open_topics(&caller, request, Spelling::Trystero)
 }
 
 impl Shared {
