@@ -69,6 +69,15 @@ impl Heartbeat {
         }
     }
 
+    /// Whether a client from which nothing is read for now is to be pinged. A ping that is said to be due counts as sent.
+    pub(super) fn is_ping_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.next_ping;
+        if is_due {
+            self.next_ping = now + self.interval;
+        }
+        is_due
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.asked.map(|asked| (self.last_sign + self.interval + self.patience).max(asked + self.patience))
     }

@@ -366,9 +366,9 @@ impl Connection {
             return Err(End::TooSlow);
         }
         if self.paused.is_some() {
-            // What shows that it lives is not read.
+            // What shows that it lives is not read. Where its process is gone, its system says so to what is written.
             self.heartbeat.heard(now);
-            return Ok(());
+            return if self.heartbeat.is_ping_due(now) { self.socket.ping().await } else { Ok(()) };
         }
         if self.door.as_ref().is_some_and(|door| now >= door.again) {
             self.enter(now)?;

@@ -88,8 +88,14 @@ impl Announcements {
             self.tidy(room, peer.id());
             return;
         }
-        let number = self.put(Announcement::Left(room.clone(), peer.clone()), after);
-        self.about.entry((room.clone(), peer.id())).or_default().left = Some(number);
+        self.left_a_group(room, peer, after);
+    }
+
+    /// A peer has left a group that was complete with it, so that its arrival has changed something whether it was told or
+    /// not. A group has so many members in all, so this is bounded.
+    pub(super) fn left_a_group(&mut self, group: &RoomName, peer: &Address, after: u64) {
+        let number = self.put(Announcement::Left(group.clone(), peer.clone()), after);
+        self.about.entry((group.clone(), peer.id())).or_default().left = Some(number);
     }
 
     /// The peer itself has been put out of a room.
@@ -366,6 +372,16 @@ mod tests {
             prop_assert_eq!(here, told);
             prop_assert_eq!(announcements.statuses.capacity(), 0);
         }
+    }
+
+    #[test]
+    fn who_completes_a_group_and_leaves_it_is_told_of_both_times() {
+        let (mut announcements, peer) = (Announcements::default(), Address::random());
+        announcements.joined(&room("group"), &peer, 0);
+        announcements.left_a_group(&room("group"), &peer, 0);
+        assert!(matches!(announcements.take(None), Some(Announcement::Joined(..))));
+        assert!(matches!(announcements.take(None), Some(Announcement::Left(..))));
+        assert_eq!((announcements.len(), announcements.about.len()), (0, 0));
     }
 
     #[test]

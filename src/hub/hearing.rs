@@ -64,7 +64,9 @@ impl Session {
             Ask::Control => {
                 self.peer.hear(&mut state);
                 state.confirm();
-                (None, !state.allowance.spend(MESSAGE_UNITS, bytes, now))
+                let is_affordable;
+                (is_affordable, pause) = self.charge(&mut state, MESSAGE_UNITS, bytes, now);
+                (None, !is_affordable)
             }
             Ask::Part => (None, !state.allowance.spend(0, bytes, now)),
         };
@@ -112,7 +114,7 @@ impl Session {
                 MESSAGE_UNITS + self.hub.members(&self.peer.room(room))
             }
             ClientMessage::Exchange(request) => MESSAGE_UNITS + self.exchange_units(request),
-            ClientMessage::JoinNext { size, .. } => MESSAGE_UNITS + size.get(),
+            ClientMessage::JoinNext { size, .. } => MESSAGE_UNITS.saturating_add(size.get()),
             // The roster alone has a line for each of them.
             ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
             // What is delivered is counted, not what is published.

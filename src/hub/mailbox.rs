@@ -211,6 +211,11 @@ impl Mailbox {
         self.announce(|announcements, after| announcements.left(room, peer, after));
     }
 
+    /// … a group that was complete with it.
+    pub(super) fn tell_left_a_group(&self, group: &RoomName, peer: &Address) {
+        self.announce(|announcements, after| announcements.left_a_group(group, peer, after));
+    }
+
     /// Tells the peer that it is no longer in a room.
     pub(super) fn tell_expelled(&self, room: &RoomName) {
         self.announce(|announcements, after| announcements.expelled(room, after));

@@ -124,6 +124,16 @@ impl Session {
 
     /// Takes this peer out of a room, answers it, tells the others, and takes the room away if it was the last.
     pub(super) fn depart(&self, name: &RoomName, reply: Option<Reply<'_>>) {
+        self.depart_from(name, reply, |member| member.tell_left(name, &self.peer.address));
+    }
+
+    /// The same for a group that was complete: that this peer was there is told in any case, because the others were taken
+    /// out of the lobby for it.
+    pub(super) fn depart_from_group(&self, group: &RoomName) {
+        self.depart_from(group, None, |member| member.tell_left_a_group(group, &self.peer.address));
+    }
+
+    fn depart_from(&self, name: &RoomName, reply: Option<Reply<'_>>, tell: impl Fn(&Mailbox)) {
         let Entry::Occupied(mut entry) = self.hub.rooms.entry(self.peer.room(name)) else { return };
         let room = entry.get_mut();
         room.remove(self.peer.id());
@@ -131,7 +141,7 @@ impl Session {
         if let Some(reply) = reply {
             reply.say(|reference| Notice::Left { room: name.clone(), reference });
         }
-        self.announce(room, |member| member.tell_left(name, &self.peer.address));
+        self.announce(room, tell);
         if room.is_empty() {
             entry.remove();
         }

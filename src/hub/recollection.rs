@@ -2,8 +2,10 @@
 //! itself known on them. A client that comes back and says its name gets them again.
 //!
 //! A name is no secret: all that hear a topic know the names that were announced there. So a name gives back the topic on
-//! which it is announced anew, and those on which it never was, which are its owner's own: in a Trystero room these are all
-//! topics, and each member can tell what they are.
+//! which it is announced anew, if it was announced there before, and the one to which its client had subscribed just before,
+//! if it was never announced on that. In a Trystero room these are all topics: a client subscribes to its own topic of the
+//! room and then to the room's, and each member of the room can tell what both are. Its topics in other rooms, which have
+//! the same name, are none of theirs.
 
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use crate::protocol::{RoomName, footprint};
 /// The topics that are kept of one client: 64 rooms of Trystero's.
 const MAX_TOPICS: usize = 128;
 
-/// The clients that may have one name at a time, the latest of them. One whose network changes often leaves some
+/// The clients of one subject that may have one name at a time, the latest of them. One whose network changes often leaves some
 /// behind.
 const MAX_RECORDS: usize = 4;
 
@@ -36,6 +38,7 @@ pub(super) struct Recollection {
 struct Record {
     /// Whose credentials it has, where they are asked for.
     subject: Option<Arc<str>>,
+    /// In the order in which its client subscribed.
     topics: Mutex<Vec<KnownTopic>>,
 }
 
@@ -79,8 +82,11 @@ impl Recollection {
 
     fn enter(self: &Arc<Self>, name: &str, record: &Arc<Record>) -> RecordEntry {
         let mut records = self.names.entry(name.into()).or_default();
-        if records.len() >= MAX_RECORDS {
-            records.remove(0);
+        let is_of_same = |other: &Arc<Record>| other.subject == record.subject;
+        if records.iter().filter(|other| is_of_same(other)).count() >= MAX_RECORDS
+            && let Some(oldest) = records.iter().position(is_of_same)
+        {
+            records.remove(oldest);
         }
         records.push(Arc::clone(record));
         drop(records);
@@ -98,11 +104,11 @@ impl Recollection {
 impl Record {
     fn given_back_on(&self, topic: &RoomName) -> Vec<RoomName> {
         let topics = self.topics.lock();
-        if !topics.iter().any(|known| known.is_announced && known.topic == *topic) {
+        let Some(at) = topics.iter().position(|known| known.is_announced && known.topic == *topic) else {
             return Vec::new();
-        }
-        let is_given = |known: &&KnownTopic| !known.is_announced || known.topic == *topic;
-        topics.iter().filter(is_given).map(|known| known.topic.clone()).collect()
+        };
+        let own = at.checked_sub(1).map(|before| &topics[before]).filter(|known| !known.is_announced);
+        own.into_iter().chain([&topics[at]]).map(|known| known.topic.clone()).collect()
     }
 
     /// Gives up what is beyond the memory that may be kept, and says how much the rest takes. `None`: nothing could be
@@ -185,7 +191,7 @@ impl Drop for RecordEntry {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet, btree_map};
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -226,18 +232,24 @@ mod tests {
     struct Known {
         name: usize,
         subject: usize,
-        /// Each topic, and whether the name was said there.
-        topics: BTreeMap<usize, bool>,
+        /// Each topic in the order of its subscription, and whether the name was said there.
+        topics: Vec<(usize, bool)>,
         is_named: bool,
         recalls: bool,
     }
 
     impl Known {
         fn given_back_on(&self, topic: usize) -> BTreeSet<usize> {
-            let is_given =
-                |(number, is_announced): (&usize, &bool)| (!is_announced || *number == topic).then_some(*number);
-            let is_member = self.is_named && self.topics.get(&topic) == Some(&true);
-            self.topics.iter().filter_map(is_given).filter(|_| is_member).collect()
+            let mut given = BTreeSet::new();
+            let mut before = None;
+            for &(number, is_announced) in &self.topics {
+                if number == topic && is_announced && self.is_named {
+                    given.extend([number]);
+                    given.extend(before);
+                }
+                before = (!is_announced).then_some(number);
+            }
+            given
         }
     }
 
@@ -263,19 +275,20 @@ mod tests {
             let given = trail.announce(&self.recollection, NAMES[known.name], &topic(number));
             known.recalls |= !known.is_named && known.topics.is_empty();
             known.is_named = true;
-            let is_due = known.recalls && !known.topics.contains_key(&number);
+            let is_due = known.recalls && !known.topics.iter().any(|(own, _)| *own == number);
             let own = others.iter().filter(|other| other.name == known.name && other.subject == known.subject);
             let expected: BTreeSet<usize> =
                 own.filter(|_| is_due).flat_map(|other| other.given_back_on(number)).collect();
-            let given: BTreeSet<usize> = given.iter().map(|topic| topic.as_str().parse().unwrap()).collect();
-            assert_eq!(given, expected);
+            let given: Vec<usize> = given.iter().map(|topic| topic.as_str().parse().unwrap()).collect();
+            assert_eq!(given.iter().copied().collect::<BTreeSet<_>>(), expected);
             for back in given {
-                if known.topics.insert(back, false).is_none() {
+                if !known.topics.iter().any(|(own, _)| *own == back) {
+                    known.topics.push((back, false));
                     trail.subscribed(&topic(back));
                 }
             }
             trail.announced(&topic(number));
-            if let Some(is_announced) = known.topics.get_mut(&number) {
+            if let Some((_, is_announced)) = known.topics.iter_mut().find(|(own, _)| *own == number) {
                 *is_announced = true;
             }
         }
@@ -284,7 +297,7 @@ mod tests {
             let newer = self.open();
             let (trail, known) = std::mem::replace(&mut self.seats[by], newer);
             let kept = trail.keep(&self.budget);
-            assert_eq!(kept.is_some(), known.is_named && known.topics.values().any(|is_announced| *is_announced));
+            assert_eq!(kept.is_some(), known.is_named && known.topics.iter().any(|(_, is_announced)| *is_announced));
             self.kept.extend(kept.map(|kept| (kept, known)));
             // So that no name has more than are remembered: three that are here, and one.
             self.kept.truncate(1);
@@ -294,14 +307,14 @@ mod tests {
             match step {
                 Step::Subscribe(by, number) => {
                     let (trail, known) = &mut self.seats[by];
-                    if let btree_map::Entry::Vacant(entry) = known.topics.entry(number) {
-                        entry.insert(false);
+                    if !known.topics.iter().any(|(own, _)| *own == number) {
+                        known.topics.push((number, false));
                         trail.subscribed(&topic(number));
                     }
                 }
                 Step::Unsubscribe(by, number) => {
                     let (trail, known) = &mut self.seats[by];
-                    known.topics.remove(&number);
+                    known.topics.retain(|(own, _)| *own != number);
                     trail.unsubscribed(&topic(number));
                 }
                 Step::Announce(by, number) => self.announce(by, number),
@@ -347,6 +360,37 @@ mod tests {
         drop(trail.announce(recollection, "alice", &name(0)));
         trail.announced(&name(0));
         trail.keep(budget)
+    }
+
+    #[test]
+    fn a_member_of_one_room_is_given_nothing_of_another() {
+        let recollection = Arc::default();
+        let mut owner = Trail::new(None);
+        for number in 0..4 {
+            owner.subscribed(&topic(number));
+        }
+        // Its own topics are 0 and 2, those of its rooms 1 and 3; the second room has not heard of it yet.
+        drop(owner.announce(&recollection, "alice", &topic(1)));
+        owner.announced(&topic(1));
+        let given = Trail::new(None).announce(&recollection, "alice", &topic(1));
+        assert_eq!(given, [topic(0), topic(1)]);
+        for other in [0, 2, 3] {
+            assert!(Trail::new(None).announce(&recollection, "alice", &topic(other)).is_empty(), "{other}");
+        }
+        owner.announced(&topic(3));
+        assert_eq!(Trail::new(None).announce(&recollection, "alice", &topic(3)), [topic(2), topic(3)]);
+    }
+
+    #[test]
+    fn those_of_another_subject_push_no_record_out() {
+        let (recollection, budget) = (Arc::default(), Arc::new(Budget::new(1 << 20)));
+        let mut owner = Trail::new(Some("alice".into()));
+        owner.subscribed(&topic(0));
+        drop(owner.announce(&recollection, "alice", &topic(0)));
+        owner.announced(&topic(0));
+        let others: Vec<_> = (0..100).map(|_| lost(&recollection, &budget, 1, 40)).collect();
+        let again = Trail::new(Some("alice".into())).announce(&recollection, "alice", &topic(0));
+        assert_eq!((again.len(), others.len()), (1, 100));
     }
 
     #[test]

@@ -136,10 +136,14 @@ impl Session {
             self.hub.handles.remove(&tokens.handle);
         }
         self.take_along(&mut state);
+        let has_ticket = state.ticket.is_some();
         let lobby = self.stop_waiting(&mut state);
+        let is_of_group = has_ticket && lobby.is_none();
         for room in std::mem::take(&mut state.rooms) {
             if self.peer.realm.has_topics() {
                 self.unsubscribe_from(&room);
+            } else if is_of_group {
+                self.depart_from_group(&room);
             } else {
                 self.depart(&room, None);
             }

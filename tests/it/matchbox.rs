@@ -1,8 +1,10 @@
 //! matchbox: rooms in the path, signals within them, and groups that are matched. The sequences are those of its own server's
 //! tests, and what its clients can bear.
 
+use tokio::io::AsyncWriteExt as _;
+
 use crate::guest::Guest;
-use crate::raw::{FIN, PING, PONG};
+use crate::raw::{CLOSE, FIN, HANDSHAKE, PING, PONG, masked};
 use crate::server::{Server, Site};
 use crate::within;
 
@@ -147,6 +149,20 @@ async fn who_completes_a_group_empties_the_waiting_room() {
     guest.leave().await;
     first.guest.hears(format!(r#"{{"PeerLeft":"{id}"}}"#)).await;
     third.fence(&mut fourth).await;
+}
+
+#[tokio::test]
+async fn who_is_matched_with_a_client_that_leaves_at_once_is_told_of_both() {
+    let server = Server::start(&[MATCHBOX]);
+    for _ in 0..20 {
+        let mut waiting = server.player("/matchbox/game?next=2").await;
+        let mut tls = server.tls().await;
+        let head = server.head("GET", "/matchbox/game?next=2", &HANDSHAKE);
+        let close = masked(FIN | CLOSE, &1000_u16.to_be_bytes());
+        tls.write_all(&[head.into_bytes(), close].concat()).await.expect("the server reads");
+        let mate = id_in(&waiting.guest.hear().await, "NewPeer");
+        waiting.guest.hears(format!(r#"{{"PeerLeft":"{mate}"}}"#)).await;
+    }
 }
 
 #[tokio::test]

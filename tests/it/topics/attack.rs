@@ -77,6 +77,29 @@ async fn a_flood_is_slowed_down_to_the_rate_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_gone_does_not_go_on_talking() {
+    let flags = [Y_WEBRTC, "--message-burst=1", "--messages-per-second=1", "--heartbeat=0.5"];
+    let server = Server::start(&flags);
+    let mut gone = server.y_webrtc_on("a").await;
+    for _ in 0..3000 {
+        gone.say(r#"{"type":"publish","topic":"b"}"#).await;
+    }
+    drop(gone);
+    comes_to("its end, with an hour of what it said unread", || server.hub.peers() == 0).await;
+}
+
+#[tokio::test]
+async fn pings_over_the_rate_do_not_end_a_client_that_is_slowed_down() {
+    let server = Server::start(&[Y_WEBRTC, "--message-burst=20", "--messages-per-second=40", "--refused-messages=5"]);
+    let mut alice = server.y_webrtc_on("a").await;
+    for number in 0..40 {
+        alice.say(json!({"type": "publish", "topic": "b", "n": number})).await;
+        alice.say(r#"{"type":"unknown"}"#).await;
+    }
+    alice.fence().await;
+}
+
+#[tokio::test]
 async fn deep_json_is_relayed_or_refused_and_never_walked_into() {
     let server = Server::start(&[Y_WEBRTC, TRYSTERO]);
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
