@@ -45,6 +45,13 @@ impl TokenBucket {
         enough
     }
 
+    /// Spends `amount` whether the bucket holds as much or not.
+    pub(crate) fn spend_more(&mut self, amount: usize, rate: TokenRate, now: Instant) {
+        // So that it is filled up to now.
+        self.wait(0, rate, now);
+        self.take(amount);
+    }
+
     /// Spends `amount`, which the bucket has just been seen to hold: for a caller that spends from several or from none.
     pub(crate) fn take(&mut self, amount: usize) {
         self.available -= tokens(amount);

@@ -104,9 +104,7 @@ impl Bucket {
 
     /// Spends in any case; the time until nothing is owed.
     fn owe(&mut self, cost: usize, now: Instant) -> Duration {
-        // So that it is filled up to now.
-        self.holds(0, now);
-        self.take(cost);
+        self.units.spend_more(self.price(cost), self.rate, now);
         self.units.wait(0, self.rate, now)
     }
 

@@ -42,7 +42,7 @@ mod tests {
 
     use super::super::{AllowanceLimits, Ask, HubLimits, MailboxLimits, Next, Taken, TopicLimits};
     use super::*;
-    use crate::protocol::{Address, Realm, Secret};
+    use crate::protocol::{Address, ClientMessage, Kind, Realm, Request, Secret};
 
     fn hub() -> Arc<Hub> {
         Hub::new(HubLimits {
@@ -127,5 +127,23 @@ mod tests {
         assert!(begun.elapsed() >= PATIENCE, "it had its time");
         assert_eq!(hub.peers(), 1);
         assert!(holder.held().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_holder_to_which_much_is_on_its_way_is_not_taken_for_gone() {
+        let hub = hub();
+        let holder = hub.claim(claim("secret"), None).unwrap();
+        let caller = hub.claim(Claim { address: Address::named(Realm::PeerJs, "caller").unwrap(), ..claim("x") }, None);
+        let caller = caller.unwrap();
+        for _ in 0..60 {
+            let payload = Some("x".repeat(5000));
+            let message = ClientMessage::Relay { kind: Kind::Offer, to: "alice".into(), payload: payload.as_deref() };
+            let ask = Ask::Frame(Ok(Request { reference: None, message }), caller.answer_permit().unwrap());
+            assert_eq!(caller.hear(ask, 0, Instant::now(), Vec::new).refused, None);
+            assert!(holder.try_next().is_some());
+            holder.written();
+        }
+        hub.contest(&claim("other"), None).await;
+        assert_eq!(hub.claim(claim("other"), None).err(), Some(Taken));
     }
 }

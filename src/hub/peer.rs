@@ -25,6 +25,11 @@ use super::window::Window;
 use super::{Frame, Hub, Lifetime, ResumeRequest};
 use crate::auth::Grant;
 use crate::protocol::{Address, PeerId, Realm, RoomKey, RoomName, Secret};
+use crate::token_bucket::{TokenBucket, TokenRate};
+
+/// What a client with a name may be told before its silence says nothing: a line so slow that it needs longer than a minute
+/// for the burst is given up by the deadline of a write.
+const TOLD: TokenRate = TokenRate { per_second: 4096.0, burst: 262_144.0 };
 
 /// What others see of a session: its address and its mailbox.
 #[derive(Debug)]
@@ -69,6 +74,8 @@ pub(super) struct State {
     trail: Option<Box<Trail>>,
     /// For which absent names it waits, where its clients do.
     awaiting: Option<Box<Awaiting>>,
+    /// What a client with a name has been told lately, as bytes.
+    told: Option<Box<TokenBucket>>,
     /// When its client was last asked for a sign of life, by others that want its name.
     probe: Option<Probe>,
 }
@@ -136,6 +143,7 @@ impl Peer {
             rooms: HashSet::new(),
             trail: None,
             awaiting: None,
+            told: realm.awaits().then(|| Box::new(TokenBucket::new(TOLD, Instant::now()))),
             probe: None,
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
@@ -230,7 +238,7 @@ impl Peer {
     /// Takes the session from a client that was asked in this epoch and gave no sign of life.
     pub(super) fn evict(&self, epoch: Epoch, now: Instant) -> Option<Epoch> {
         let mut state = self.held(epoch)?;
-        let is_silent = state.probe.as_ref().is_some_and(|probe| probe.is_silent(now));
+        let is_silent = state.probe.as_ref().is_some_and(|probe| probe.is_silent(now)) && !state.is_told_much(now);
         is_silent.then(|| self.pass_on(&mut state, false))
     }
 
@@ -335,7 +343,7 @@ impl State {
         if let Some(again) = self.window.again() {
             return Poll::Ready(again.into());
         }
-        mailbox.poll_take(cx).map(|waiting| self.window.take(waiting).into())
+        mailbox.poll_take(cx).map(|waiting| self.take(waiting))
     }
 
     /// The next frame, if there is one.
@@ -343,7 +351,19 @@ impl State {
         if let Some(again) = self.window.again() {
             return Some(again.into());
         }
-        mailbox.take_now().map(|waiting| self.window.take(waiting).into())
+        mailbox.take_now().map(|waiting| self.take(waiting))
+    }
+
+    fn take(&mut self, waiting: Waiting) -> Frame {
+        if let Some(told) = &mut self.told {
+            told.spend_more(waiting.weight(), TOLD, Instant::now());
+        }
+        self.window.take(waiting).into()
+    }
+
+    /// Whether so much is on its way to the client that its answer to a ping may be late, because the ping is behind it.
+    fn is_told_much(&mut self, now: Instant) -> bool {
+        self.told.as_mut().is_some_and(|told| !told.wait(0, TOLD, now).is_zero())
     }
 
     /// One more of the client's frames is processed, whatever comes of it. It is also a sign of life.

@@ -5,12 +5,13 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::super::socket::{self, What};
@@ -19,6 +20,9 @@ use crate::dialect::Sink as _;
 use crate::dialect::socketio::engine::{self, Answer, Engine, Output, PostFailure, Transport};
 use crate::dialect::socketio::packet::{Outgoing, Payload, Received};
 use crate::protocol::End;
+
+/// How long a stopping server waits for a client that does not read.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Packets of a post that are taken in until others have their turn.
 const PACKETS_AT_ONCE: usize = 32;
@@ -45,14 +49,7 @@ impl Way {
 /// A post that is not answered yet.
 struct Post {
     answer: oneshot::Sender<Answer>,
-    body: Body,
-}
-
-enum Body {
-    Coming(oneshot::Receiver<BodyRead>),
-    Here(Payload),
-    /// Its packets are the application's.
-    Taken,
+    body: oneshot::Receiver<BodyRead>,
 }
 
 /// The last frame of a WebSocket.
@@ -75,7 +72,7 @@ enum Event {
     /// … or from its post.
     PostAborted,
     Body(BodyRead),
-    /// The application can take in packets of the post.
+    /// The application can take in packets of a post.
     Packets,
     /// The application has a packet.
     Packet(Outgoing),
@@ -91,6 +88,9 @@ pub(super) struct Driver<A> {
     // (`two_polls_at_once_end_the_session_and_the_first_is_told`).
     poll: Option<oneshot::Sender<Answer>>,
     post: Option<Post>,
+    /// What is left of the post before, which is answered: a client that changes to a WebSocket polls no more until it is, and
+    /// the application may have to wait for a poll before it can take in the rest. The next post waits for that.
+    packets: Option<Payload>,
     socket: Option<Box<Socket>>,
     probe: Option<Box<Socket>>,
     /// The last frame of its WebSocket, unless the client has ended that.
@@ -124,6 +124,7 @@ impl<A: Application> Driver<A> {
             has_websocket,
             poll,
             post: None,
+            packets: None,
             socket,
             probe: None,
             close: None,
@@ -158,7 +159,7 @@ impl<A: Application> Driver<A> {
         let stop = self.registration.endpoint.tasks.stop().clone();
         let mut alarm = pin!(tokio::time::sleep_until(Instant::now().into()));
         loop {
-            self.settle().await;
+            self.settle_or_stop(&stop).await;
             let Some(due) = self.engine.due() else { return };
             let due = self.application.expires().map_or(due, |expires| expires.min(due)).into();
             if alarm.deadline() != due {
@@ -176,9 +177,25 @@ impl<A: Application> Driver<A> {
         }
     }
 
+    /// Settles, unless the server stops meanwhile: a client that does not read holds up no drain.
+    async fn settle_or_stop(&mut self, stop: &CancellationToken) {
+        if !self.is_stopping {
+            tokio::select! {
+                // Cancel safe: what is carried out and has not left is in a socket's buffer.
+                () = self.settle() => return,
+                () = stop.cancelled() => {}
+            }
+            self.take(Event::Stop);
+        }
+        if timeout(STOP_TIMEOUT, self.settle()).await.is_err() {
+            self.lose(End::TooSlow, Instant::now());
+            self.settle().await;
+        }
+    }
+
     /// What happens next. Cancel safe, as each of its parts is.
     async fn next_event(&mut self, alarm: Pin<&mut Sleep>) -> Event {
-        let Self { engine, application, inputs, poll, post, socket, probe, .. } = self;
+        let Self { engine, application, inputs, poll, post, packets, socket, probe, .. } = self;
         // What a closed session's client posts has no effect, but its own close.
         let may_hear = !engine.is_open() || application.has_room();
         let may_speak = engine.is_writable();
@@ -186,9 +203,10 @@ impl<A: Application> Driver<A> {
         tokio::select! {
             biased;
             Some(input) = inputs.recv() => Event::Input(input),
-            event = happens_to(post, may_hear) => event,
+            event = happens_to(post, packets.is_some(), may_hear) => event,
             () = aborted(poll) => Event::PollAborted,
-            received = receive(socket), if may_hear => Event::Frame(received),
+            // Order: what was posted came before.
+            received = receive(socket), if may_hear && packets.is_none() => Event::Frame(received),
             received = receive(probe) => Event::Probe(received),
             packet = poll_fn(|cx| application.poll_next(cx)), if may_speak => Event::Packet(packet),
             () = alarm => Event::Alarm,
@@ -216,9 +234,8 @@ impl<A: Application> Driver<A> {
             }
             Event::PostAborted => self.fail_post(PostFailure::Aborted, now),
             Event::Body(Ok(body)) => {
-                if let Some(post) = &mut self.post {
-                    post.body = Body::Here(Payload::new(body));
-                }
+                self.packets = Some(Payload::new(body));
+                self.engine.post_done(now);
             }
             Event::Body(Err(failure)) => self.fail_post(failure, now),
             Event::Packets => self.take_packets(now),
@@ -248,7 +265,7 @@ impl<A: Application> Driver<A> {
             {
                 Ok(()) => {
                     pending.release();
-                    self.post = Some(Post { answer, body: Body::Coming(body) });
+                    self.post = Some(Post { answer, body });
                     self.notice(Sign::Control, POST_BYTES, now);
                 }
                 Err(refused) => drop(answer.send(refused)),
@@ -280,17 +297,10 @@ impl<A: Application> Driver<A> {
     }
 
     fn take_packets(&mut self, now: Instant) {
-        let Some(Body::Here(mut payload)) =
-            self.post.as_mut().map(|post| std::mem::replace(&mut post.body, Body::Taken))
-        else {
-            return;
-        };
+        let Some(mut payload) = self.packets.take() else { return };
         let mut packets = 0;
         while packets < PACKETS_AT_ONCE && (!self.engine.is_open() || self.application.has_room()) {
-            let Some(packet) = payload.next_packet() else {
-                self.engine.post_done(now);
-                return;
-            };
+            let Some(packet) = payload.next_packet() else { return };
             let bytes = match packet {
                 Received::Text(text) => text.len() + 1,
                 Received::Binary(bytes) => bytes.len(),
@@ -298,9 +308,7 @@ impl<A: Application> Driver<A> {
             self.take_packet(packet, bytes, now);
             packets += 1;
         }
-        if let Some(post) = &mut self.post {
-            post.body = Body::Here(payload);
-        }
+        self.packets = Some(payload);
     }
 
     fn take_packet(&mut self, packet: Received<'_>, bytes: usize, now: Instant) {
@@ -375,7 +383,7 @@ impl<A: Application> Driver<A> {
                 break;
             }
         }
-        if let Some(socket) = &mut self.socket
+        if let Some(socket) = self.socket.as_mut().filter(|_| self.broken_by.is_none())
             && let Err(end) = socket.flush().await
         {
             self.lose(end, Instant::now());
@@ -383,11 +391,14 @@ impl<A: Application> Driver<A> {
                 let _ = self.carry_out(output).await;
             }
         }
-        self.application.written();
+        // What a socket or a poll did not take has not been told.
+        if self.broken_by.is_none() {
+            self.application.written();
+        }
         if !self.engine.is_open() {
             self.end();
         }
-        if self.post.as_ref().is_some_and(|post| matches!(post.body, Body::Here(_))) {
+        if self.packets.is_some() {
             yield_now().await;
         }
     }
@@ -469,11 +480,11 @@ async fn aborted(poll: &mut Option<oneshot::Sender<Answer>>) {
     }
 }
 
-/// What happens to a post, whose packets may be taken in or not.
-async fn happens_to(post: &mut Option<Post>, may_hear: bool) -> Event {
+/// What happens to a post, and to the packets of the one before, which may be taken in or not.
+async fn happens_to(post: &mut Option<Post>, has_packets: bool, may_hear: bool) -> Event {
     match post {
-        Some(Post { body: Body::Coming(body), .. }) => Event::Body(body.await.unwrap_or(Err(PostFailure::Aborted))),
-        Some(Post { body: Body::Here(_), .. }) if may_hear => Event::Packets,
+        _ if has_packets && may_hear => Event::Packets,
+        Some(Post { body, .. }) if !has_packets => Event::Body(body.await.unwrap_or(Err(PostFailure::Aborted))),
         Some(Post { answer, .. }) => {
             answer.closed().await;
             Event::PostAborted
