@@ -44,9 +44,19 @@ fn main() {
         Some("relay") => relay::serve(&arguments.collect::<Vec<_>>()),
         Some("quick") => compare(&Plan::QUICK, arguments.next()),
         Some("whole") | None => compare(&Plan::WHOLE, arguments.next()),
+        Some("dialects") => println!("{}", beside_originals(&Plan::WHOLE)),
         Some("growth") => growth::measure(&arguments.collect::<Vec<_>>()),
-        Some(other) => panic!("quick, whole or growth, and a folder for what is found; not {other}"),
+        Some(other) => panic!("quick, whole, dialects or growth, and a folder for what is found; not {other}"),
     }
+}
+
+/// The second table alone.
+fn beside_originals(plan: &Plan) -> String {
+    let pair = Pair::new();
+    let [for_server, for_load] = Core::two();
+    for_load.stay();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    dialects::compare(plan, &pair, for_server, &runtime)
 }
 
 fn compare(plan: &Plan, folder: Option<String>) {

@@ -156,3 +156,44 @@ async fn several_packets_in_a_post_are_obeyed_in_their_order() {
     }
     assert!(alice.hear().await.starts_with(r#"40{"sid":"#));
 }
+
+/// A client that changes to a WebSocket polls no more until its post is answered.
+#[tokio::test]
+async fn a_post_is_answered_although_its_answers_wait_for_a_poll() {
+    let server = start(&[]);
+    let (mut alice, _) = Polling::connect(&server).await;
+    let events: Vec<String> =
+        (0..60).map(|number| format!(r#"42{number}["offer",{{"to":"none","offer":1}}]"#)).collect();
+    assert_eq!(text(&alice.post(&events.join("\u{1e}")).await), "ok");
+    let mut acknowledged = 0;
+    while acknowledged < 60 {
+        let packet = alice.hear().await;
+        acknowledged += usize::from(packet.starts_with("43"));
+    }
+}
+
+/// … and what comes next waits for the rest of it, in order.
+#[tokio::test]
+async fn the_next_post_waits_until_the_packets_of_the_one_before_are_taken() {
+    let server = start(&[]);
+    let (mut alice, _) = Polling::connect(&server).await;
+    let post = |from: usize| {
+        let events = (from..from + 60).map(|number| format!(r#"42{number}["offer",{{"to":"none","offer":1}}]"#));
+        events.collect::<Vec<_>>().join("\u{1e}")
+    };
+    assert_eq!(text(&alice.post(&post(0)).await), "ok");
+    let second = tokio::spawn({
+        let site = alice.site.clone();
+        let request = alice.post_request(&post(60), &[]);
+        async move { exchange(&mut site.tls().await, &request).await }
+    });
+    let mut numbers = Vec::new();
+    while numbers.len() < 120 {
+        let packet = alice.hear().await;
+        if let Some(number) = packet.strip_prefix("43").and_then(|rest| rest.split('[').next()) {
+            numbers.push(number.parse::<usize>().expect("a number"));
+        }
+    }
+    assert_eq!(numbers, (0..120).collect::<Vec<_>>());
+    assert_eq!(text(&second.await.expect("an answer")), "ok");
+}
