@@ -12,8 +12,8 @@
 # make test-memory what floods take of memory (a part of make test)
 # make test-nginx behind nginx (a part of make test)
 # make test-clock a clock that jumps (a part of make test)
-# make test-matchbox the client of matchbox, against the built server (300 packages, built in 4 minutes at first)
-# make test-dialects clients that others wrote, unchanged, against ours
+# make test-matchbox the client of matchbox, against the built server (300 packages, built in 4 minutes at first; no part of make test)
+# make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
 # make test-originals the same against the servers that they were made for: whether the tests themselves are right
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
@@ -39,7 +39,8 @@ test: node_modules tests/dialects/node_modules
 	tests/unpack target/coturn coturn
 	npm run --silent test:turn
 	npm run --silent test:browser
-	@echo 'Not run here: make check (formatting, lints, docs), make test-network (needs root).'
+	$(MAKE) test-dialects
+	@echo 'Not run here: make check (formatting, lints, docs), make test-matchbox (a long build), make test-network (needs root).'
 
 check: node_modules tests/dialects/node_modules
 	cargo fmt --check

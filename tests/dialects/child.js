@@ -8,6 +8,9 @@ import { until, within } from '../browser/deadline.js';
 
 /** @typedef {import('node:child_process').ChildProcess} Process */
 
+/** Several begin at once, on a busy machine. In seconds. */
+const PATIENCE = 30;
+
 /** What still runs when the tests are interrupted. @type {Set<Process>} */
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
@@ -27,8 +30,13 @@ export class Child {
   /** Waits until it listens. @param {string[]} words @param {number} port @param {NodeJS.ProcessEnv} env besides what there is */
   static async start([command = '', ...words], port, env = {}) {
     const child = new Child(spawn(command, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }));
-    await until(10, `${command} ${words[0]} to listen`, () => child.#log, () => listens(port));
-    return child;
+    try {
+      await until(PATIENCE, `${command} ${words[0]} to listen`, () => child.#log, () => listens(port));
+      return child;
+    } catch (error) {
+      await child.end();
+      throw error;
+    }
   }
 
   /** At once: some wait for their clients when they are asked to end. */

@@ -5,6 +5,7 @@
 /** @import { Conversation } from './wire.js' */
 /** @import { Difference } from './differences.js' */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
 import { engineIo } from './conversations/engine.io.js';
@@ -15,8 +16,12 @@ import { differences } from './differences.js';
 import { asked, Subject } from './subject.js';
 import { Wire } from './wire.js';
 
-/** @type {[Dialect, Conversation[]][]} */
+/** @type {[keyof typeof headings, Conversation[]][]} */
 const dialects = [['socket.io', [...engineIo, ...socketIo]], ['peerjs', peerjs], ['y-webrtc', yWebrtc]];
+
+/** What each dialect's section of docs/dialects.md is called. */
+const headings = { 'socket.io': 'socket.io', peerjs: 'PeerJS', 'y-webrtc': 'y-webrtc' };
+const DOCUMENT = readFileSync(new URL('../../docs/dialects.md', import.meta.url), 'utf8');
 
 /** Of pages that may connect. */
 const ORIGIN = 'https://site.example';
@@ -64,6 +69,11 @@ describe('the list of differences', () => {
         assert.notDeepEqual(ours(said, list), said, title);
       }
     });
+
+    test(`has nothing that docs/dialects.md does not tell (${dialect})`, () => {
+      const told = rowsOf(headings[dialect]);
+      for (const { row } of Object.values(differences[dialect] ?? {}).flat()) assert(told.includes(row), `no row has this title: ${row}`);
+    });
   }
 });
 
@@ -74,4 +84,10 @@ function ours(said, list) {
     assert(at >= 0, `it says: ${original.join('\n')}`);
     return lines.toSpliced(at, original.length, ...ours);
   }, said);
+}
+
+/** The titles of the rows in all tables of this section. @param {string} heading */
+function rowsOf(heading) {
+  const section = DOCUMENT.split(/^## /m).find((section) => section.startsWith(`${heading}\n`)) ?? '';
+  return [...section.matchAll(/^\| (.+?) \| /gm)].map(([, title]) => title);
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { cert, key } from '../network/certificate.js';
 import { Child } from './child.js';
 
-/** @typedef {'socket.io' | 'peerjs' | 'y-webrtc' | 'trystero' | 'gstreamer'} Dialect */
+/** @typedef {'socket.io' | 'peerjs' | 'y-webrtc' | 'trystero' | 'matchbox' | 'gstreamer'} Dialect */
 
 /**
  * @typedef {{ port: number, tls: boolean, origin?: string, page?: string }} Options
@@ -29,6 +29,7 @@ const commands = {
   }),
   'y-webrtc': ({ port }) => ({ words: [file('node_modules/y-webrtc/bin/server.js')], env: { PORT: `${port}` }, tls: false }),
   trystero: ({ port }) => ({ words: [file('originals/trystero.js'), `${port}`], tls: false }),
+  matchbox: null,
   gstreamer: null,
 };
 

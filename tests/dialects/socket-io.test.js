@@ -1,16 +1,14 @@
 /** socket.io's client, as it is: with the tutorial's events in Node, in a page of another site, and the tutorial's page itself. */
 
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
 import { launch } from '../browser/browsers.js';
 import { all, scene, serve, subject } from './scene.js';
 import { Subject } from './subject.js';
 import { Reader } from './reader.js';
+import { calls, greeted, tutorialFolder } from './tutorial.js';
 import { Visitor } from './visitor.js';
 
 /** @import { Wish } from './subject.js' */
@@ -152,7 +150,7 @@ describe('pages of another site', () => {
   }));
 });
 
-/** The tutorial's page, with socket.io's client in its folder, as the server's own. @param {Wish['behind']} behind */
+/** The tutorial's page in the server's own place. @param {Wish['behind']} behind */
 function tutorial(behind) {
   /** @type {string} */
   let folder;
@@ -160,11 +158,7 @@ function tutorial(behind) {
   let server;
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tutorial-'));
-    await cp(fileURLToPath(new URL('tutorial/index.html', import.meta.url)), join(folder, 'index.html'));
-    await mkdir(join(folder, 'socket.io'));
-    const client = fileURLToPath(new URL('node_modules/socket.io/client-dist/socket.io.js', import.meta.url));
-    await cp(client, join(folder, 'socket.io', 'socket.io.js'));
+    folder = await tutorialFolder();
     server = await Subject.start('socket.io', { page: folder, ...(behind ? { behind } : {}) });
   });
 
@@ -176,9 +170,7 @@ function tutorial(behind) {
   test('two tabs see each other', async () => {
     const [alice, bob] = [await open(), await open()];
     try {
-      await alice.page.type('#autre', await greeted(bob));
-      await greeted(alice);
-      await alice.page.click('#appeler');
+      await calls(alice, await greeted(bob));
       await all([alice, bob], (visitor) => visitor.sees('#distant'));
       for (const visitor of [alice, bob]) visitor.assertNoComplaint();
     } finally {
@@ -187,13 +179,6 @@ function tutorial(behind) {
   });
 
   const open = async () => Visitor.open(await launch('chromium'), server.url);
-}
-
-/** Its id, as a person reads it. @param {Visitor} visitor */
-async function greeted(visitor) {
-  const message = () => visitor.page.$eval('#message', ({ textContent }) => textContent ?? '');
-  await visitor.comesTo('be greeted', async () => /^Coucou user : {2}\S{20}$/.test(await message()));
-  return (await message()).slice(-20);
 }
 
 describe("the tutorial's page", () => tutorial('nothing'));

@@ -16,11 +16,13 @@ const ANNOUNCE_EVERY = 1000;
 /** @type {SocketClient} */
 let client;
 
+/** It is sent back to its sender too, so the server has it by then. */
 let announced = false;
 
 /** @param {string} text */
 function receive(text) {
   const { topic, payload } = JSON.parse(text);
+  announced ||= JSON.stringify(payload).includes(selfId);
   void listeners.get(topic)?.(topic, payload);
 }
 
@@ -39,8 +41,7 @@ const joinRoom = createTopicStrategy({
       send(relay, { type: 'unsubscribe', topic });
     };
   },
-  publishTopic(relay, topic, payload, { kind }) {
-    announced ||= kind === 'announce';
+  publishTopic(relay, topic, payload) {
     send(relay, { type: 'publish', topic, payload });
   },
 });
