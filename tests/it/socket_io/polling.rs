@@ -182,18 +182,18 @@ async fn the_next_post_waits_until_the_packets_of_the_one_before_are_taken() {
         events.collect::<Vec<_>>().join("\u{1e}")
     };
     assert_eq!(text(&alice.post(&post(0)).await), "ok");
-    let second = tokio::spawn({
-        let site = alice.site.clone();
-        let request = alice.post_request(&post(60), &[]);
-        async move { exchange(&mut site.tls().await, &request).await }
-    });
-    let mut numbers = Vec::new();
-    while numbers.len() < 120 {
-        let packet = alice.hear().await;
-        if let Some(number) = packet.strip_prefix("43").and_then(|rest| rest.split('[').next()) {
-            numbers.push(number.parse::<usize>().expect("a number"));
+    let (request, site) = (alice.post_request(&post(60), &[]), alice.site.clone());
+    let second = async { exchange(&mut site.tls().await, &request).await };
+    let read = async {
+        let mut numbers = Vec::new();
+        while numbers.len() < 120 {
+            let packet = alice.hear().await;
+            let number = packet.strip_prefix("43").and_then(|rest| rest.split('[').next());
+            numbers.extend(number.map(|number| number.parse::<usize>().expect("a number")));
         }
-    }
+        numbers
+    };
+    let (second, numbers) = tokio::join!(second, read);
     assert_eq!(numbers, (0..120).collect::<Vec<_>>());
-    assert_eq!(text(&second.await.expect("an answer")), "ok");
+    assert_eq!(text(&second), "ok");
 }
