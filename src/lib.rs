@@ -4,7 +4,7 @@
 //!
 //! 1. [`server`] binds and runs everything; [`tasks`] is who starts tasks, stops them and waits for them.
 //! 2. [`accept`] tells a new connection's kind by its first byte and shakes hands with [`tls`]; [`admission`] counts.
-//! 3. [`http`] routes: the page's files, `/ice`, or `/ws`, where all checks come before the 101; [`auth`] says
+//! 3. [`http`] routes: the page's files, `/ice`, `/ws` and the paths of other servers' clients, where all checks come before the 101; [`auth`] says
 //!    what a client's token allows.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] is what clients can ask for and be told, and [`dialect`] how that looks on the wire.

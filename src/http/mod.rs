@@ -1,7 +1,8 @@
 //! HTTP: the route table, and what holds for every answer.
 //!
-//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, everything else the page, ours or the
-//! operator's; all of them in a folder of the host, if the operator says so. A request in plain text is sent to https and
+//! `/ws` is signaling, `/ice` the ICE servers for those who bring their own, the paths of other servers' clients are theirs
+//! where the operator asks for them, and everything else is the page, ours or the operator's; all of them in a folder of the
+//! host, if the operator says so. A request in plain text is sent to https and
 //! nothing else, unless a proxy ends TLS for us.
 
 mod admit;

@@ -22,7 +22,7 @@ fn unwritten() -> Vec<String> {
 }
 
 /// Where the words are looked for.
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 19] = [
     "README.md",
     "CHANGELOG.md",
     "SECURITY.md",
@@ -35,6 +35,7 @@ const PATHS: [&str; 18] = [
     "rustfmt.toml",
     "tsconfig.json",
     ".ci",
+    "examples",
     "benches",
     "docs",
     "fuzz",
