@@ -142,8 +142,11 @@ impl Dialect {
     /// The close code and reason for an end, or `None` where the client ended it.
     #[must_use]
     pub fn close(&self, end: End) -> Option<(u16, &'static str)> {
-        match self {
-            Self::V1 | Self::PeerJs(_) | Self::Matchbox(_) | Self::GStreamer(_) | Self::Topics(_) => end.close(),
+        match (self, end) {
+            (Self::V1, _) => end.close(),
+            // There is no `welcome` that says how much is allowed.
+            (_, End::TooLarge) => end.close().map(|(code, _)| (code, "message too large")),
+            _ => end.close(),
         }
     }
 }

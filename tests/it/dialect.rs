@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use crate::guest::Guest;
 use crate::pair::Pair;
 use crate::program::Program;
 use crate::server::{Server, Site};
+use crate::status::{METRICS, becomes, metric};
 
 /// Each dialect with paths that are its own.
 const PATHS: [(&str, &[&str]); 6] = [
@@ -41,6 +43,66 @@ async fn the_variable_has_several_dialects_with_commas() {
     })
     .await;
     assert_hints(&program, &["socket.io", "gstreamer"]).await;
+}
+
+/// Those that are spoken over a WebSocket alone, each with a path at which a client is served.
+const WEBSOCKETS: [&str; 5] =
+    ["/peerjs?key=peerjs&id=mallory&token=t", "/y-webrtc", "/trystero", "/matchbox/hall", "/gstreamer"];
+
+fn all() -> Server {
+    Server::start(&["--dialect=peerjs,y-webrtc,trystero,matchbox,gstreamer", "--refused-messages=20", METRICS])
+}
+
+/// What a client is greeted with.
+async fn greeted(server: &Server, path: &str) -> Guest {
+    let mut guest = server.visit(path).await;
+    if !path.contains("y-webrtc") && !path.contains("trystero") {
+        guest.hear().await;
+    }
+    guest
+}
+
+#[tokio::test]
+async fn bad_input_costs_its_sender_an_error_or_its_connection_and_no_other_anything() {
+    let server = all();
+    let mut bystander = server.connect().await;
+    let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+    let in_type = format!(r#"{{"type":{deep}}}"#);
+    for path in WEBSOCKETS {
+        for frame in ["", "null", "7", "[]", "{}", r#"{"type":7}"#, "\u{0}", &deep, &in_type] {
+            let mut mallory = greeted(&server, path).await;
+            mallory.say(frame).await;
+            mallory.say_binary(b"\x00\xff").await;
+            mallory.leave().await;
+        }
+        bystander.fence().await;
+    }
+    assert_eq!(metric(&server, r#"entremise_connection_ends_total{dialect="v1",reason="bug"}"#).await, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_closes_its_sender_with_1009() {
+    let server = all();
+    for path in WEBSOCKETS {
+        let mut mallory = greeted(&server, path).await;
+        mallory.say("x".repeat(65_537)).await;
+        assert_eq!(mallory.closed().await, (1009, "message too large".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn nonsense_without_end_closes_its_sender_with_1008() {
+    let server = all();
+    for path in WEBSOCKETS {
+        let mut mallory = greeted(&server, path).await;
+        for _ in 0..20 {
+            mallory.say("no JSON").await;
+        }
+        assert_eq!(mallory.closed().await.0, 1008, "{path}");
+    }
+    for realm in ["peerjs", "y-webrtc", "trystero", "matchbox", "gstreamer"] {
+        becomes(&server, &format!(r#"entremise_connection_ends_total{{dialect="{realm}",reason="abuse"}}"#), 1).await;
+    }
 }
 
 #[tokio::test]
