@@ -2,10 +2,10 @@
 //! itself known on them. A client that comes back and says its name gets them again.
 //!
 //! A name is no secret: all that hear a topic know the names that were announced there. So a name gives back the topic on
-//! which it is announced anew, if it was announced there before, and the one to which its client had subscribed just before,
-//! if it was never announced on that. In a Trystero room these are all topics: a client subscribes to its own topic of the
-//! room and then to the room's, and each member of the room can tell what both are. Its topics in other rooms, which have
-//! the same name, are none of theirs.
+//! which it is announced anew, if it was announced there before, and its owner's own topic of that room. A client of Trystero
+//! subscribes to its own topic of a room and then to the room's, and each member of the room can tell what both are. Its
+//! topics in other rooms, which have the same name, are none of theirs: where it can't be told which topic is whose, none but
+//! the room's is given back.
 
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ impl Record {
         let Some(at) = topics.iter().position(|known| known.is_announced && known.topic == *topic) else {
             return Vec::new();
         };
-        let own = at.checked_sub(1).map(|before| &topics[before]).filter(|known| !known.is_announced);
+        let own = own_topic(&topics, at);
         own.into_iter().chain([&topics[at]]).map(|known| known.topic.clone()).collect()
     }
 
@@ -123,6 +123,22 @@ impl Record {
             is_kept
         });
         topics.iter().any(|known| known.is_announced).then_some(bytes)
+    }
+}
+
+/// The topic on which a client itself is reached in the room whose topic is at this index. Rooms that are entered at once may
+/// have their subscriptions mixed, but each kind in order.
+fn own_topic(topics: &[KnownTopic], at: usize) -> Option<&KnownTopic> {
+    let own: Vec<&KnownTopic> = topics.iter().filter(|known| !known.is_announced).collect();
+    let rooms_before = topics[..at].iter().filter(|known| known.is_announced).count();
+    if 2 * own.len() == topics.len() {
+        return Some(own[rooms_before]);
+    }
+    // Some room has not heard of it yet: then only a pair that stands alone is sure.
+    match &topics[..at] {
+        [] | [.., KnownTopic { is_announced: true, .. }] => None,
+        [only] | [.., KnownTopic { is_announced: true, .. }, only] => Some(only),
+        _ => None,
     }
 }
 
@@ -240,16 +256,21 @@ mod tests {
 
     impl Known {
         fn given_back_on(&self, topic: usize) -> BTreeSet<usize> {
-            let mut given = BTreeSet::new();
-            let mut before = None;
-            for &(number, is_announced) in &self.topics {
-                if number == topic && is_announced && self.is_named {
-                    given.extend([number]);
-                    given.extend(before);
-                }
-                before = (!is_announced).then_some(number);
-            }
-            given
+            let own: Vec<usize> = self.topics.iter().filter(|(_, is_announced)| !is_announced).map(|it| it.0).collect();
+            let rooms: Vec<usize> =
+                self.topics.iter().filter(|(_, is_announced)| *is_announced).map(|it| it.0).collect();
+            let Some(rank) = rooms.iter().position(|room| *room == topic && self.is_named) else {
+                return BTreeSet::new();
+            };
+            let at = self.topics.iter().position(|(number, _)| *number == topic).unwrap();
+            let is_own = |at: usize| self.topics.get(at).is_some_and(|(_, is_announced)| !is_announced);
+            let is_alone = at >= 1 && is_own(at - 1) && (at == 1 || !is_own(at - 2));
+            let own = match (own.len() == rooms.len(), is_alone) {
+                (true, _) => Some(own[rank]),
+                (false, true) => Some(self.topics[at - 1].0),
+                (false, false) => None,
+            };
+            own.into_iter().chain([topic]).collect()
         }
     }
 
@@ -379,6 +400,22 @@ mod tests {
         }
         owner.announced(&topic(3));
         assert_eq!(Trail::new(None).announce(&recollection, "alice", &topic(3)), [topic(2), topic(3)]);
+    }
+
+    #[test]
+    fn rooms_that_were_entered_at_once_are_not_mixed_up() {
+        let recollection = Arc::default();
+        let mut owner = Trail::new(None);
+        // Its own topics are 0 and 1, those of its rooms 2 and 3.
+        for number in 0..4 {
+            owner.subscribed(&topic(number));
+        }
+        drop(owner.announce(&recollection, "alice", &topic(2)));
+        owner.announced(&topic(2));
+        assert_eq!(Trail::new(None).announce(&recollection, "alice", &topic(2)), [topic(2)], "which is not sure yet");
+        owner.announced(&topic(3));
+        assert_eq!(Trail::new(None).announce(&recollection, "alice", &topic(2)), [topic(0), topic(2)]);
+        assert_eq!(Trail::new(None).announce(&recollection, "alice", &topic(3)), [topic(1), topic(3)]);
     }
 
     #[test]
