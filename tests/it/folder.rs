@@ -156,6 +156,7 @@ async fn a_part_of_a_file_is_given_where_it_is_asked_for() {
         ("bytes=7-", "789", "bytes 7-9/10"),
         ("bytes=-2", "89", "bytes 8-9/10"),
         ("bytes=8-99", "89", "bytes 8-9/10"),
+        ("BYTES=8-9", "89", "bytes 8-9/10"),
     ] {
         assert_eq!(part(&[&format!("Range: {range}")]).await, (206, text.to_owned(), of.to_owned()), "{range}");
     }
@@ -163,7 +164,7 @@ async fn a_part_of_a_file_is_given_where_it_is_asked_for() {
         let (status, _, of) = part(&[&format!("Range: {range}")]).await;
         assert_eq!((status, &*of), (416, "bytes */10"), "{range}");
     }
-    for range in ["lines=1-2", "bytes=0-1,4-5"] {
+    for range in ["lines=1-2", "bytes=0-1,4-5", "bytes=-11", "bytes=-99999"] {
         assert_eq!(part(&[&format!("Range: {range}")]).await, whole(), "{range}");
     }
     let answer = server.get("/film.webm").await;

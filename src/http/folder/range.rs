@@ -8,6 +8,8 @@ use axum::http::{Method, StatusCode};
 pub(super) enum Condition {
     /// On nothing.
     None,
+    /// The file is as long as the end of it that is asked for. If it is shorter the whole is due (RFC 9110, 14.1.2).
+    Long,
     /// The file has this tag still.
     Tag(HeaderValue),
 }
@@ -15,13 +17,15 @@ pub(super) enum Condition {
 /// Takes away a `Range` that asks for nothing that could be given: by a method that has no parts, in units that are not
 /// known, or in a version of the file that can't be named so surely.
 pub(super) fn condition(method: &Method, headers: &mut HeaderMap) -> Condition {
-    let is_bytes =
-        |range: &HeaderValue| range.as_bytes().get(..6).is_some_and(|unit| unit.eq_ignore_ascii_case(b"bytes="));
-    if method != Method::GET || !headers.get(RANGE).is_some_and(is_bytes) {
-        headers.remove(RANGE);
+    let Some(range) = headers.remove(RANGE).as_ref().and_then(in_bytes).filter(|_| method == Method::GET) else {
         return Condition::None;
-    }
+    };
+    // Of no bytes there is no end.
+    let is_some = |length: &[u8]| length.iter().any(|digit| (b'1'..=b'9').contains(digit));
+    let is_end = range.as_bytes().strip_prefix(b"bytes=-").is_some_and(is_some);
+    headers.insert(RANGE, range);
     match headers.remove(IF_RANGE) {
+        None if is_end => Condition::Long,
         None => Condition::None,
         // A date is a second long, in which a file may change twice; a weak tag is no tag of bytes.
         Some(tag) if tag.as_bytes().starts_with(b"\"") => Condition::Tag(tag),
@@ -32,11 +36,21 @@ pub(super) fn condition(method: &Method, headers: &mut HeaderMap) -> Condition {
     }
 }
 
+/// A range of bytes, with its unit in the one case that is read further on.
+fn in_bytes(range: &HeaderValue) -> Option<HeaderValue> {
+    let (unit, ranges) = range.to_str().ok()?.split_once('=')?;
+    if unit.eq_ignore_ascii_case("bytes") { HeaderValue::try_from(format!("bytes={ranges}")).ok() } else { None }
+}
+
 impl Condition {
     /// Whether a part was given although the whole is due.
     pub(super) fn fails(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         let is_part = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
-        matches!(self, Self::Tag(tag) if is_part && headers.get(ETAG) != Some(tag))
+        match self {
+            Self::None => false,
+            Self::Long => status == StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Tag(tag) => is_part && headers.get(ETAG) != Some(tag),
+        }
     }
 }
 
