@@ -163,6 +163,8 @@ impl Terms {
             // The data channels of a client whose connection broke may live: as for one that is only silent, the others are
             // told once the heartbeat would have decided.
             Realm::Matchbox => (end == End::Lost).then(|| self.limits.heartbeat.saturating_mul(2)),
+            // A client that others have flooded is there still, and others must not get its name by that.
+            Realm::PeerJs => (end == End::TooSlow).then(|| self.limits.heartbeat.saturating_mul(2)),
             _ => self.limits.resume_window.filter(|_| end.parks()),
         }
     }

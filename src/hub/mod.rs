@@ -121,7 +121,7 @@ impl HubLimits {
 pub enum Lifetime {
     /// As long as its connection.
     Connection,
-    /// A while longer, where its connection is lost, for the others: its client can't take it up again.
+    /// A while longer, where its connection is lost: for the others, or for its client, which may claim its name again.
     Lingering,
     /// Until it ends or its resume window does.
     Resumable,
@@ -259,7 +259,9 @@ impl Hub {
     /// [`Taken`]: another peer has the name. [`contest`](Self::contest) asks whether it is still there.
     pub fn claim(self: &Arc<Self>, claim: Claim, grant: Option<Grant>) -> Result<Session, Taken> {
         let Claim { realm, address, secret } = claim;
-        let (id, lifetime) = (address.id(), Lifetime::Connection);
+        // What has a secret can be taken up again by it.
+        let lifetime = if secret.is_some() { Lifetime::Lingering } else { Lifetime::Connection };
+        let id = address.id();
         loop {
             // Order: locked before the name has its peer, until that peer has what waits for it (`absence`).
             let awaited = realm.awaits().then(|| self.awaited.entry(id));
