@@ -103,7 +103,8 @@ fn read_all(folder: &Path, text: &mut String) {
 #[test]
 fn the_readme_shows_the_table_of_the_last_bench() {
     const BENCH: &str = include_str!("../../docs/bench.md");
-    let table: Vec<&str> = BENCH.lines().filter(|line| line.starts_with('|')).collect();
+    let (first, _) = BENCH.split_once("\n## Clients of other servers\n").expect("a second table");
+    let table: Vec<&str> = first.lines().filter(|line| line.starts_with('|')).collect();
     assert!(table.len() > 10);
     assert!(README.contains(&table.join("\n")), "README's table:\n{}", table.join("\n"));
 }
