@@ -37,7 +37,8 @@ async fn padding_of_an_acknowledgement_is_charged() {
 
 #[tokio::test]
 async fn fragments_are_charged_by_their_bytes_although_no_message_comes_of_them() {
-    let server = Server::start(&["--messages-per-second=0"]);
+    // So little that it is spent sooner than it comes again, however slow the machine.
+    let server = Server::start(&["--messages-per-second=0", "--bytes-per-second=1000", "--max-message-bytes=1000"]);
     let mut raw = server.raw().await;
     raw.send(TEXT, b"").await;
     let fragments = masked(CONTINUATION, b"").repeat(10_000);
