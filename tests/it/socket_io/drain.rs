@@ -1,6 +1,6 @@
 //! The server stops.
 
-use super::{POLLING, Polling, Socket, start};
+use super::{LARGE, POLLING, Polling, Socket, call, large, start};
 use entremise::tasks::Drained;
 
 #[tokio::test]
@@ -55,4 +55,17 @@ async fn no_session_begins_once_the_server_stops() {
     if let Ok(answer) = crate::http::try_exchange(&mut tls, end).await {
         assert_eq!((answer.status, answer.code()), (503, "draining".to_owned()));
     }
+}
+
+/// Its write would be given up much later.
+#[tokio::test]
+async fn a_stuck_websocket_does_not_hold_up_the_drain() {
+    let mut server = start(&[&LARGE[..], &["--write-timeout=60", "--drain-timeout=15"]].concat());
+    let ((mut alice, _), (_bob, b)) = (Socket::connect(&server).await, Socket::narrow(&server).await);
+    alice.says(&call("offer", &large(), &b)).await;
+    alice.fence().await;
+    server.stop();
+    assert_eq!(alice.closed().await, Some(1012));
+    drop(alice);
+    assert_eq!(server.drained().await, Drained::Clean);
 }

@@ -165,11 +165,19 @@ struct Socket(WebSocketStream<TlsStream<TcpStream>>);
 
 impl Socket {
     async fn try_open(site: &Site, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        Self::try_over(site.tls().await, site, path, headers).await
+    }
+
+    async fn try_over(
+        tls: TlsStream<TcpStream>,
+        site: &Site,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
         let mut request = format!("wss://{}{path}", site.address).into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("a header"));
         }
-        let tls = site.tls().await;
         let (socket, _) = within("the upgrade", Box::pin(client_async(request, tls))).await?;
         Ok(Self(socket))
     }
@@ -191,18 +199,30 @@ impl Socket {
 
     /// A session in which nothing was said.
     async fn begin(site: &Site) -> Self {
-        let mut socket = Self::open(site, WEBSOCKET).await;
-        let open = socket.hear().await;
-        assert!(open.starts_with("0{"), "{open}");
-        socket
+        Self::open(site, WEBSOCKET).await.is_opened().await
     }
 
     /// A peer, and its id.
     async fn connect(site: &Site) -> (Self, String) {
-        let mut socket = Self::begin(site).await;
-        socket.says("40").await;
-        let id = socket.is_greeted().await;
-        (socket, id)
+        Self::begin(site).await.is_connected().await
+    }
+
+    /// One whose receive buffer is soon full.
+    async fn narrow(site: &Site) -> (Self, String) {
+        let socket = Self::try_over(site.narrow_tls().await, site, WEBSOCKET, &[]).await;
+        socket.expect("the server opens a WebSocket").is_opened().await.is_connected().await
+    }
+
+    async fn is_opened(mut self) -> Self {
+        let open = self.hear().await;
+        assert!(open.starts_with("0{"), "{open}");
+        self
+    }
+
+    async fn is_connected(mut self) -> (Self, String) {
+        self.says("40").await;
+        let id = self.is_greeted().await;
+        (self, id)
     }
 
     async fn is_greeted(&mut self) -> String {
@@ -248,6 +268,15 @@ impl Socket {
             other => panic!("expected a close frame: {other:?}"),
         }
     }
+}
+
+/// With which a client can be stuck in the middle of one message.
+const LARGE: [&str; 4] =
+    ["--max-message-bytes=16777216", "--mailbox-bytes=33554432", "--messages-per-second=0", "--bytes-per-second=0"];
+
+/// More than the system keeps between two sockets.
+fn large() -> String {
+    format!("\"{}\"", "x".repeat(12 << 20))
 }
 
 /// Waits until each request has come to its session.

@@ -1,6 +1,6 @@
 //! The tutorial's events, and calls between its pages and those of this project.
 
-use super::{Polling, Socket, call, called, start};
+use super::{LARGE, Polling, Socket, call, called, large, start};
 use crate::client::message_to;
 
 /// The acknowledgement of the event with this number.
@@ -180,5 +180,13 @@ async fn who_was_told_and_is_gone_before_it_read_is_known_to_the_sender() {
     alice.says(&call("offer", "1", &b)).await;
     alice.fence().await;
     bob.says("1").await;
+    alice.hears(&unavailable(&b)).await;
+}
+
+#[tokio::test]
+async fn what_a_stuck_websocket_did_not_take_is_known_to_the_sender() {
+    let server = start(&[&LARGE[..], &["--write-timeout=0.5"]].concat());
+    let ((mut alice, _), (_bob, b)) = (Socket::connect(&server).await, Socket::narrow(&server).await);
+    alice.says(&call("offer", &large(), &b)).await;
     alice.hears(&unavailable(&b)).await;
 }
