@@ -279,7 +279,11 @@ impl Hub {
             };
             drop(awaited);
             match holder.reclaim(secret.as_ref(), grant.as_ref()) {
-                Reclaim::Done(epoch) => return Ok(Session::new(Arc::clone(self), holder, epoch)),
+                Reclaim::Done(epoch) => {
+                    let session = Session::new(Arc::clone(self), holder, epoch);
+                    session.lose_unwritten();
+                    return Ok(session);
+                }
                 Reclaim::Refused => return Err(Taken),
                 // It is in the registry no more.
                 Reclaim::Ended => {}

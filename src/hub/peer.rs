@@ -185,7 +185,6 @@ impl Peer {
     }
 
     /// Takes the session from its holder, for a client that claims its name with the secret that it was claimed with.
-    /// What the older connection was given and has not written is lost with it.
     pub(super) fn reclaim(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> Reclaim {
         let mut state = self.state.lock();
         if state.has_ended {
@@ -194,7 +193,6 @@ impl Peer {
         if !state.is_claimed_by(secret, grant) {
             return Reclaim::Refused;
         }
-        state.window.settle(self.mailbox.release());
         state.grant = grant.cloned();
         Reclaim::Done(self.pass_on(&mut state, false))
     }
@@ -450,11 +448,15 @@ impl State {
         while let Some(waiting) = mailbox.take_left() {
             rest.push(self.window.take(waiting).into());
         }
-        let senders = self.window.unacknowledged().filter_map(|waiting| waiting.letter.message.sender()).collect();
-        (senders, rest)
+        (self.unsettled(), rest)
     }
 
-    /// Nothing more is owed for what it has not acknowledged. After [`finish`](Self::finish).
+    /// The senders of what is not acknowledged.
+    pub(super) fn unsettled(&self) -> HashSet<PeerId> {
+        self.window.unacknowledged().filter_map(|waiting| waiting.letter.message.sender()).collect()
+    }
+
+    /// Nothing more is owed for what was given to a connection and not acknowledged, which is over.
     pub(super) fn settle(&mut self, mailbox: &Mailbox) {
         self.window.settle(mailbox.release());
     }

@@ -162,6 +162,14 @@ impl Session {
         rest
     }
 
+    /// What an older connection was given and has not written is lost with it.
+    pub(super) fn lose_unwritten(&self) {
+        let Some(mut state) = self.held() else { return };
+        self.report_undelivered(state.unsettled());
+        // Order: as in `end`.
+        state.settle(&self.peer.mailbox);
+    }
+
     fn report_undelivered(&self, senders: HashSet<PeerId>) {
         if self.hub.is_closing() {
             return;

@@ -597,6 +597,28 @@ async fn a_client_that_was_flooded_until_it_was_too_slow_keeps_its_id_for_its_to
     Page::open(&server, "bob", "b").await;
 }
 
+/// The client has another connection, and this one's message is lost: better that the caller knows.
+#[tokio::test]
+async fn what_an_older_connection_did_not_take_expires() {
+    let flags = [
+        DIALECT,
+        "--max-message-bytes=16777216",
+        "--mailbox-bytes=33554432",
+        "--messages-per-second=0",
+        "--bytes-per-second=0",
+    ];
+    let server = Server::start(&flags);
+    let mut stalled = Page::over(&server, server.narrow_tls().await, &url("bob", "b")).await;
+    stalled.hears(OPEN).await;
+    let mut alice = Page::open(&server, "alice", "a").await;
+    // More than the system keeps between two sockets.
+    alice.say(offer("bob", &format!("\"{}\"", "x".repeat(12 << 20)))).await;
+    alice.fence().await;
+    let mut bob = Page::open(&server, "bob", "b").await;
+    alice.hears(&expire("bob", "alice")).await;
+    bob.fence().await;
+}
+
 // Their bug: an EXPIRE of a client's is relayed, and the zombie after a LEAVE without `dst` can be robbed of its id.
 #[tokio::test]
 async fn what_only_the_server_says_is_dropped_and_unknown_types_are() {
