@@ -1,6 +1,9 @@
 //! A WebSocket client without manners: any bytes as frames, no pong, and no reading unless it is told to.
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use std::convert::Infallible;
+use std::future::pending;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, sink};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -127,6 +130,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
                 return (first, payload);
             }
         }
+    }
+
+    /// Sends these bytes again and again until the server says its close, whatever comes before it.
+    pub(crate) async fn floods(self, bytes: &[u8]) -> (u16, String) {
+        let (read, mut write) = tokio::io::split(self.stream);
+        let flood = async {
+            while write.write_all(bytes).await.is_ok() {}
+            // What the server has said is still to be read.
+            pending::<Infallible>().await
+        };
+        let mut heard = Raw { stream: tokio::io::join(read, sink()), welcome: self.welcome, id: self.id };
+        let flood = async {
+            tokio::select! {
+                closed = heard.closed() => closed,
+                never = flood => match never {},
+            }
+        };
+        within("the server to have enough", flood).await
     }
 
     /// The server says this code, with a reason, whatever comes before it.
