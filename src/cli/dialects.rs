@@ -14,7 +14,7 @@ pub struct Dialects {
     #[arg(hide_env_values = true)]
     pub dialect: Vec<Realm>,
 
-    /// Key that PeerJS's clients have to give, if not their default peerjs: it keeps out strays, and is no secret
+    /// Key that PeerJS's clients have to give, if not their default peerjs; each page that uses it shows it
     #[arg(long, env = "ENTREMISE_PEERJS_KEY", value_name = "KEY", value_parser = peerjs_key, hide_env_values = true)]
     pub peerjs_key: Option<String>,
 

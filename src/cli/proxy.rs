@@ -20,7 +20,7 @@ pub struct BehindProxy {
     #[arg(hide_env_values = true)]
     pub proxy_protocol: bool,
 
-    /// Folder of the public host that is ours: page, /ws and /ice are in it
+    /// Folder of the public host that is ours: page, /ws, /ice and the paths of other clients are in it
     #[arg(long, env = "ENTREMISE_BASE_PATH", value_name = "PATH", default_value = "/")]
     #[arg(hide_env_values = true)]
     pub base_path: BasePath,

@@ -30,7 +30,7 @@ impl Roles {
     /// One role more, unless it is there.
     pub fn add(&mut self, role: Role) {
         if !self.has(role)
-            && let Some(free) = self.0.iter_mut().find(|slot| slot.is_none())
+            && let Some(free) = self.0.iter_mut().find(|place| place.is_none())
         {
             *free = Some(role);
         }
