@@ -136,5 +136,6 @@ const listed = (dialect) => Object.values(differences[dialect] ?? {}).flat();
 function rowsOf(dialect) {
   const section = DOCUMENT.split(/^## /m).find((section) => section.startsWith(`${headings[dialect]}\n`)) ?? '';
   const [, table = ''] = /^\| \| .+ \| here \|\n\|---\|---\|---\|\n((?:\|.*\n)+)/m.exec(section) ?? [];
-  return [...table.matchAll(/^\| (.+?) \| (.*) \|$/gm)].map(([, title = '', rest = '']) => ({ title, tests: [...rest.matchAll(TEST)].map(([, name]) => name) }));
+  const named = (/** @type {string} */ text) => [...text.matchAll(TEST)].map(([, name]) => name);
+  return [...table.matchAll(/^\| (.+?) \| (.*) \|$/gm)].map(([, title = '', rest = '']) => ({ title, tests: named(rest) }));
 }

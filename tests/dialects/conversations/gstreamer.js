@@ -572,7 +572,8 @@ export const gstreamer = [
   {
     title: 'a page of another site',
     async talk(wire) {
-      for (const [who, Origin] of Object.entries({ allowed: 'https://site.example', other: 'https://evil.example' })) await knock(wire, who, wire.endpoint, { Origin });
+      const sites = { allowed: 'https://site.example', other: 'https://evil.example' };
+      for (const [who, Origin] of Object.entries(sites)) await knock(wire, who, wire.endpoint, { Origin });
     },
     said: ['allowed ← {"type":"welcome","peerId":"<an id>"}', 'other ← {"type":"welcome","peerId":"<an id>"}'],
   },

@@ -430,7 +430,8 @@ export const matchbox = [
   {
     title: 'a page of another site',
     async talk(wire) {
-      for (const [who, Origin] of Object.entries({ allowed: 'https://site.example', other: 'https://evil.example' })) await knock(wire, who, '/origin', { Origin });
+      const sites = { allowed: 'https://site.example', other: 'https://evil.example' };
+      for (const [who, Origin] of Object.entries(sites)) await knock(wire, who, '/origin', { Origin });
     },
     said: ['allowed ← {"IdAssigned":"<an id>"}', 'other ← {"IdAssigned":"<an id>"}'],
   },
