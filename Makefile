@@ -14,7 +14,7 @@
 # make test-clock a clock that jumps (a part of make test)
 # make test-matchbox the client of matchbox, against the built server (300 packages, built in 4 minutes at first; no part of make test)
 # make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
-# make test-originals the same against the servers that they were made for: whether the tests themselves are right
+# make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
@@ -40,7 +40,7 @@ test: node_modules tests/dialects/node_modules
 	npm run --silent test:turn
 	npm run --silent test:browser
 	$(MAKE) test-dialects
-	@echo 'Not run here: make check (formatting, lints, docs), make test-matchbox (a long build), make test-network (needs root).'
+	@echo 'Not run here: make check (formatting, lints, docs), make test-matchbox and test-originals (long builds), make test-network (needs root).'
 
 check: node_modules tests/dialects/node_modules
 	cargo fmt --check
@@ -83,18 +83,21 @@ test-matchbox:
 	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/matchbox cargo run --quiet --locked \
 		--manifest-path tests/matchbox/Cargo.toml -- $${CARGO_TARGET_DIR:-target}/debug/entremise
 
-# Clients that others wrote, as they are, and beside ours the servers that they were made for.
+# Clients that others wrote, as they are, and beside ours the servers that they were made for, but for those of Rust.
 test-dialects: node_modules tests/dialects/node_modules
 	tests/tools openssl=openssl chromium=chromium firefox-esr=firefox-esr
 	tests/unpack target/nginx nginx
 	cargo build
 	npm run --silent test:dialects
 
-# A script that fails here is wrong itself.
+# A script that fails here is wrong itself. What is built already is not built again.
+ORIGINALS = $${CARGO_TARGET_DIR:-target}/originals
 test-originals: node_modules tests/dialects/node_modules
 	tests/tools openssl=openssl chromium=chromium firefox-esr=firefox-esr
 	tests/unpack target/nginx nginx
-	npm run --silent test:originals
+	cargo install --quiet --debug --locked --root $(ORIGINALS) --version 0.15.0 matchbox_server
+	cargo install --quiet --debug --locked --root $(ORIGINALS) --version 0.15.4 gst-plugin-webrtc-signalling
+	ORIGINALS=$$(realpath $(ORIGINALS)) npm run --silent test:originals
 
 # Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules

@@ -7,6 +7,17 @@
  *   Lines of a conversation that follow each other, and those that stand in their place. `row`: of docs/dialects.md, which tells of it
  */
 
+/** @param {string} meta */
+const producing = (meta) => `a ← {"type":"peerStatusChanged","roles":["producer"],"meta":${meta},"peerId":"<b>"}`;
+
+/** @type {Difference} */
+const leaving = {
+  row: 'a client closes its connection',
+  why: 'a close frame is answered with one',
+  original: ['b ← (closed 1006)'],
+  ours: ['b ← (closed 1000)'],
+};
+
 /** By dialect, and by the conversation's title. @type {Partial<Record<Dialect, Record<string, Difference[]>>>} */
 export const differences = {
   'socket.io': {
@@ -27,6 +38,18 @@ export const differences = {
       why: 'a page that may not read the answer tries again, and each time it would leave a session behind',
       original: ['200 | text/plain; charset=UTF-8 | https://site.example | 0'],
       ours: ['403 | application/json | none | {"code":4,"message":"Forbidden"}'],
+    }],
+    JSONP: [{
+      row: 'JSONP (`j` in the query)',
+      why: 'it is for browsers without CORS, of which there are none any more',
+      original: ['200 | text/plain; charset=UTF-8 | ___eio[0]("0'],
+      ours: ['200 | text/plain; charset=UTF-8 | 0'],
+    }],
+    'a large answer to a client that takes compressed ones': [{
+      row: 'a large answer to a poll whose client takes compressed ones',
+      why: 'what is signaled is small, and to compress it is work and memory for each client',
+      original: ['200 | text/plain; charset=UTF-8 | gzip'],
+      ours: ['200 | text/plain; charset=UTF-8 | none'],
     }],
     'requests that open nothing': [{
       row: 'an upgrade of Engine.IO 3',
@@ -148,6 +171,18 @@ export const differences = {
     }],
   },
   'y-webrtc': {
+    'fields in any order, and spelled in other ways': [{
+      row: 'a message on its way',
+      why: 'what is relayed is not read further than it has to be',
+      original: ['a ← {"data":{"b":1000,"a":"é"},"topic":"g1","type":"publish","clients":1}'],
+      ours: ['a ← { "data" : { "b" : 1e3 , "a" : "\\u00e9" } , "topic" : "g1" , "type" : "publish" ,"clients":1}'],
+    }],
+    'a page of another site': [{
+      row: 'a page of a foreign origin',
+      why: 'pages of other sites may connect where the operator says so',
+      original: ['other ← (closed 1000)'],
+      ours: ['other ← (403 | application/json | {"code":"origin-not-allowed","message":"pages of this origin may not connect here"})'],
+    }],
     'a frame that is no JSON': [{
       row: 'a frame that is not JSON, or whose `topics` are no list',
       why: 'the original ends, with all its peers',
@@ -159,6 +194,299 @@ export const differences = {
       why: 'the original ends, with all its peers',
       original: ['a ← (closed 1006)'],
       ours: ['a ← {"type":"pong"}'],
+    }],
+  },
+  trystero: {
+    'a binary frame is taken as text': [{
+      row: 'a binary frame',
+      why: 'what is no UTF-8 would arrive as something else',
+      original: ['a ← {"topic":"f1","payload":"no UTF-8: �"}'],
+      ours: [],
+    }],
+    'fields in any order, twice, and spelled in other ways': [{
+      row: 'a payload on its way',
+      why: 'what is relayed is not read further than it has to be',
+      original: ['a ← {"topic":"g1","payload":{"b":1000,"a":"é"}}'],
+      ours: ['a ← {"topic":"g1","payload":{ "b" : 1e3 , "a" : "\\u00e9" }}'],
+    }],
+    'long topics': [{
+      row: "a topic's name",
+      why: 'one limit for the names of all topics and rooms',
+      original: ['257 ← (closed 1008)'],
+      ours: ['257 ← {"topic":"<a long topic>","payload":"fence"}'],
+    }],
+    'a topic without a name': [{
+      row: 'a topic without a name',
+      why: "as with y-webrtc's topics; Trystero's own are hashes",
+      original: ['a ← {"topic":"","payload":"to no name"}'],
+      ours: [],
+    }],
+    'many topics': [{
+      row: "a client's topics",
+      why: 'a client that is closed comes back and asks for them again',
+      original: ['a ← (closed 1008)'],
+      ours: ['a ← {"topic":"j128","payload":"fence"}'],
+    }],
+    'a plain GET': [{
+      row: 'a request that asks for no WebSocket',
+      why: 'the answer says what is wrong',
+      original: ['GET: 426 | text/plain | Upgrade Required'],
+      ours: ['GET: 426 | application/json | {"code":"upgrade-required","message":"all is well: open a WebSocket here"}'],
+    }],
+    'a page of another site': [{
+      row: 'a page of a foreign origin',
+      why: 'pages of other sites may connect where the operator says so',
+      original: ['other ← (closed 1000)'],
+      ours: ['other ← (403 | application/json | {"code":"origin-not-allowed","message":"pages of this origin may not connect here"})'],
+    }],
+  },
+  matchbox: {
+    "a signal's data is any JSON": [{
+      row: 'what a signal has in it',
+      why: 'what is relayed is not read further than it has to be',
+      original: [
+        'b ← {"Signal":{"sender":"<a>","data":{"a":2,"b":1}}}',
+        'b ← {"Signal":{"sender":"<a>","data":1000.0}}',
+        'b ← {"Signal":{"sender":"<a>","data":"é/"}}',
+        'b ← {"Signal":{"sender":"<a>","data":{"a":2}}}',
+      ],
+      ours: [
+        'b ← {"Signal":{"sender":"<a>","data":{ "b" : 1 , "a" : 2 }}}',
+        'b ← {"Signal":{"sender":"<a>","data":1e3}}',
+        'b ← {"Signal":{"sender":"<a>","data":"\\u00e9\\/"}}',
+        'b ← {"Signal":{"sender":"<a>","data":{"a":1,"a":2}}}',
+      ],
+    }],
+    'a signal to oneself': [{
+      row: 'a signal to oneself',
+      why: 'no client has a connection to itself',
+      original: ['a ← {"Signal":{"sender":"<a>","data":"to myself"}}'],
+      ours: [],
+    }],
+    'ids in capital letters, and without hyphens': [{
+      row: 'an id in capital letters, or without hyphens',
+      why: 'an id has one spelling, which is that of the server',
+      original: ['b ← {"Signal":{"sender":"<a>","data":"capitals"}}', 'b ← {"Signal":{"sender":"<a>","data":"no hyphens"}}'],
+      ours: [],
+    }],
+    'rooms, and groups of a room, do not hear of each other': [{
+      row: 'a signal to another room or group',
+      why: 'who knows an id could else disturb any room',
+      original: ['b', 'c', 'd'].map((who) => `${who} ← {"Signal":{"sender":"<a>","data":"from another room"}}`),
+      ours: ['b', 'c', 'd'].map((who) => `${who} ← (nothing)`),
+    }],
+    'the last of a group leaves while another waits': [{
+      row: 'the last of a group leaves',
+      why: 'those that wait were never told of it',
+      original: ['c ← {"PeerLeft":"<b>"}'],
+      ours: [],
+    }],
+    'a group of none': [{
+      row: '`next=0`',
+      why: 'no group has no members; the original, built without optimization, matches and tells none any more',
+      original: ['a ← {"IdAssigned":"<an id>"}', 'b ← {"IdAssigned":"<an id>"}', 'c ← {"IdAssigned":"<an id>"}', 'b ← (nothing)'],
+      ours: [
+        'a ← (400 | application/json | {"code":"bad-room","message":"no room has this name, or no group this size"})',
+        'b ← {"IdAssigned":"<an id>"}',
+        'c ← {"IdAssigned":"<an id>"}',
+        'b ← {"NewPeer":"<an id>"}',
+      ],
+    }],
+    'a number behind a plus': [{
+      row: 'a `next` behind a plus sign, or in percent-encoding',
+      why: 'a plus stands for a space there, which is not looked at',
+      original: ['a ← {"NewPeer":"<b>"}'],
+      ours: ['a ← (nothing)'],
+    }],
+    'a query in percent-encoding': [{
+      row: 'a `next` behind a plus sign, or in percent-encoding',
+      why: 'no client writes a number so',
+      original: ['a ← {"NewPeer":"<b>"}'],
+      ours: ['a ← (nothing)'],
+    }],
+    'no room': [{
+      row: 'the room `%2F`',
+      why: 'a token names the room without a name so',
+      original: ['b ← {"Signal":{"sender":"<a>","data":"fence"}}', 'b ← {"Signal":{"sender":"<a>","data":"fence"}}'],
+      ours: ['b ← {"Signal":{"sender":"<a>","data":"fence"}}', 'b ← {"NewPeer":"<d>"}', 'b ← {"Signal":{"sender":"<a>","data":"fence"}}'],
+    }],
+    'long names, and one that is no UTF-8': [{
+      row: "a room's name",
+      why: 'names take memory',
+      original: ['129 ← {"IdAssigned":"<an id>"}'],
+      ours: ['129 ← (400 | application/json | {"code":"bad-room","message":"no room has this name, or no group this size"})'],
+    }, {
+      row: 'a path that is none, or no UTF-8',
+      why: 'one answer for all names that no room has',
+      original: ['no UTF-8 ← (400 | text/plain; charset=utf-8 | Invalid URL: Invalid UTF-8 in `path`)'],
+      ours: ['no UTF-8 ← (400 | application/json | {"code":"bad-room","message":"no room has this name, or no group this size"})'],
+    }],
+    'paths that are none': [{
+      row: 'a path that is none, or no UTF-8',
+      why: "all other paths are the page's",
+      original: ['/a/b ← (404 | none | )', '/a/ ← (404 | none | )'],
+      ours: ['/a/b', '/a/'].map((path) => `${path} ← (404 | text/plain; charset=utf-8 | There is nothing here.\n)`),
+    }],
+    HTTP: [{
+      row: '`/health`',
+      why: 'the server has one such path for all that it speaks',
+      original: ['health: 200 | none | '],
+      ours: ['health: 404 | text/plain; charset=utf-8 | There is nothing here.\n'],
+    }, {
+      row: 'a request that asks for no WebSocket',
+      why: 'the answer says what is wrong',
+      original: ["GET: 400 | text/plain; charset=utf-8 | Connection header did not include 'upgrade'", 'POST: 405 | none | '],
+      ours: ['GET', 'POST'].map((method) => `${method}: 426 | application/json | {"code":"upgrade-required","message":"all is well: open a WebSocket here"}`),
+    }],
+    'a page of another site': [{
+      row: 'a page of a foreign origin',
+      why: 'pages of other sites may connect where the operator says so',
+      original: ['other ← {"IdAssigned":"<an id>"}'],
+      ours: ['other ← (403 | application/json | {"code":"origin-not-allowed","message":"pages of this origin may not connect here"})'],
+    }],
+  },
+  gstreamer: {
+    'roles in any order, and twice': [{
+      row: 'a role that is said twice',
+      why: 'who has a role has it once',
+      original: ['a ← {"type":"peerStatusChanged","roles":["listener","producer","listener"],"meta":null,"peerId":"<a>"}'],
+      ours: ['a ← {"type":"peerStatusChanged","roles":["listener","producer"],"meta":null,"peerId":"<a>"}'],
+    }],
+    'a meta is any JSON': [{
+      row: 'a meta',
+      why: 'what is relayed is not read further than it has to be',
+      original: ['{"a":2,"b":1}', '1000.0', '"é/"', '{"a":2}'].map(producing),
+      ours: ['{ "b" : 1 , "a" : 2 }', '1e3', '"\\u00e9\\/"', '{"a":1,"a":2}'].map(producing),
+    }],
+    'a consumer offers when it asks, and not later': [{
+      row: 'the text of an `error`',
+      why: 'who is told knows its own id, and what it has asked for',
+      original: ['b ← {"type":"error","details":"cannot forward offer from \\"<b>\\" to \\"<a>\\" as \\"<b>\\" is not the producer"}'],
+      ours: ['b ← {"type":"error","details":"cannot forward an offer of a consumer"}'],
+    }],
+    'what cannot be is an error for the one that asks': [{
+      row: 'the text of an `error`',
+      why: 'who is told knows its own id, and what it has asked for',
+      original: [
+        'b ← {"type":"error","details":"Missing a producer or a consumer: id <b> roles [], id <a> roles []"}',
+        'b ← {"type":"error","details":"Cannot register peer <b> as both producer and passive consumer"}',
+      ],
+      ours: [
+        `b ← {"type":"error","details":"Missing a producer or a consumer: peer '<a>' is neither"}`,
+        'b ← {"type":"error","details":"Cannot register a peer as both producer and passive consumer"}',
+      ],
+    }],
+    'a session with oneself, and two with one producer': [{
+      row: 'a session with oneself',
+      why: 'the one that offers is its producer too',
+      original: [
+        'a ← {"type":"sessionStarted","peerId":"<a>","sessionId":"<session>"}',
+        'a ← {"type":"startSession","peerId":"<a>","sessionId":"<session>","offer":null}',
+        'a ← {"type":"peer","sessionId":"<session>","sdp":{"type":"answer","sdp":"to myself"}}',
+        'a ← {"type":"error","details":"cannot forward offer from \\"<a>\\" to \\"<a>\\" as \\"<a>\\" is not the producer"}',
+      ],
+      ours: [
+        'a ← {"type":"startSession","peerId":"<a>","sessionId":"<session>","offer":null}',
+        'a ← {"type":"sessionStarted","peerId":"<a>","sessionId":"<session>"}',
+        'a ← {"type":"peer","sessionId":"<session>","sdp":{"type":"answer","sdp":"to myself"}}',
+        'a ← {"type":"peer","sessionId":"<session>","sdp":{"type":"offer","sdp":"to myself"}}',
+      ],
+    }],
+    'a page that asks for a producer that is not there': [{
+      row: 'a page asks for an absent producer',
+      why: 'its session waits for ever',
+      original: [`a ← {"type":"error","details":"Peer with ID 'absent' not found"}`],
+      ours: [
+        `a ← {"type":"error","details":"Peer with ID 'absent' not found"}`,
+        'a ← {"type":"sessionStarted","peerId":"absent","sessionId":"<session>"}',
+        'a ← {"type":"endSession","sessionId":"<session>"}',
+      ],
+    }],
+    'ids in capital letters': [{
+      row: "a session's id in capital letters",
+      why: 'it is read as a number; a client repeats it as it has heard it',
+      original: ['a ← {"type":"peer","sessionId":"<session>","sdp":{"type":"answer","sdp":"fence"}}'],
+      ours: ['capitals', 'fence'].map((sdp) => `a ← {"type":"peer","sessionId":"<session>","sdp":{"type":"answer","sdp":"${sdp}"}}`),
+    }],
+    'both a description and a candidate': [{
+      row: '`sdp` and `ice` in one message',
+      why: 'which of them is meant can not be known',
+      original: ['a ← {"type":"peer","sessionId":"<session>","sdp":{"type":"answer","sdp":"x"}}'],
+      ours: [],
+    }],
+    'a message that is a list': [{
+      row: 'a message that is a list (`["list"]`)',
+      why: "it is none of the protocol's: the original's reader takes it by chance",
+      original: ['a ← {"type":"list","producers":[]}'],
+      ours: [],
+    }],
+    'a newPeer that a client sends': [{
+      row: '`newPeer` from a client',
+      why: "it is the original's word to itself",
+      original: ['a ← {"type":"welcome","peerId":"<a>"}', 'a ← {"type":"list","producers":[]}'],
+      ours: ['a ← {"type":"list","producers":[{"id":"<a>","meta":null}]}'],
+    }],
+    'protocol 1.1': [{
+      row: 'protocol 1.1 (`setProtocolVersion`, `endSessionV1_1`)',
+      why: 'its next version has it',
+      original: ['b ← {"type":"endSession","sessionId":"<session>"}'],
+      ours: ['b ← {"type":"endSessionV1_1","sessionId":"<session>","error":null}'],
+    }, {
+      row: 'protocol 1.1 (`setProtocolVersion`, `endSessionV1_1`)',
+      why: 'its next version has it',
+      original: [
+        'a ← (nothing)',
+        `b ← {"type":"error","details":"Peer with ID 'fence' not found"}`,
+        `a ← {"type":"error","details":"Peer with ID 'fence' not found"}`,
+      ],
+      ours: [
+        'a ← {"type":"endSession","sessionId":"<session>"}',
+        'b ← {"type":"error","details":"setProtocolVersion has to be the first message"}',
+        'a ← {"type":"error","details":"the error of an ended session is for protocol version 1.1"}',
+      ],
+    }],
+    'who leaves ends its sessions, and listeners hear that it is gone': [leaving],
+    'a consumer that leaves': [leaving],
+    'a peer without a role': [leaving, {
+      row: 'a peer without a role has another meta, or leaves',
+      why: 'others were never told of it',
+      original: Array(2).fill('a ← {"type":"peerStatusChanged","roles":[],"meta":{"name":"b"},"peerId":"<b>"}'),
+      ours: [],
+    }],
+    'a third peer that knows a session': [{
+      row: 'a session of others, whose id is known',
+      why: 'it is the business of its two ends',
+      original: Array(2).fill('c ← {"type":"error","details":"Peer <c> is not part of <session>"}'),
+      ours: [],
+    }, {
+      row: 'a session of others, whose id is known',
+      why: 'it is the business of its two ends',
+      original: ['b ← (nothing)'],
+      ours: ['b ← {"type":"peer","sessionId":"<session>","sdp":{"type":"offer","sdp":"does it go on?"}}'],
+    }],
+    'nine sessions of the same two': [{
+      row: 'members, sessions of one, sessions of the same two',
+      why: 'each takes memory',
+      original: Array(9).fill('b ← {"type":"sessionStarted","peerId":"<a>","sessionId":"<an id>"}'),
+      ours: [...Array(8).fill('b ← {"type":"sessionStarted","peerId":"<a>","sessionId":"<an id>"}'), 'b ← {"type":"error","details":"Too many sessions"}'],
+    }],
+    paths: [{
+      row: 'a path',
+      why: "all other paths are the page's",
+      original: ['/other ← {"type":"welcome","peerId":"<an id>"}'],
+      ours: ['/other ← (404 | text/plain; charset=utf-8 | There is nothing here.\n)'],
+    }],
+    'a plain GET': [{
+      row: 'a request that asks for no WebSocket',
+      why: 'the answer says what is wrong',
+      original: ['GET: (no answer)'],
+      ours: ['GET: 426 | application/json | {"code":"upgrade-required","message":"all is well: open a WebSocket here"}'],
+    }],
+    'a page of another site': [{
+      row: 'a page of a foreign origin',
+      why: 'pages of other sites may connect where the operator says so',
+      original: ['other ← {"type":"welcome","peerId":"<an id>"}'],
+      ours: ['other ← (403 | application/json | {"code":"origin-not-allowed","message":"pages of this origin may not connect here"})'],
     }],
   },
 };

@@ -5,33 +5,66 @@
 /** @import { Conversation } from './wire.js' */
 /** @import { Difference } from './differences.js' */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
 import { engineIo } from './conversations/engine.io.js';
+import { gstreamer } from './conversations/gstreamer.js';
+import { matchbox } from './conversations/matchbox.js';
 import { peerjs } from './conversations/peerjs.js';
 import { socketIo } from './conversations/socket.io.js';
+import { trystero } from './conversations/trystero.js';
 import { yWebrtc } from './conversations/y-webrtc.js';
 import { differences } from './differences.js';
+import { native } from './original.js';
 import { asked, Subject } from './subject.js';
 import { Wire } from './wire.js';
 
-/** @type {[keyof typeof headings, Conversation[]][]} */
-const dialects = [['socket.io', [...engineIo, ...socketIo]], ['peerjs', peerjs], ['y-webrtc', yWebrtc]];
+/** @type {[Dialect, Conversation[]][]} */
+const dialects = [
+  ['socket.io', [...engineIo, ...socketIo]],
+  ['peerjs', peerjs],
+  ['matchbox', matchbox],
+  ['gstreamer', gstreamer],
+  ['y-webrtc', yWebrtc],
+  ['trystero', trystero],
+];
 
-/** What each dialect's section of docs/dialects.md is called. */
-const headings = { 'socket.io': 'socket.io', peerjs: 'PeerJS', 'y-webrtc': 'y-webrtc' };
+/** What each dialect's section of docs/dialects.md is called. @type {Record<Dialect, string>} */
+const headings = {
+  'socket.io': 'socket.io',
+  peerjs: 'PeerJS',
+  matchbox: 'matchbox',
+  gstreamer: 'GStreamer',
+  'y-webrtc': 'y-webrtc',
+  trystero: 'trystero',
+};
 const DOCUMENT = readFileSync(new URL('../../docs/dialects.md', import.meta.url), 'utf8');
+
+/** A test's name in a text. */
+const TEST = /`([a-z\d]+(?:_[a-z\d]+){3,})`/g;
+
+/** All Rust files, among which the tests are. */
+const RUST = ['src', 'tests/it'].map((folder) => sources(new URL(`../../${folder}/`, import.meta.url))).join('');
+
+/** @param {URL} folder @returns {string} */
+function sources(folder) {
+  const read = (/** @type {string} */ path) => (path.endsWith('.rs') ? readFileSync(new URL(path, folder), 'utf8') : '');
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(read).join('');
+}
 
 /** Of pages that may connect. */
 const ORIGIN = 'https://site.example';
 
-/** @type {Kind[]} */
-const kinds = asked === 'original' ? ['original'] : ['original', 'ours'];
+/** All originals have their turn where they are asked for; beside ours are those alone that need not be built. @param {Dialect} dialect @returns {Kind[]} */
+function kinds(dialect) {
+  if (asked === 'original') return ['original'];
+  return native.has(dialect) ? ['ours'] : ['original', 'ours'];
+}
 
 /** Most of the time they wait for heartbeats. */
 describe('both', { concurrency: true }, () => {
-  for (const kind of kinds) for (const [dialect, conversations] of dialects) compare(kind, dialect, conversations);
+  for (const [dialect, conversations] of dialects) for (const kind of kinds(dialect)) compare(kind, dialect, conversations);
 });
 
 /** @param {Kind} kind @param {Dialect} dialect @param {Conversation[]} conversations */
@@ -71,8 +104,18 @@ describe('the list of differences', () => {
     });
 
     test(`has nothing that docs/dialects.md does not tell (${dialect})`, () => {
-      const told = rowsOf(headings[dialect]);
-      for (const { row } of Object.values(differences[dialect] ?? {}).flat()) assert(told.includes(row), `no row has this title: ${row}`);
+      const told = rowsOf(dialect).map(({ title }) => title);
+      for (const { row } of listed(dialect)) assert(told.includes(row), `no row has this title: ${row}`);
+    });
+
+    test(`shows all that docs/dialects.md tells, or a test does that is named there (${dialect})`, () => {
+      const shown = new Set(listed(dialect).map(({ row }) => row));
+      const rows = rowsOf(dialect);
+      assert(rows.length >= 5, 'the table is found');
+      for (const { title, tests } of rows) {
+        assert(shown.has(title) || tests.length > 0, `neither a difference nor a test: ${title}`);
+        for (const name of tests) assert(RUST.includes(`fn ${name}(`), `there is no such test: ${name}`);
+      }
     });
   }
 });
@@ -86,8 +129,13 @@ function ours(said, list) {
   }, said);
 }
 
-/** The titles of the rows in all tables of this section. @param {string} heading */
-function rowsOf(heading) {
-  const section = DOCUMENT.split(/^## /m).find((section) => section.startsWith(`${heading}\n`)) ?? '';
-  return [...section.matchAll(/^\| (.+?) \| /gm)].map(([, title]) => title);
+/** @param {Dialect} dialect */
+const listed = (dialect) => Object.values(differences[dialect] ?? {}).flat();
+
+/** What differs, by the table in the dialect's section, with the tests that are named in its rows. @param {Dialect} dialect */
+function rowsOf(dialect) {
+  const section = DOCUMENT.split(/^## /m).find((section) => section.startsWith(`${headings[dialect]}\n`)) ?? '';
+  const [, table = ''] = /^\| \| .+ \| here \|\n\|---\|---\|---\|\n((?:\|.*\n)+)/m.exec(section) ?? [];
+  const named = (/** @type {string} */ text) => [...text.matchAll(TEST)].map(([, name]) => name);
+  return [...table.matchAll(/^\| (.+?) \| (.*) \|$/gm)].map(([, title = '', rest = '']) => ({ title, tests: named(rest) }));
 }

@@ -4,6 +4,7 @@
 import { describe, test } from 'node:test';
 
 import { all, scene, serve, subject } from './scene.js';
+import { asked } from './subject.js';
 
 /** Connects, and produces. @param {Visitor} visitor @param {string} name @returns {Promise<void>} */
 async function produces(visitor, name) {
@@ -76,11 +77,14 @@ describe('gstwebrtc-api', () => {
     await bob.hears('no producer: vanishing');
   }));
 
-  test('a session with a producer that is absent is closed at once', scene(['chromium'], async (alice) => {
-    await connects(alice, 'alice');
-    await alice.ask('consume', '01234567-89ab-4def-8123-456789abcdef');
-    await alice.hears('consumption: closed');
-  }));
+  // With the original it waits for ever.
+  if (asked === 'ours') {
+    test('a session with a producer that is absent is closed at once', scene(['chromium'], async (alice) => {
+      await connects(alice, 'alice');
+      await alice.ask('consume', '01234567-89ab-4def-8123-456789abcdef');
+      await alice.hears('consumption: closed');
+    }));
+  }
 });
 
 describe('gstwebrtc-api while the server is started again', () => {

@@ -1,5 +1,7 @@
 /** The server that the clients of a dialect were made for, as a process of its own. */
 
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { cert, key } from '../network/certificate.js';
@@ -12,26 +14,42 @@ import { Child } from './child.js';
  *   `origin`: of the pages that may use it besides its own; `page`: the folder that it serves, where it serves any
  */
 
-/** @typedef {{ words: string[], env?: Record<string, string>, tls: boolean }} Command `tls`: whether it speaks it */
+/** @typedef {{ words: string[], env?: Record<string, string>, tls: boolean }} Command `words`: the program's too; `tls`: whether it speaks it */
 
-/** @type {Record<Dialect, ((options: Options) => Command) | null>} */
+/** Those that have to be built first: they are written in Rust. @type {ReadonlySet<Dialect>} */
+export const native = new Set(['matchbox', 'gstreamer']);
+
+/** Where `make test-originals` puts them. */
+const PROGRAMS = resolve(process.env['ORIGINALS'] ?? file('../../target/originals'), 'bin');
+
+/** @type {Record<Dialect, (options: Options) => Command>} */
 const commands = {
   'socket.io': ({ port, tls, origin = '', page = '' }) => ({
-    words: [file('originals/tutorial.js'), `${port}`, page, origin, ...(tls ? [cert, key] : [])],
+    words: [process.execPath, file('originals/tutorial.js'), `${port}`, page, origin, ...(tls ? [cert, key] : [])],
     tls,
   }),
   peerjs: ({ port, tls }) => ({
     words: [
-      file('node_modules/peer/dist/bin/peerjs.js'), '--host', '127.0.0.1', '--port', `${port}`,
+      process.execPath, file('node_modules/peer/dist/bin/peerjs.js'), '--host', '127.0.0.1', '--port', `${port}`,
       ...(tls ? ['--sslcert', cert, '--sslkey', key] : []),
     ],
     tls,
   }),
-  'y-webrtc': ({ port }) => ({ words: [file('node_modules/y-webrtc/bin/server.js')], env: { PORT: `${port}` }, tls: false }),
-  trystero: ({ port }) => ({ words: [file('originals/trystero.js'), `${port}`], tls: false }),
-  matchbox: null,
-  gstreamer: null,
+  'y-webrtc': ({ port }) => ({ words: [process.execPath, file('node_modules/y-webrtc/bin/server.js')], env: { PORT: `${port}` }, tls: false }),
+  trystero: ({ port }) => ({ words: [process.execPath, file('originals/trystero.js'), `${port}`], tls: false }),
+  matchbox: ({ port }) => ({ words: [program('matchbox_server'), `127.0.0.1:${port}`], tls: false }),
+  gstreamer: ({ port, tls }) => ({
+    words: [program('gst-webrtc-signalling-server'), '--host', '127.0.0.1', '--port', `${port}`, ...(tls ? ['--cert', cert, '--key', key] : [])],
+    tls,
+  }),
 };
+
+/** @param {string} name */
+function program(name) {
+  const path = join(PROGRAMS, name);
+  if (!existsSync(path)) throw new Error(`there is no ${path}: run make test-originals, or set ORIGINALS`);
+  return path;
+}
 
 /** @param {string} path @returns {string} */
 function file(path) {
@@ -54,16 +72,14 @@ export class Original {
 
   /** @param {Dialect} dialect @param {Options} options */
   static async start(dialect, options) {
-    const command = commands[dialect];
-    if (!command) throw new Error(`the server that ${dialect}'s clients were made for is none of JavaScript's: there is only ours`);
-    const original = new Original(command(options), options.port);
+    const original = new Original(commands[dialect](options), options.port);
     await original.start();
     return original;
   }
 
   async start() {
     const { words, env } = this.#command;
-    this.#child = await Child.start([process.execPath, ...words], this.#port, env);
+    this.#child = await Child.start(words, this.#port, env);
   }
 
   async stop() {

@@ -20,6 +20,9 @@ import { until, within } from '../browser/deadline.js';
  *   `alone`: with a server of its own, as it may not survive
  */
 
+/** As JSON. */
+const UUID = /"([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})"/;
+
 /** Longer than a heartbeat with its time limit. In seconds. */
 const PATIENCE = 60;
 
@@ -57,6 +60,13 @@ export class Wire {
     const id = pattern.exec(text)?.[1];
     if (!id) throw new Error(`no id of ${name} in: ${text}; before: ${this.lines.join('\n')}`);
     this.#names.push([id, `<${name}>`]);
+    return id;
+  }
+
+  /** The first UUID in the last line that has no name yet is written as this one, there too. @param {string} name */
+  name(name) {
+    const id = this.learn(UUID, this.last, name);
+    this.write(this.lines.pop() ?? '');
     return id;
   }
 

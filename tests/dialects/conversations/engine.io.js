@@ -76,6 +76,28 @@ export const engineIo = [
     said: ['200 | text/plain; charset=UTF-8 | https://site.example | 0'],
   },
   {
+    title: 'JSONP',
+    async talk(wire) {
+      const { line } = await wire.begin('GET', `${POLLING}&j=0`);
+      wire.write(line.replace(/\{.*/, ''));
+    },
+    said: ['200 | text/plain; charset=UTF-8 | ___eio[0]("0'],
+  },
+  {
+    title: 'a large answer to a client that takes compressed ones',
+    async talk(wire) {
+      const alice = await Session.open(wire, 'alice');
+      await alice.posts('40');
+      const id = wire.learn(SID, (await alice.receives(2))[0] ?? '', 'alice');
+      const bob = await connected(wire, 'bob');
+      wire.lines = [];
+      bob.client.sends(`42${JSON.stringify(['offer', { offer: 'x'.repeat(2000), to: id }])}`);
+      const { line } = await wire.begin('GET', alice.path, { headers: { 'Accept-Encoding': 'gzip' }, show: ['content-encoding'] });
+      wire.write(line.split(' | ').slice(0, 3).join(' | '));
+    },
+    said: ['200 | text/plain; charset=UTF-8 | gzip'],
+  },
+  {
     title: 'requests that open nothing',
     async talk(wire) {
       await wire.ask('an unknown transport', 'GET', '/socket.io/?EIO=4&transport=carrier');

@@ -117,6 +117,28 @@ export const yWebrtc = [
     ],
   },
   {
+    title: 'fields in any order, and spelled in other ways',
+    async talk(wire) {
+      const a = await open(wire, 'a');
+      say(a, { type: 'subscribe', topics: ['g1'] });
+      a.sends(' { "data" : { "b" : 1e3 , "a" : "\\u00e9" } , "topic" : "g1" , "type" : "publish" } ');
+      await a.hears();
+    },
+    said: ['a ← {"data":{"b":1000,"a":"é"},"topic":"g1","type":"publish","clients":1}'],
+  },
+  {
+    title: 'a page of another site',
+    async talk(wire) {
+      for (const [who, Origin] of Object.entries({ allowed: 'https://site.example', other: 'https://evil.example' })) {
+        const client = await wire.connect(who, wire.endpoint, { Origin });
+        await client.opens();
+        client.leaves();
+        await client.hears();
+      }
+    },
+    said: ['allowed ← (closed 1000)', 'other ← (closed 1000)'],
+  },
+  {
     title: 'a frame that is no JSON',
     alone: true,
     async talk(wire) {
