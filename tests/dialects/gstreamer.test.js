@@ -3,19 +3,20 @@
 /** @import { Visitor } from './visitor.js' */
 import { describe, test } from 'node:test';
 
+import { isToldOfIceServers, refuses, serveGuarded, token, withToken } from './credentials.js';
 import { all, scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
 
-/** Connects, and produces. @param {Visitor} visitor @param {string} name @returns {Promise<void>} */
-async function produces(visitor, name) {
-  await connects(visitor, name);
+/** Connects, and produces. @param {Visitor} visitor @param {string} name @param {string} [url] @returns {Promise<void>} */
+async function produces(visitor, name, url) {
+  await connects(visitor, name, url);
   await visitor.ask('produce');
   await visitor.hears('production: streaming');
 }
 
-/** @param {Visitor} visitor @param {string} name */
-async function connects(visitor, name) {
-  await visitor.ask('open', subject.socketUrl, name);
+/** @param {Visitor} visitor @param {string} name @param {string} [url] */
+async function connects(visitor, name, url = subject.socketUrl) {
+  await visitor.ask('open', url, name);
   await visitor.hears('connected');
 }
 
@@ -112,4 +113,23 @@ describe('gstwebrtc-api behind nginx', () => {
     await connects(bob, 'bob');
     await watches(bob, await finds(bob, 'alice'));
   }));
+});
+
+describe('gstwebrtc-api with credentials', { concurrency: true }, () => {
+  serveGuarded('gstreamer');
+
+  test('a consumer sees what is produced, and both are told of ICE servers', scene(['chromium', 'firefox'], async (alice, bob) => {
+    const [alices, bobs] = [token({ sub: 'alice' }), token({ sub: 'bob', rooms: [] })];
+    await produces(alice, 'alice', withToken(alices));
+    await connects(bob, 'bob', withToken(bobs));
+    await watches(bob, await finds(bob, 'alice'));
+    await isToldOfIceServers(alice, alices);
+    await isToldOfIceServers(bob, bobs);
+  }));
+
+  // It comes back each half second, as its page has asked for, and for ever.
+  refuses(10, async (visitor, token) => {
+    await visitor.ask('open', withToken(token), 'mallory');
+    await visitor.hears('disconnected');
+  });
 });

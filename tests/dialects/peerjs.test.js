@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { Proxy } from '../browser/proxy.js';
+import { briefToken, isRefused, isToldOfIceServers, refuses, serveGuarded, token } from './credentials.js';
 import { all, scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
 
@@ -25,6 +26,14 @@ async function isOpen(visitor, id, path = '/') {
 async function isOpenAgain(visitor, id) {
   await visitor.comesTo('be open again', async () => (await visitor.heard()).filter((line) => line === `open: ${id}`).length === 2);
 }
+
+/** What a page with a token says of its server. @param {string} random what proves that the id is its own @param {string | null} token */
+function guardedServer(random, token) {
+  return { ...server('/'), token: token === null ? random : proof(random, token) };
+}
+
+/** @param {string} random @param {string} token */
+const proof = (random, token) => `${random}&access_token=${token}`;
 
 /** @param {Visitor} alice @param {Visitor} bob */
 async function talk(alice, bob) {
@@ -186,5 +195,61 @@ if (asked === 'ours') {
         await proxy.close();
       }
     }));
+  });
+
+  describe('PeerJS with credentials', { concurrency: true }, () => {
+    serveGuarded('peerjs', { flags: ['--peerjs-discovery'] });
+
+    test('data passes, and both are told of ICE servers', scene(['chromium', 'firefox'], async (alice, bob) => {
+      const [alices, bobs] = [token({ sub: 'alice' }), token({ sub: 'bob' })];
+      await alice.ask('open', null, guardedServer('a random one', alices));
+      await alice.comesTo('have an id', async () => (await alice.heard()).length > 0);
+      await bob.ask('open', 'bob', guardedServer('another', bobs));
+      await bob.hears('open: bob');
+      await alice.ask('connect', 'bob');
+      await talk(alice, bob);
+      await isToldOfIceServers(alice, alices);
+      await isToldOfIceServers(bob, bobs);
+    }));
+
+    test('an id is given back to the subject that claimed it, and to no other', scene(['chromium', 'chromium', 'chromium'], async (alice, bob, again) => {
+      await alice.ask('open', 'claimed', guardedServer('known', token({ sub: 'alice' })));
+      await alice.hears('open: claimed');
+      await bob.ask('open', 'claimed', guardedServer('known', token({ sub: 'bob' })));
+      await bob.hears('error: unavailable-id');
+      await again.ask('open', 'claimed', guardedServer('known', token({ sub: 'alice' })));
+      await again.hears('open: claimed');
+      await alice.hears('disconnected');
+    }));
+
+    test('who comes back with the token that has expired is refused, and with another has the same id', scene(['chromium'], async (alice) => {
+      await alice.ask('open', 'lasting', guardedServer('the same', briefToken()));
+      await alice.hears('open: lasting');
+      await alice.hears('disconnected');
+      await alice.ask('reconnect');
+      await isRefused(alice, 1);
+      await alice.ask('renew', proof('the same', token()));
+      await alice.ask('reconnect');
+      await isOpenAgain(alice, 'lasting');
+    }));
+
+    test('a page may read the list of all peers, and its client, which asks without credentials, is refused and disconnects', scene(['chromium'], async (alice) => {
+      const own = token();
+      await alice.ask('open', 'curious', guardedServer('random', own));
+      await alice.hears('open: curious');
+      for (const [query, headers] of /** @type {[string, Record<string, string>][]} */ ([[`?access_token=${own}`, {}], ['', { Authorization: `Bearer ${own}` }]])) {
+        const url = `${subject.url}peerjs/peers${query}`;
+        const ids = await alice.page.evaluate(async (url, headers) => (await fetch(url, { headers })).json(), url, headers);
+        assert(ids.includes('curious'), ids);
+      }
+      await alice.ask('list');
+      await alice.hears('error: server-error');
+      await alice.hears('disconnected');
+    }));
+
+    refuses(1, async (visitor, token) => {
+      await visitor.ask('open', 'mallory', guardedServer('random', token));
+      await visitor.hears('error: network');
+    });
   });
 }

@@ -7,6 +7,7 @@ import { io } from 'socket.io-client';
 import { until } from '../browser/deadline.js';
 
 /** @typedef {('polling' | 'websocket')[]} Transports */
+/** @typedef {Partial<import('socket.io-client').ManagerOptions & import('socket.io-client').SocketOptions>} Options */
 
 /** The only ones that the tutorial's page listens to. */
 const EVENTS = ['newUser', 'offer', 'answer', 'candidate'];
@@ -20,15 +21,15 @@ export class Reader {
   /** @type {[event: string, ...args: unknown[]][]} */
   #heard = [];
 
-  /** @param {string} url @param {Transports} transports */
-  constructor(url, transports) {
-    this.socket = io(url, { transports, forceNew: true, rejectUnauthorized: false });
+  /** @param {string} url @param {Transports} transports @param {Options} [options] besides */
+  constructor(url, transports, options = {}) {
+    this.socket = io(url, { ...options, transports, forceNew: true, rejectUnauthorized: false });
     for (const event of EVENTS) this.socket.on(event, (...args) => void this.#heard.push([event, ...args]));
   }
 
-  /** @param {string} url @param {Transports} transports */
-  static async connect(url, transports) {
-    const reader = new Reader(url, transports);
+  /** @param {string} url @param {Transports} transports @param {Options} [options] besides */
+  static async connect(url, transports, options) {
+    const reader = new Reader(url, transports, options);
     try {
       await reader.isGreeted();
     } catch (error) {

@@ -53,6 +53,12 @@ export class Subject {
     return new URL(this.#path, this.url).href.replace(/^http/, 'ws');
   }
 
+  /** What ours has written. */
+  get log() {
+    if (this.#program instanceof Original) throw new Error('what the original writes is not kept');
+    return this.#program.log;
+  }
+
   async restart() {
     await this.#program.stop();
     await this.#program.start();

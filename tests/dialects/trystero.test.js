@@ -4,6 +4,7 @@
 import { describe, test } from 'node:test';
 
 import { Proxy } from '../browser/proxy.js';
+import { isToldOfIceServers, refuses, serveGuarded, token, withToken } from './credentials.js';
 import { all, scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
 
@@ -38,7 +39,7 @@ describe('Trystero behind nginx', () => {
   }));
 });
 
-// Its own relay forgets what a lost connection had subscribed to, and its client never says it again.
+// Its own relay forgets what a lost connection had subscribed to, and its client never says it again; and it lets all in.
 if (asked === 'ours') {
   describe('Trystero after the loss of a connection', () => {
     serve('trystero');
@@ -59,5 +60,22 @@ if (asked === 'ours') {
         await proxy.close();
       }
     }));
+  });
+
+  describe('Trystero with credentials', { concurrency: true }, () => {
+    serveGuarded('trystero');
+
+    test('two pages meet, and are told of ICE servers', scene(['chromium', 'firefox'], async (alice, bob) => {
+      for (const visitor of [alice, bob]) {
+        // Topics are hashes, so a list of rooms would have to be one of those.
+        const own = token();
+        await visitor.ask('open', 'room', withToken(own));
+        await isToldOfIceServers(visitor, own);
+      }
+      await meet(alice, bob);
+    }));
+
+    // After six attempts its client gives up.
+    refuses(6, (visitor, token) => visitor.ask('open', 'room', withToken(token)));
   });
 }

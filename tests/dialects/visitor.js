@@ -59,6 +59,11 @@ export class Visitor {
     await within(PATIENCE, `${selector} to play`, () => this.#situation(), frames);
   }
 
+  /** What the browser has complained of, in order. @returns {readonly string[]} */
+  get complaints() {
+    return this.#complaints;
+  }
+
   assertNoComplaint() {
     assert.deepEqual(this.#complaints, []);
   }

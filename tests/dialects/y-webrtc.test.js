@@ -3,6 +3,7 @@
 /** @import { Visitor } from './visitor.js' */
 import { describe, test } from 'node:test';
 
+import { briefToken, isRefused, isToldOfIceServers, refuses, serveGuarded, token, withToken } from './credentials.js';
 import { scene, serve, subject } from './scene.js';
 import { asked } from './subject.js';
 
@@ -94,7 +95,7 @@ describe('y-webrtc behind nginx', () => {
   }));
 });
 
-// The original has one path, which is any.
+// The original has one path, which is any, and lets all in.
 if (asked === 'ours') {
   describe('y-webrtc', () => {
     serve('y-webrtc');
@@ -106,5 +107,42 @@ if (asked === 'ours') {
       await converge(alice, bob);
     }));
   });
-}
 
+  describe('y-webrtc with credentials', { concurrency: true }, () => {
+    serveGuarded('y-webrtc');
+
+    test('two documents converge, and their pages are told of ICE servers', scene(['chromium', 'firefox'], async (alice, bob) => {
+      await writeFirst(alice, bob);
+      const [alices, bobs] = [token({ sub: 'alice' }), token({ sub: 'bob', rooms: ['room'] })];
+      await open(alice, 'room', null, withToken(alices));
+      await alice.comesTo('be connected', () => alice.ask('isConnected'));
+      await open(bob, 'room', null, withToken(bobs, subject.url.replace(/^http/, 'ws')));
+      await converge(alice, bob);
+      await isToldOfIceServers(alice, alices);
+      await isToldOfIceServers(bob, bobs);
+    }));
+
+    test('a token with a list of rooms opens these and no other', scene(['chromium', 'chromium', 'chromium', 'chromium'], async (alice, bob, carol, dave) => {
+      await alice.ask('write', 'a', 'of Alice');
+      await carol.ask('write', 'b', 'of Carol');
+      const [ofHall, ofAll] = [withToken(token({ rooms: ['hall'] })), withToken(token())];
+      await open(carol, 'yard', null, ofAll);
+      await carol.comesTo('be connected', () => carol.ask('isConnected'));
+      // What she says in the yard she says before she meets Bob.
+      for (const room of ['yard', 'hall']) await open(alice, room, null, ofHall);
+      await open(bob, 'hall', null, ofHall);
+      await agree([bob], { a: 'of Alice' });
+      await open(dave, 'yard', null, ofAll);
+      await agree([carol, dave], /** @type {Record<string, string>} */ ({ b: 'of Carol' }));
+    }));
+
+    // It waits 0.4, 0.6, 0.7, 0.8, 0.9 s, and longer.
+    refuses(8, (visitor, token) => open(visitor, 'room', null, withToken(token)));
+
+    test('who is connected as the token expires does not hurry to come back', scene(['chromium'], async (alice) => {
+      await open(alice, 'room', null, withToken(briefToken()));
+      await alice.comesTo('be connected', () => alice.ask('isConnected'));
+      await isRefused(alice, 8);
+    }));
+  });
+}

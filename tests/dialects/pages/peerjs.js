@@ -64,8 +64,15 @@ function watch(call) {
   });
 }
 
+/** @param {string} token for the connections to come */
+function renew(token) {
+  peer.options.token = token;
+}
+
+/** The client says what it was told, or why it was not. */
+const list = () => peer.listAllPeers((ids) => heard.push(`peers: ${ids}`));
 const disconnect = () => peer.disconnect();
 const reconnect = () => peer.reconnect();
 const id = () => peer.id;
 
-Object.assign(globalThis, { rig: { heard, open, connect, hasOffered, say, call, disconnect, reconnect, id } });
+Object.assign(globalThis, { rig: { heard, open, connect, hasOffered, say, call, renew, list, disconnect, reconnect, id } });

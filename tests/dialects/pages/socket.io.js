@@ -9,13 +9,24 @@ const heard = [];
 /** @type {import('socket.io-client').Socket} */
 let socket;
 
-/** @param {string} url @param {string[]} transports @returns {Promise<string>} its id */
-function connect(url, transports) {
-  socket = io(url, { transports });
+/**
+ * @param {string} url @param {string[]} transports
+ * @param {{ token: string | null } | null} [credentials] null: it knows of none
+ * @returns {Promise<string>} its id, or the code with which it is refused for good
+ */
+function connect(url, transports, credentials = null) {
+  const fetchToken = async () => credentials?.token;
+  socket = io(url, { transports, ...(credentials ? { auth: async (give) => give({ token: await fetchToken() }) } : {}) });
   socket.io.engine.on('upgrade', () => heard.push('upgraded'));
-  socket.on('connect_error', ({ message }) => heard.push(`error: ${message}`));
   socket.on('offer', (offer) => heard.push(JSON.stringify(offer)));
-  return new Promise((resolve) => socket.on('newUser', (text) => resolve(text.split(' ').at(-1))));
+  return new Promise((resolve) => {
+    socket.on('connect_error', (error) => {
+      const { message, data } = /** @type {Error & { data?: { code: string } }} */ (error);
+      heard.push(`error: ${message}`);
+      if (!socket.active) resolve(data?.code ?? 'no code');
+    });
+    socket.on('newUser', (text) => resolve(text.split(' ').at(-1)));
+  });
 }
 
 /** @param {string} to @param {unknown} offer */
