@@ -7,27 +7,39 @@ use tokio::runtime::Runtime;
 use crate::affinity::Core;
 use crate::pair::Pair;
 use crate::phase::{self, Costs, Plan};
-use crate::rival::{Foreign, PeerServer, Rival, Tutorial, YWebrtc};
-use crate::table::{median, readable};
+use crate::rival::{Foreign, GStreamer, Matchbox, PeerServer, Rival, Trystero, Tutorial, YWebrtc};
+use crate::table::{installed, median, package, readable};
+
+/// What an original is written in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    JavaScript,
+    Rust,
+}
 
 /// The originals, each beside ours in its place.
-const PAIRS: [(&dyn Rival, &Foreign); 3] = [
-    (&Tutorial, &Foreign { original: &Tutorial, dialect: "socket.io", path: None }),
-    (&PeerServer, &Foreign { original: &PeerServer, dialect: "peerjs", path: None }),
-    (&YWebrtc, &Foreign { original: &YWebrtc, dialect: "y-webrtc", path: Some("/y-webrtc") }),
+const PAIRS: [(&dyn Rival, Language, &Foreign); 6] = [
+    (&Tutorial, Language::JavaScript, &Foreign { original: &Tutorial, dialect: "socket.io", folder: "" }),
+    (&PeerServer, Language::JavaScript, &Foreign { original: &PeerServer, dialect: "peerjs", folder: "" }),
+    (&YWebrtc, Language::JavaScript, &Foreign { original: &YWebrtc, dialect: "y-webrtc", folder: "/y-webrtc" }),
+    (&Trystero, Language::JavaScript, &Foreign { original: &Trystero, dialect: "trystero", folder: "/trystero" }),
+    (&Matchbox, Language::Rust, &Foreign { original: &Matchbox, dialect: "matchbox", folder: "/matchbox" }),
+    (&GStreamer, Language::Rust, &Foreign { original: &GStreamer, dialect: "gstreamer", folder: "/gstreamer" }),
 ];
 
-/// What ours should cost, as a part of what the original does: memory, and CPU for a message.
+/// What ours should cost, as a part of what an original in JavaScript does: memory, and CPU for a message.
 const LESS_MEMORY: f64 = 3.0;
 const LESS_CPU: f64 = 4.0;
 
-/// The table.
+/// The table, and what it needs to be understood.
 pub(crate) fn compare(plan: &Plan, pair: &Pair, core: Core, runtime: &Runtime) -> String {
     let mut text = String::from(
-        "| clients of | server | memory of an idle TLS peer, fresh | … after a call | connects per CPU second | messages per \
-         CPU second, 50 busy pairs | goal |\n|---|---|--:|--:|--:|--:|---|\n",
+        "By `cargo bench --bench load -- dialects`, and a part of `make bench`: each original, and entremise in its place, \
+         in the same rounds with the same clients.\n\n\
+         | clients of | server | memory of an idle peer, fresh | … after a call | connects per CPU second | messages per CPU \
+         second, 50 busy pairs | goal |\n|---|---|--:|--:|--:|--:|---|\n",
     );
-    for (original, ours) in PAIRS {
+    for (original, language, ours) in PAIRS {
         let rounds: Vec<(Costs, Costs)> = (1..=plan.rounds)
             .map(|round| {
                 eprintln!("round {round} of {}: {}, {} …", plan.rounds, original.name(), ours.name());
@@ -36,9 +48,21 @@ pub(crate) fn compare(plan: &Plan, pair: &Pair, core: Core, runtime: &Runtime) -
             })
             .collect();
         line(&mut text, ours.name(), original.name(), &rounds, |(theirs, _)| theirs, None);
-        let verdict = verdict(&rounds);
+        let verdict = match language {
+            Language::JavaScript => verdict(&rounds),
+            Language::Rust => "none beside Rust".to_owned(),
+        };
         line(&mut text, ours.name(), "entremise", &rounds, |(_, ours)| ours, Some(&verdict));
     }
+    let _ = writeln!(
+        text,
+        "\nEach as it comes, what it logs included. All peers speak TLS but those of matchbox, whose server has none: there ours \
+         is without it too. y-webrtc {}, matchbox_server {}, gst-plugin-webrtc-signalling {}; Trystero's own relay is in no \
+         registry, and this one does the same on the wire.",
+        package("y-webrtc"),
+        installed("matchbox_server"),
+        installed("gst-plugin-webrtc-signalling"),
+    );
     text
 }
 

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
-use tokio::io::BufWriter;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -31,8 +30,13 @@ const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// would slow this program down.
 const PEERS_PER_ADDRESS: u32 = 4096;
 
+/// TLS, or TCP where the server has none.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// Each frame is a TLS record of its own, as browsers send them; frames that are sent together leave in one write.
-pub(crate) type Socket = WebSocketStream<TlsStream<BufWriter<TcpStream>>>;
+pub(crate) type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// A client that is connected.
 pub(crate) struct Peer {
@@ -63,10 +67,28 @@ impl Peer {
         Self { rival: site.rival, socket, me, partner: None, heard: 0 }
     }
 
+    /// The number that it connected with.
+    pub(crate) fn number(&self) -> u32 {
+        self.me.number
+    }
+
     /// Makes two of them partners.
-    pub(crate) fn introduce(&mut self, other: &mut Self) {
+    pub(crate) async fn introduce(&mut self, other: &mut Self) {
+        if let Some(invitation) = self.rival.invite(&other.me.id) {
+            self.socket.send(Message::text(invitation)).await.expect("the server listens");
+            self.begin_session().await;
+            other.begin_session().await;
+        }
         self.partner = Some(other.me.clone());
         other.partner = Some(self.me.clone());
+    }
+
+    async fn begin_session(&mut self) {
+        let frame = timeout(LOST, self.socket.next()).await.expect("a session begins").expect("an open connection");
+        let frame = frame.expect("a frame");
+        let text = frame.to_text().expect("a text");
+        let Frame::Session(session) = self.rival.decode(text) else { panic!("{} says {text}", self.rival.name()) };
+        self.me.id = session.into();
     }
 
     fn partner(&self) -> &Contact {
@@ -115,7 +137,9 @@ impl Peer {
                 // The answer is written by this flush, or by the next one.
                 Frame::Ask(answer) => self.socket.send(Message::text(answer)).await.expect("the server listens"),
                 Frame::Other => {}
-                Frame::Welcome(_) | Frame::Refused => panic!("{} says {text}", self.rival.name()),
+                Frame::Named(_) | Frame::Welcome(_) | Frame::Session(_) | Frame::Refused => {
+                    panic!("{} says {text}", self.rival.name())
+                }
             }
         }
     }
@@ -182,11 +206,16 @@ pub(crate) async fn open(site: &Site, number: u32) -> (Socket, String) {
     tcp.bind((from, 0).into()).expect("all of 127.0.0.0/8 is ours");
     let tcp = tcp.connect((Ipv4Addr::LOCALHOST, site.port).into()).await.expect("the server accepts");
     tcp.set_nodelay(true).expect("a socket");
-    let name = ServerName::try_from("localhost").expect("a name");
-    let tls = site.connector.connect(name, BufWriter::new(tcp)).await.expect("the server speaks TLS 1.3");
-    let url = format!("wss://localhost:{}{}", site.port, site.rival.path(number));
+    let tcp = BufWriter::new(tcp);
+    let (scheme, stream): (_, Box<dyn Stream>) = if site.rival.has_tls() {
+        let name = ServerName::try_from("localhost").expect("a name");
+        ("wss", Box::new(site.connector.connect(name, tcp).await.expect("the server speaks TLS 1.3")))
+    } else {
+        ("ws", Box::new(tcp))
+    };
+    let url = format!("{scheme}://localhost:{}{}", site.port, site.rival.path(number));
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
-    let opened = tokio_tungstenite::client_async_with_config(url, tls, Some(config)).await;
+    let opened = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await;
     let (mut socket, _) = opened.expect("a WebSocket");
     for frame in site.rival.opening(number) {
         socket.send(Message::text(frame)).await.expect("the server listens");
@@ -206,11 +235,13 @@ pub(crate) async fn close(mut socket: Socket) {
 
 /// Waits for the server's greeting, and returns the id in it. None: the id that the client asked for.
 async fn greet(rival: &dyn Rival, socket: &mut Socket) -> Option<String> {
+    let mut name = None;
     loop {
         let frame = socket.next().await.expect("the connection is open").expect("a frame");
         let Message::Text(text) = frame else { continue };
         match rival.decode(&text) {
-            Frame::Welcome(id) => return id.map(str::to_owned),
+            Frame::Named(id) => name = Some(id.to_owned()),
+            Frame::Welcome(id) => return id.map(str::to_owned).or(name),
             Frame::Ask(answer) => socket.send(Message::text(answer)).await.expect("the server listens"),
             other => panic!("{} greets with {other:?}", rival.name()),
         }

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::phase::{Figures, Noise};
+use crate::rival::installed_in;
 
 /// A server, and its figures.
 pub(crate) struct Column {
@@ -211,7 +212,6 @@ fn conditions(columns: &[Column]) -> String {
         format!("entremise {}", env!("CARGO_PKG_VERSION")),
         format!("socket.io {}", package("socket.io")),
         format!("peer {}", package("peer")),
-        format!("y-webrtc {}", package("y-webrtc")),
         format!("Node {}", said("node", &["--version"])),
         said("rustc", &["--version"]),
         format!("Linux {}", said("uname", &["-r"])),
@@ -251,14 +251,22 @@ fn noise(columns: &[Column]) -> String {
 }
 
 /// The version that is installed in the rivals' folder.
-fn package(name: &str) -> String {
+pub(crate) fn package(name: &str) -> String {
     let path = format!("{}/benches/rivals/node_modules/{name}/package.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     package["version"].as_str().unwrap_or("of an unknown version").to_owned()
 }
 
-/// The first line of a program's output.
+/// The version of a crate that is installed beside it.
+pub(crate) fn installed(name: &str) -> String {
+    let folder = installed_in().display().to_string();
+    let list = said("cargo", &["install", "--list", "--root", &folder]);
+    let version = list.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix('v'));
+    version.map_or_else(|| "of an unknown version".to_owned(), |version| version.trim_end_matches(':').to_owned())
+}
+
+/// A program's output.
 pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()

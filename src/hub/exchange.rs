@@ -213,10 +213,8 @@ impl<M: Clone> Exchange<M> {
         let ended = self.end_all(id, |_| true);
         self.members.remove(&id);
         self.listeners.remove(&id);
-        let before = {
-            let mut status = standing.status.lock();
-            std::mem::take(&mut status.roles)
-        };
+        // The meta goes with it, however late a listener hears of that.
+        let before = std::mem::take(&mut *standing.status.lock()).roles;
         let status = (!before.is_empty()).then(|| self.status_change(standing, News::Went));
         Change { ended, status }
     }

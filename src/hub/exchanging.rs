@@ -231,6 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn a_meta_is_not_held_for_a_listener_that_has_not_heard_that_its_member_left() {
+        let hub = Hub::new(LIMITS);
+        let [listener, producer] = [(); 2].map(|()| member(&hub));
+        assert_eq!(set(&listener, Role::Listener, None), None);
+        assert_eq!(set(&producer, Role::Producer, Some(&format!("\"{}\"", "x".repeat(30_000)))), None);
+        while listener.try_next().is_some() {
+            listener.written();
+        }
+        drop(producer);
+        assert!(hub.queued_bytes() < 30_000, "{}", hub.queued_bytes());
+        let left = listener.try_next().map(|frame| format!("{:?}", frame.message()));
+        assert!(left.is_some_and(|left| left.contains("meta: None")));
+    }
+
+    #[test]
     fn a_status_costs_1_and_a_sixteenth_for_each_listener() {
         let rate = Some(Rate { messages: 0.0, burst: 8 });
         let hub = Hub::new(HubLimits { allowance: AllowanceLimits { rate, ..AllowanceLimits::NONE }, ..LIMITS });

@@ -1,6 +1,8 @@
 //! GStreamer: producers, consumers and sessions. The sequences are those of the original's own tests, of gstwebrtc-api as it
 //! connects, and what ours does better.
 
+mod memory;
+
 use std::process::Stdio;
 
 use serde_json::Value;

@@ -1,6 +1,8 @@
 //! matchbox: rooms in the path, signals within them, and groups that are matched. The sequences are those of its own server's
 //! tests, and what its clients can bear.
 
+mod memory;
+
 use tokio::io::AsyncWriteExt as _;
 
 use crate::guest::Guest;

@@ -1,5 +1,7 @@
 //! PeerJS's clients: each frame as theirs is, each path, and each of the things that the server they know does wrong.
 
+mod memory;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;

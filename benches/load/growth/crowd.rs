@@ -94,7 +94,7 @@ async fn measure(pair: &Pair, core: Core, size: u32, plan: &Plan) -> Figures {
     pass_by(&server, WARM_UP).await;
     let kib = server.resident_kib();
     let mut peers = idle::connect(&server, 0..size).await;
-    idle::introduce(&mut peers);
+    idle::introduce(&mut peers).await;
     let kib = f64::from(server.resident_kib().saturating_sub(kib)) / f64::from(size);
     let kib = (size >= ENOUGH_FOR_MEMORY).then_some(kib);
 

@@ -32,7 +32,7 @@ pub(crate) async fn measure(server: &Server, count: u32) -> f64 {
 
 async fn whole_call(site: &Site, number: u32) {
     let (mut caller, mut other) = tokio::join!(Peer::connect(site, number), Peer::connect(site, number + 1));
-    caller.introduce(&mut other);
+    caller.introduce(&mut other).await;
     call(&mut caller, &mut other).await;
     tokio::join!(caller.close(), other.close());
 }

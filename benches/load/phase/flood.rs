@@ -25,7 +25,7 @@ pub(crate) async fn measure(server: &Server, peers: &mut Vec<Peer>, length: Dura
 
     let mut flooder = Peer::connect(&server.site, FLOODER).await;
     let mut stalled = Peer::connect(&server.site, FLOODER + 1).await;
-    flooder.introduce(&mut stalled);
+    flooder.introduce(&mut stalled).await;
     let stop = CancellationToken::new();
     let (under_it, ()) = tokio::join!(
         async {

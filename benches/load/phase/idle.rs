@@ -22,7 +22,7 @@ pub(crate) struct Crowd {
 pub(crate) async fn measure(server: &Server, count: u32) -> Crowd {
     // The first call allocates what all share.
     let mut first = connect(server, 0..2).await;
-    introduce(&mut first);
+    introduce(&mut first).await;
     call_all(&mut first).await;
     super::leave(first).await;
 
@@ -31,12 +31,12 @@ pub(crate) async fn measure(server: &Server, count: u32) -> Crowd {
     let connects = per_second(count.into(), server.cpu_since(cpu));
     let per_peer = |now: u32| f64::from(now.saturating_sub(kib)) / f64::from(count);
     let kib_fresh = per_peer(server.resident_kib());
-    introduce(&mut peers);
+    introduce(&mut peers).await;
     call_all(&mut peers).await;
     Crowd { peers, kib_fresh, kib_called: per_peer(server.resident_kib()), connects }
 }
 
-/// Connects the peers with these numbers.
+/// Connects the peers with these numbers, of which two that are partners are neighbours.
 pub(crate) async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> Vec<Peer> {
     let mut peers = Vec::with_capacity(numbers.len());
     let mut connecting = JoinSet::new();
@@ -48,14 +48,15 @@ pub(crate) async fn connect(server: &Server, numbers: std::ops::Range<u32>) -> V
         connecting.spawn(async move { Peer::connect(&site, number).await });
     }
     peers.extend(connecting.join_all().await);
+    peers.sort_unstable_by_key(Peer::number);
     peers
 }
 
 /// Makes every two neighbours partners.
-pub(crate) fn introduce(peers: &mut [Peer]) {
+pub(crate) async fn introduce(peers: &mut [Peer]) {
     for pair in peers.chunks_exact_mut(2) {
         let [one, other] = pair else { unreachable!("chunks of two") };
-        one.introduce(other);
+        one.introduce(other).await;
     }
 }
 

@@ -29,14 +29,28 @@ const FLAGS: [&str; 14] = [
     "--log=error",
 ];
 
+impl Entremise {
+    /// The command that serves this port without TLS.
+    pub(super) fn plain(port: u16) -> Command {
+        let mut command = command(port);
+        command.arg("--plain-http");
+        command
+    }
+}
+
+fn command(port: u16) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entremise"));
+    command.arg(format!("--listen=127.0.0.1:{port}")).args(FLAGS);
+    command
+}
+
 impl Rival for Entremise {
     fn name(&self) -> &'static str {
         "entremise"
     }
 
     fn command(&self, pair: &Pair, port: u16) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_entremise"));
-        command.arg(format!("--listen=127.0.0.1:{port}")).args(FLAGS);
+        let mut command = command(port);
         command.arg("--cert").arg(&pair.cert).arg("--key").arg(&pair.key);
         command
     }

@@ -12,8 +12,8 @@ pub(crate) struct Foreign {
     pub(crate) original: &'static dyn Rival,
     /// The flag's value.
     pub(crate) dialect: &'static str,
-    /// The path, where it is another than the original's.
-    pub(crate) path: Option<&'static str>,
+    /// The folder of the original's paths.
+    pub(crate) folder: &'static str,
 }
 
 impl Rival for Foreign {
@@ -22,17 +22,25 @@ impl Rival for Foreign {
     }
 
     fn command(&self, pair: &Pair, port: u16) -> Command {
-        let mut command = Entremise.command(pair, port);
+        let mut command = if self.has_tls() { Entremise.command(pair, port) } else { Entremise::plain(port) };
         command.args(["--dialect", self.dialect]);
         command
     }
 
+    fn has_tls(&self) -> bool {
+        self.original.has_tls()
+    }
+
     fn path(&self, number: u32) -> String {
-        self.path.map_or_else(|| self.original.path(number), str::to_owned)
+        format!("{}{}", self.folder, self.original.path(number))
     }
 
     fn opening(&self, number: u32) -> Vec<String> {
         self.original.opening(number)
+    }
+
+    fn invite(&self, to: &str) -> Option<String> {
+        self.original.invite(to)
     }
 
     fn encode(&self, from: &str, to: &str, kind: Kind, payload: &str) -> String {

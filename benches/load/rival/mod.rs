@@ -2,8 +2,11 @@
 
 mod entremise;
 mod foreign;
+mod gstreamer;
+mod matchbox;
 mod peer_server;
 mod reference;
+mod trystero;
 mod tutorial;
 mod y_webrtc;
 
@@ -15,8 +18,11 @@ use crate::pair::Pair;
 
 pub(crate) use entremise::Entremise;
 pub(crate) use foreign::Foreign;
+pub(crate) use gstreamer::GStreamer;
+pub(crate) use matchbox::Matchbox;
 pub(crate) use peer_server::PeerServer;
 pub(crate) use reference::Reference;
+pub(crate) use trystero::Trystero;
 pub(crate) use tutorial::Tutorial;
 pub(crate) use y_webrtc::YWebrtc;
 
@@ -25,15 +31,26 @@ pub(crate) trait Rival: Sync {
     /// The name in tables.
     fn name(&self) -> &'static str;
 
-    /// The command that serves TLS on this port of 127.0.0.1.
+    /// The command that serves this port of 127.0.0.1, by TLS where it has that.
     fn command(&self, pair: &Pair, port: u16) -> Command;
 
-    /// The path of the WebSocket, query included, for the peer with this number.
+    /// Whether it speaks TLS.
+    fn has_tls(&self) -> bool {
+        true
+    }
+
+    /// The path of the WebSocket, query included, for the peer with this number. Partners are a peer with an even number and
+    /// the one with the next.
     fn path(&self, number: u32) -> String;
 
     /// What a client of that number says before the server does, frame by frame.
     fn opening(&self, _number: u32) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What a peer says to one that it wants to talk to, where there are sessions: then both hear that they have one.
+    fn invite(&self, _to: &str) -> Option<String> {
+        None
     }
 
     /// The frame with this message from one peer for the other.
@@ -51,8 +68,12 @@ pub(crate) trait Rival: Sync {
 /// A frame of a server.
 #[derive(Debug)]
 pub(crate) enum Frame<'a> {
-    /// The client's id; None: the id that it asked for, its number.
+    /// The client's id, where the server has not read its opening yet.
+    Named(&'a str),
+    /// The client can be reached: by this id; None: by the one that it was named by, or that it asked for, its number.
     Welcome(Option<&'a str>),
+    /// A session with another peer has begun: messages are for the session from now on, and come from it.
+    Session(&'a str),
     /// Has to be answered by this.
     Ask(&'static str),
     /// A message from a peer.
@@ -61,6 +82,27 @@ pub(crate) enum Frame<'a> {
     Refused,
     /// A frame that is of no interest here.
     Other,
+}
+
+/// A program of a crate that `make bench` installs.
+fn installed(program: &str) -> Command {
+    let path = installed_in().join("bin").join(program);
+    assert!(path.exists(), "{} is missing: make rivals", path.display());
+    Command::new(path)
+}
+
+/// The folder of such crates.
+pub(crate) fn installed_in() -> PathBuf {
+    let target =
+        Path::new(env!("CARGO_BIN_EXE_entremise")).ancestors().nth(2).expect("the program is in target/release");
+    target.join("originals/release")
+}
+
+/// Node, with this script of another folder, whose server speaks plain HTTP, behind HTTPS.
+fn node_behind_https(script: &str, pair: &Pair, port: u16) -> Command {
+    let mut command = node("https.js");
+    command.arg(port.to_string()).args([&pair.cert, &pair.key]).arg(script);
+    command
 }
 
 /// Node, with this script in the rivals' folder.

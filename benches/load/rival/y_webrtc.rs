@@ -5,7 +5,7 @@ use std::process::Command;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Frame, Rival, node};
+use super::{Frame, Rival, node_behind_https};
 use crate::message::Kind;
 use crate::pair::Pair;
 
@@ -17,9 +17,7 @@ impl Rival for YWebrtc {
     }
 
     fn command(&self, pair: &Pair, port: u16) -> Command {
-        let mut command = node("y-webrtc.js");
-        command.arg(port.to_string()).args([&pair.cert, &pair.key]);
-        command
+        node_behind_https("./node_modules/y-webrtc/bin/server.js", pair, port)
     }
 
     fn path(&self, _: u32) -> String {

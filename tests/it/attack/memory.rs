@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::client::{V1, join};
 use crate::park::WIDE;
 use crate::program::Program;
-use crate::raw::{FIN, Raw, TEXT, masked};
+use crate::raw::{FIN, Raw, TEXT, header, masked};
 
 /// Of each room of 100: those that talk. They read what they hear, and acknowledge nothing; the others do not even read.
 const MEMBERS: usize = 100;
@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What all that waits may have, so that a test can exceed it.
 const QUEUED_BYTES: usize = 32 << 20;
+
+/// About the largest payload.
+pub(crate) const LARGEST: usize = 60_000;
 
 /// One whose session can be resumed holds what it does not acknowledge.
 async fn member(program: &Program, room: usize, holds: bool) -> Raw {
@@ -64,6 +67,42 @@ async fn talk(mut raw: Raw, room: usize, bytes: usize, times: usize) -> Raw {
 pub(crate) fn printed(stdout: &str, words: &str) -> u64 {
     let figure = stdout.split_once(words).and_then(|(before, _)| before.split_whitespace().last()?.parse::<u64>().ok());
     1024 * figure.unwrap_or_else(|| panic!("{words}: {stdout}"))
+}
+
+/// Fills the queue of a peer that does not read, until not even the smallest message finds room. `put` sends a message of
+/// this size and says whether it found any.
+pub(crate) async fn fill(mut put: impl AsyncFnMut(usize) -> bool) {
+    let (mut size, mut refusals) = (LARGEST, 0);
+    // Some may still be taken out.
+    while refusals < 20 {
+        match (put(size).await, size) {
+            (true, _) => refusals = 0,
+            (false, 0) => refusals += 1,
+            (false, _) => size /= 2,
+        }
+    }
+}
+
+/// What a client sends that has these frames to say, and half of a message of the largest size.
+pub(crate) fn with_half_a_message(frames: impl Iterator<Item = String>) -> Vec<u8> {
+    let mut bytes: Vec<u8> = frames.flat_map(|frame| masked(FIN | TEXT, frame.as_bytes())).collect();
+    bytes.extend(header(FIN | TEXT, 65_536));
+    bytes.resize(bytes.len() + 32_768, 0);
+    bytes
+}
+
+/// Checks what the program holds for clients of another server's, with what each holds at least, and ends it.
+pub(crate) async fn assert_bounded(program: Program, before: u64, clients: Vec<Raw>, least: u64) {
+    let held = program.resident_bytes().saturating_sub(before);
+    let most = program.most_resident_bytes().saturating_sub(before);
+    let count = clients.len() as u64;
+    program.signal(Signal::TERM);
+    drop(clients);
+    let bound = printed(&program.ended().await.stdout, " KiB for one peer");
+    let kilobytes = [held / count, most / count, bound].map(|bytes| bytes / 1024);
+    eprintln!("each of {count} now, each at most, and the bound, in KiB: {kilobytes:?}");
+    assert!(held > count * least, "they hoard: {held}");
+    assert!(most <= count * bound, "at most {bound} for each of {count}: {most}");
 }
 
 /// Fills rooms with messages of this size. Checks what the program holds, and what it still does afterwards.

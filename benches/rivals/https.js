@@ -1,10 +1,11 @@
-// y-webrtc's own signaling server, which serves plain HTTP, behind HTTPS like all others here. Usage: node y-webrtc.js PORT CERT KEY
+// A signaling server that serves plain HTTP, behind HTTPS like all others here. Usage: node https.js PORT CERT KEY SCRIPT
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { createServer } from 'node:https';
 
-const [port, cert, key] = process.argv.slice(2);
+const [port, cert, key, script] = process.argv.slice(2);
 const pair = { cert: readFileSync(cert), key: readFileSync(key) };
 http.createServer = (listener) => createServer(pair, listener);
+// The scripts take their port in one way or the other.
 process.env.PORT = port;
-await import('./node_modules/y-webrtc/bin/server.js');
+await import(script);
