@@ -445,7 +445,12 @@ export const differences = {
         'a ← {"type":"error","details":"the error of an ended session is for protocol version 1.1"}',
       ],
     }],
-    'who leaves ends its sessions, and listeners hear that it is gone': [leaving],
+    'who leaves ends its sessions, and listeners hear that it is gone': [{
+      row: 'the meta of a peer that leaves',
+      why: 'it would be kept for as long as a listener does not read',
+      original: ['a ← {"type":"peerStatusChanged","roles":[],"meta":{"name":"b"},"peerId":"<b>"}'],
+      ours: ['a ← {"type":"peerStatusChanged","roles":[],"meta":null,"peerId":"<b>"}'],
+    }, leaving],
     'a consumer that leaves': [leaving],
     'a peer without a role': [leaving, {
       row: 'a peer without a role has another meta, or leaves',
