@@ -199,27 +199,27 @@ impl Socket {
 
     /// A session in which nothing was said.
     async fn begin(site: &Site) -> Self {
-        Self::open(site, WEBSOCKET).await.is_opened().await
+        Self::open(site, WEBSOCKET).await.opened().await
     }
 
     /// A peer, and its id.
     async fn connect(site: &Site) -> (Self, String) {
-        Self::begin(site).await.is_connected().await
+        Self::begin(site).await.connected().await
     }
 
     /// One whose receive buffer is soon full.
     async fn narrow(site: &Site) -> (Self, String) {
         let socket = Self::try_over(site.narrow_tls().await, site, WEBSOCKET, &[]).await;
-        socket.expect("the server opens a WebSocket").is_opened().await.is_connected().await
+        socket.expect("the server opens a WebSocket").opened().await.connected().await
     }
 
-    async fn is_opened(mut self) -> Self {
+    async fn opened(mut self) -> Self {
         let open = self.hear().await;
         assert!(open.starts_with("0{"), "{open}");
         self
     }
 
-    async fn is_connected(mut self) -> (Self, String) {
+    async fn connected(mut self) -> (Self, String) {
         self.says("40").await;
         let id = self.is_greeted().await;
         (self, id)
