@@ -129,6 +129,22 @@ mod tests {
         assert!(holder.held().is_none());
     }
 
+    /// Others can make its line slow, but not take its name by that.
+    #[tokio::test]
+    async fn a_holder_to_which_something_could_not_be_written_is_not_taken_for_gone() {
+        let hub = hub();
+        let holder = hub.claim(claim("secret"), None).unwrap();
+        let message = ClientMessage::Relay { kind: Kind::Offer, to: "alice".into(), payload: Some("1") };
+        let ask = Ask::Frame(Ok(Request { reference: None, message }), holder.answer_permit().unwrap());
+        assert_eq!(holder.hear(ask, 0, Instant::now(), Vec::new).refused, None);
+        assert!(holder.try_next().is_some());
+        hub.contest(&claim("other"), None).await;
+        assert_eq!(hub.claim(claim("other"), None).err(), Some(Taken));
+        holder.written();
+        hub.contest(&claim("other"), None).await;
+        assert!(hub.claim(claim("other"), None).is_ok());
+    }
+
     #[tokio::test]
     async fn a_holder_to_which_much_is_on_its_way_is_not_taken_for_gone() {
         let hub = hub();

@@ -359,9 +359,11 @@ impl State {
         self.window.take(waiting).into()
     }
 
-    /// Whether so much is on its way to the client that its answer to a ping may be late, because the ping is behind it.
+    /// Whether so much is on its way to the client that its answer to a ping may be late, because the ping is behind it: what
+    /// could not be written yet is before the ping in any case.
     fn is_told_much(&mut self, now: Instant) -> bool {
-        self.told.as_mut().is_some_and(|told| !told.wait(0, TOLD, now).is_zero())
+        let is_stuck = self.window.unacknowledged().next().is_some();
+        is_stuck || self.told.as_mut().is_some_and(|told| !told.wait(0, TOLD, now).is_zero())
     }
 
     /// One more of the client's frames is processed, whatever comes of it. It is also a sign of life.

@@ -292,18 +292,6 @@ export const differences = {
         'b ← {"NewPeer":"<an id>"}',
       ],
     }],
-    'a number behind a plus': [{
-      row: 'a `next` behind a plus sign, or in percent-encoding',
-      why: 'a plus stands for a space there, which is not looked at',
-      original: ['a ← {"NewPeer":"<b>"}'],
-      ours: ['a ← (nothing)'],
-    }],
-    'a query in percent-encoding': [{
-      row: 'a `next` behind a plus sign, or in percent-encoding',
-      why: 'no client writes a number so',
-      original: ['a ← {"NewPeer":"<b>"}'],
-      ours: ['a ← (nothing)'],
-    }],
     'no room': [{
       row: 'the room `%2F`',
       why: 'a token names the room without a name so',

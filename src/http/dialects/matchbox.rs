@@ -12,6 +12,7 @@ use axum::routing::any;
 
 use super::super::Shared;
 use super::super::caller::Caller;
+use super::super::query;
 use super::super::refusal::Refusal;
 use crate::auth::Grant;
 use crate::connection::Entrance;
@@ -77,9 +78,7 @@ impl Shared {
 
 /// How many are to be matched: what is no number is as good as absent, as in the original, and none of them can't be.
 fn next(uri: &Uri) -> Result<Option<NonZeroUsize>, Refusal> {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    let size = pairs.filter_map(|pair| pair.strip_prefix("next=")).next_back();
-    match size.and_then(|size| size.parse::<usize>().ok()) {
+    match query::last(uri, "next").and_then(|size| size.parse::<usize>().ok()) {
         None => Ok(None),
         Some(size) => NonZeroUsize::new(size).map(Some).ok_or(Refusal::BadRoom),
     }
@@ -94,7 +93,10 @@ mod tests {
         let read = |query: &str| next(&format!("/matchbox/hall{query}").parse().unwrap());
         assert_eq!(read("?next=2"), Ok(NonZeroUsize::new(2)));
         assert_eq!(read("?a=1&next=3&b=next"), Ok(NonZeroUsize::new(3)));
-        for absent in ["", "?", "?next=", "?next", "?next=two", "?next=-1", "?next=1.5", "?nexts=2", "?xnext=2"] {
+        assert_eq!(read("?n%65xt=%32"), Ok(NonZeroUsize::new(2)));
+        for absent in
+            ["", "?", "?next=", "?next", "?next=two", "?next=-1", "?next=1.5", "?next=+2", "?nexts=2", "?xnext=2"]
+        {
             assert_eq!(read(absent), Ok(None), "{absent}");
         }
         assert_eq!(read("?next=99999999999999999999999"), Ok(None));
