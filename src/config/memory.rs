@@ -62,14 +62,15 @@ fn topic_bytes(config: &Config) -> Option<usize> {
 }
 
 /// Its queue twice (what others say, and its own answers), what it has waiting for absent peers, what the
-/// server has to tell it or its topics, and its largest message while
-/// it is read (a buffer that grows by doubling), decoded and written.
+/// server has to tell it (with the names of peers) or its topics, and its largest message while it is read (a buffer that grows by doubling), decoded and written.
 fn peer_bytes(config: &Config, unasked: usize) -> usize {
     let MailboxLimits { bytes, .. } = config.hub.mailbox;
     let message = config.connection.max_message_bytes.saturating_mul(4);
     let awaits = config.http.dialects.iter().any(|dialect| dialect.awaits());
     let awaited = if awaits { config.hub.awaited_bytes(config.connection.max_message_bytes) } else { 0 };
-    let said = bytes.saturating_mul(2).saturating_add(unasked).saturating_add(awaited);
+    // Names that clients choose outlive their peers where they have to be told.
+    let named = if awaits { config.hub.named_bytes() } else { 0 };
+    let said = bytes.saturating_mul(2).saturating_add(unasked).saturating_add(awaited).saturating_add(named);
     let peer = said.saturating_add(message).saturating_add(CONNECTION_BYTES);
     if !holds_sessions(config) {
         return peer;
@@ -119,7 +120,8 @@ mod tests {
     #[test]
     fn what_waits_for_absent_peers_counts_where_clients_may_have_it_wait() {
         let more = bounds(&["--dialect=peerjs"]).peer.unwrap() - bounds(&[]).peer.unwrap();
-        assert_eq!(more, (1 << 20) / 4 + 64 * 1024);
+        // The names that it may have to be told of, two for each message that may wait, count there too.
+        assert_eq!(more, (1 << 20) / 4 + 64 * 1024 + 2 * 2048 * footprint::shared(128));
     }
 
     #[test]

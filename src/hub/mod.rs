@@ -55,7 +55,7 @@ pub use token::ResumeToken;
 pub use topic::TopicLimits;
 
 use crate::auth::Grant;
-use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage};
+use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage, footprint};
 use budget::Budget;
 use exchange::{Exchange, ExchangeLimits};
 use letter::{Letter, Waiting};
@@ -89,6 +89,13 @@ impl HubLimits {
     pub fn awaited_bytes(&self, max_message_bytes: usize) -> usize {
         let messages = largest_weight(max_message_bytes).max(self.mailbox.bytes / awaited::PART);
         messages.saturating_add(awaited::MAX_NAMES * awaited::NAME_BYTES)
+    }
+
+    /// The memory of the names, in bytes, that one peer may still have to be told of: of peers that got not all that it said to
+    /// them.
+    #[must_use]
+    pub fn named_bytes(&self) -> usize {
+        self.mailbox.debts().saturating_mul(footprint::shared(Address::MAX_NAME_BYTES))
     }
 
     /// What is allowed in the exchange. A member is told no more of others than a peer is told of all that it shares a room
