@@ -141,13 +141,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
             pending::<Infallible>().await
         };
         let mut heard = Raw { stream: tokio::io::join(read, sink()), welcome: self.welcome, id: self.id };
-        let flood = async {
+        let closed = async {
             tokio::select! {
                 closed = heard.closed() => closed,
                 never = flood => match never {},
             }
         };
-        within("the server to have enough", flood).await
+        within("the server to have enough", closed).await
     }
 
     /// The server says this code, with a reason, whatever comes before it.

@@ -1,16 +1,7 @@
 /** Trystero's protocol, one corner after the other. */
 
-/** @import { Client, Conversation, Wire } from '../wire.js' */
-
-/** @param {Wire} wire @param {string} who */
-async function open(wire, who) {
-  const client = await wire.connect(who, wire.endpoint);
-  await client.opens();
-  return client;
-}
-
-/** @param {Client} client @param {object} message */
-const say = (client, message) => client.sends(JSON.stringify(message));
+/** @import { Client, Conversation } from '../wire.js' */
+import { open, pageOfAnotherSite, say } from './topics.js';
 
 /** What it has said before is through, and nothing else was on its way to it. @param {Client} client @param {string} name of a topic that no other has */
 async function fence(client, name) {
@@ -173,16 +164,5 @@ export const trystero = [
     talk: async (wire) => void (await wire.ask('GET', 'GET', wire.endpoint)),
     said: ['GET: 426 | text/plain | Upgrade Required'],
   },
-  {
-    title: 'a page of another site',
-    async talk(wire) {
-      for (const [who, Origin] of Object.entries({ allowed: 'https://site.example', other: 'https://evil.example' })) {
-        const client = await wire.connect(who, wire.endpoint, { Origin });
-        await client.opens();
-        client.leaves();
-        await client.hears();
-      }
-    },
-    said: ['allowed ← (closed 1000)', 'other ← (closed 1000)'],
-  },
+  pageOfAnotherSite,
 ];

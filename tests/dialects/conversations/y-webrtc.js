@@ -1,16 +1,7 @@
 /** y-webrtc's protocol, one corner after the other. */
 
-/** @import { Client, Conversation, Wire } from '../wire.js' */
-
-/** @param {Wire} wire @param {string} who */
-async function open(wire, who) {
-  const client = await wire.connect(who, wire.endpoint);
-  await client.opens();
-  return client;
-}
-
-/** @param {Client} client @param {object} message */
-const say = (client, message) => client.sends(JSON.stringify(message));
+/** @import { Client, Conversation } from '../wire.js' */
+import { open, pageOfAnotherSite, say } from './topics.js';
 
 /** What has been said before is through once this is answered. @param {Client} client */
 async function fence(client) {
@@ -126,18 +117,7 @@ export const yWebrtc = [
     },
     said: ['a ← {"data":{"b":1000,"a":"é"},"topic":"g1","type":"publish","clients":1}'],
   },
-  {
-    title: 'a page of another site',
-    async talk(wire) {
-      for (const [who, Origin] of Object.entries({ allowed: 'https://site.example', other: 'https://evil.example' })) {
-        const client = await wire.connect(who, wire.endpoint, { Origin });
-        await client.opens();
-        client.leaves();
-        await client.hears();
-      }
-    },
-    said: ['allowed ← (closed 1000)', 'other ← (closed 1000)'],
-  },
+  pageOfAnotherSite,
   {
     title: 'a frame that is no JSON',
     alone: true,
