@@ -52,6 +52,17 @@ impl TokenBucket {
         self.take(amount);
     }
 
+    /// What the bucket holds.
+    pub(crate) fn left(&mut self, rate: TokenRate, now: Instant) -> f64 {
+        self.wait(0, rate, now);
+        self.available
+    }
+
+    /// Has it hold so much, if it is no more than it may.
+    pub(crate) fn keep(&mut self, amount: f64, rate: TokenRate) {
+        self.available = if amount.is_finite() { amount.min(rate.burst) } else { 0.0 };
+    }
+
     /// Spends `amount`, which the bucket has just been seen to hold: for a caller that spends from several or from none.
     pub(crate) fn take(&mut self, amount: usize) {
         self.available -= tokens(amount);

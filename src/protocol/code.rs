@@ -13,6 +13,8 @@ pub enum ErrorCode {
     PeerBusy,
     /// The addressee's session ended before it acknowledged what was accepted for it.
     Undelivered,
+    /// The addressee may be on another node, which can't be reached now.
+    ClusterUnavailable,
     /// Over the rate in `welcome`; nothing was delivered.
     RateLimited,
     /// The room isn't one that the sender has joined.
@@ -42,6 +44,7 @@ impl ErrorCode {
             Self::PeerUnavailable => "peer-unavailable",
             Self::PeerBusy => "peer-busy",
             Self::Undelivered => "undelivered",
+            Self::ClusterUnavailable => "cluster-unavailable",
             Self::RateLimited => "rate-limited",
             Self::NotInRoom => "not-in-room",
             Self::RoomFull => "room-full",
@@ -63,6 +66,9 @@ impl ErrorCode {
             Self::PeerBusy => "the peer's queue is full; nothing was delivered to it",
             Self::Undelivered => {
                 "the peer's session ended before it acknowledged what you sent; it may have arrived or not"
+            }
+            Self::ClusterUnavailable => {
+                "the peer may be on another node, which did not answer; it may have got the message or not"
             }
             Self::RateLimited => "too many messages; this one was not delivered",
             Self::NotInRoom => "you are not in this room",

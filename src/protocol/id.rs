@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Serialize, Serializer};
 use uuid::{Builder, Uuid, Variant, Version};
 
-use super::Kind;
+use super::{Kind, NodeId};
 
 /// Where addresses and names of rooms mean something. Each kind of client has its own, so that two clients that chose the
 /// same name by chance do not meet.
@@ -99,6 +99,24 @@ impl Realm {
         }
     }
 
+    /// Whether its rooms may have members on several nodes.
+    #[must_use]
+    pub fn spans_nodes(self) -> bool {
+        self == Self::V1
+    }
+
+    /// The address that a client's text is. `None`: it is none here.
+    #[must_use]
+    pub fn address(self, text: &str) -> Option<Address> {
+        match self {
+            Self::V1 | Self::SocketIo => {
+                text.parse().map(PeerId::into).ok().or_else(|| Address::named(Self::SocketIo, text))
+            }
+            Self::PeerJs => Address::named(self, text),
+            Self::YWebrtc | Self::Trystero | Self::Matchbox | Self::GStreamer => text.parse().map(PeerId::into).ok(),
+        }
+    }
+
     /// The peer that a client's text names. `None`: the text is no address here.
     #[must_use]
     pub fn key(self, text: &str) -> Option<PeerId> {
@@ -147,6 +165,13 @@ impl Address {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// The node that the peer is of, where its address says so: an id of version 8, and a name that a node gave, which
+    /// begins with it ([`NodeId::beginning`]).
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.name.as_ref().map_or_else(|| self.id.node(), |name| NodeId::beginning(name))
     }
 
     /// The bytes of memory that it holds besides itself. Its clones share them.
@@ -207,6 +232,33 @@ impl PeerId {
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())
+    }
+
+    /// An id that no peer has had, of a peer of this node: the node and 74 random bits (UUID version 8).
+    #[must_use]
+    pub fn of(node: NodeId) -> Self {
+        let mut bytes = Uuid::new_v4().into_bytes();
+        bytes[..NodeId::BYTES].copy_from_slice(node.as_bytes());
+        Self(Builder::from_bytes(bytes).with_version(Version::Custom).with_variant(Variant::RFC4122).into_uuid())
+    }
+
+    /// The node that the peer is of, where the id says so.
+    #[must_use]
+    pub fn node(self) -> Option<NodeId> {
+        let bytes = self.0.as_bytes().first_chunk()?;
+        (self.0.get_version() == Some(Version::Custom)).then(|| NodeId::from_bytes(*bytes))
+    }
+
+    /// The bytes of the UUID.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The id with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
     }
 
     /// The id that follows from a name: like a UUID of version 5, which no random id is, but by SHA-256, because names
@@ -323,6 +375,20 @@ mod tests {
         for other in [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}"), format!("urn:uuid:{text}")] {
             assert_eq!(other.parse::<PeerId>(), Err(NotAPeerId), "{other}");
         }
+    }
+
+    #[test]
+    fn an_id_of_a_node_says_which() {
+        let node = NodeId::random();
+        let [id, other] = [(); 2].map(|()| PeerId::of(node));
+        assert_ne!(id, other);
+        assert_eq!((id.node(), other.node()), (Some(node), Some(node)));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.0.get_version_num(), 8);
+        assert_eq!(
+            (PeerId::random().node(), Address::named(Realm::PeerJs, "alice").unwrap().id().node()),
+            (None, None)
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, InSession, Kind, Notice, PeerId, Published, RoomName, SessionId, footprint};
+use super::{Address, InSession, Kind, Notice, Published, RoomName, SessionId, footprint};
 
 /// A message of the server's.
 ///
@@ -61,9 +61,9 @@ impl ServerMessage {
 
     /// Who has to be told if it is not delivered.
     #[must_use]
-    pub fn sender(&self) -> Option<PeerId> {
+    pub fn sender(&self) -> Option<&Address> {
         match self {
-            Self::Relayed { from, .. } | Self::Broadcast { from, .. } | Self::InSession { from, .. } => Some(from.id()),
+            Self::Relayed { from, .. } | Self::Broadcast { from, .. } | Self::InSession { from, .. } => Some(from),
             Self::Published(_) | Self::Notice(_) => None,
         }
     }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::protocol::NodeId;
+
 /// 15 bytes, which are 20 characters of base64url without padding.
 const BYTES: usize = 15;
 
@@ -29,6 +31,18 @@ impl Sid {
         let mut bytes = [0; BYTES];
         aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
         Self(bytes)
+    }
+}
+
+impl Sid {
+    /// A new one that begins with the node, where there are several: a peer's, by which the others find it.
+    #[must_use]
+    pub fn of(node: Option<NodeId>) -> Self {
+        let mut sid = Self::random();
+        if let Some(node) = node {
+            sid.0[..NodeId::BYTES].copy_from_slice(node.as_bytes());
+        }
+        sid
     }
 }
 
