@@ -17,8 +17,8 @@ use crate::dialect::Dialect;
 use crate::hub::{Claim, Hub, Lifetime, ResumeRequest, Session, Taken};
 use crate::ice::IceContext;
 use crate::metrics::Metrics;
-use crate::parking::Parking;
-use crate::protocol::{Denial, End, Realm};
+use crate::parking::{Parking, ParkingPermit};
+use crate::protocol::{Denial, End, PeerId, Realm};
 use crate::tasks::Tasks;
 
 /// What holds for all connections.
@@ -48,8 +48,8 @@ pub(crate) struct Client {
 /// How a client gets its session.
 #[derive(Debug)]
 pub(crate) enum Entrance {
-    /// A new one, where there is no earlier one to go on with.
-    Fresh { lifetime: Lifetime, resume: Option<ResumeRequest> },
+    /// A new one, where there is no earlier one to go on with: with this id, where its node is gone.
+    Fresh { lifetime: Lifetime, resume: Option<ResumeRequest>, revive: Option<PeerId> },
     /// One under this name, which its client may have already.
     Named(Claim),
     /// Not at all: it is told why.
@@ -136,8 +136,8 @@ impl Terms {
         grant: Option<Grant>,
         permit: Permit,
     ) -> Result<(Session, Beginning, Permit), Refused> {
-        let (lifetime, resume) = match entrance {
-            Entrance::Fresh { lifetime, resume } => (lifetime, resume),
+        let (lifetime, resume, revive) = match entrance {
+            Entrance::Fresh { lifetime, resume, revive } => (lifetime, resume, revive),
             Entrance::Named(claim) => {
                 return match self.hub.claim(claim, grant) {
                     Ok(session) => Ok((session, Beginning::New, permit)),
@@ -154,7 +154,13 @@ impl Terms {
             return Ok((session, Beginning::Resumed, permit));
         }
         let permit = permit.into_regular(Instant::now())?;
-        Ok((self.hub.open(dialect.realm(), lifetime, grant), Beginning::New, permit))
+        if resume.is_some() && self.hub.is_emptied() {
+            // It is on another node by now, or will be.
+            return Err(Refused::Full);
+        }
+        let revived = revive.and_then(|id| self.hub.revive(id, grant.clone()));
+        let session = revived.unwrap_or_else(|| self.hub.open(dialect.realm(), lifetime, grant));
+        Ok((session, Beginning::New, permit))
     }
 
     /// For how long a session may outlive its connection.
@@ -176,8 +182,23 @@ impl Terms {
         if !session.may_be_parked() {
             return;
         }
-        let Ok(mut permit) = self.parked.enter(client) else { return };
-        let Some(parked) = session.park() else { return };
+        let Ok(permit) = self.parked.enter(client) else { return };
+        if let Some(parked) = session.park() {
+            self.wait(parked, permit, window);
+        }
+    }
+
+    /// Keeps a session that comes from another node until its client does, which is a stranger here: each counts as one of an
+    /// address of its own.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn keep(&self, session: Session) {
+        let address = IpAddr::from(*session.id().as_bytes());
+        if let (Some(window), Ok(permit)) = (self.limits.resume_window, self.parked.enter(address)) {
+            self.wait(session, permit, window);
+        }
+    }
+
+    fn wait(&self, parked: Session, mut permit: ParkingPermit, window: Duration) {
         self.tasks.spawn(async move {
             let waiting = async {
                 tokio::select! {

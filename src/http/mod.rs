@@ -173,7 +173,7 @@ pub(crate) fn router(parts: Parts, mounts: Vec<Mount>) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
     let dialects = dialects::routes(&parts.dialects, &parts.peerjs, &parts.terms);
     let mounts = mounts.into_iter().fold(Router::new(), |routes, mount| routes.merge(mount.routes(&parts.terms)));
-    let status = status::routes(parts.terms.tasks.notice().clone());
+    let status = status::routes(parts.terms.tasks.notice().clone(), Arc::clone(&parts.terms.hub));
     let routes = Router::new()
         .route("/ws", get(upgrade::answer).options(upgrade::answer_preflight))
         .route("/ice", get(ice::answer).options(ice::answer_preflight))

@@ -30,6 +30,7 @@ pub(super) enum Refusal {
     TooManyConnections,
     ConnectingTooFast(Duration),
     ServerFull,
+    ClusterUnavailable,
     BadRoom,
     RoomNotAllowed,
     RoomFull,
@@ -57,7 +58,9 @@ impl Refusal {
         match self {
             Self::BadHandshake | Self::BadRoom => StatusCode::BAD_REQUEST,
             Self::WrongVersion | Self::UpgradeRequired | Self::UpgradeRemoved => StatusCode::UPGRADE_REQUIRED,
-            Self::Draining | Self::ServerFull | Self::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Draining | Self::ServerFull | Self::RoomFull | Self::ClusterUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::OriginNotAllowed | Self::RoomNotAllowed => StatusCode::FORBIDDEN,
             Self::NoCredentials | Self::Denied(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyConnections | Self::ConnectingTooFast(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -88,6 +91,7 @@ impl Refusal {
             // A connection has to end first, which can't be predicted.
             Self::TooManyConnections => ("too-many-connections", "too many connections from your address", Some(10)),
             Self::ServerFull => ("server-full", "the server is full", Some(10)),
+            Self::ClusterUnavailable => ("cluster-unavailable", "it is not known now where your session is", Some(1)),
             Self::BadRoom => ("bad-room", "no room has this name, or no group this size", None),
             Self::RoomNotAllowed => ("room-not-allowed", "the credentials are not for this room", None),
             Self::RoomFull => ("room-full", "the room is full", Some(10)),

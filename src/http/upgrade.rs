@@ -20,13 +20,20 @@ use super::refusal::Refusal;
 use super::subprotocol::Subprotocol;
 use super::{Shared, cors, handshake};
 use crate::accept::{HttpStream, Stream};
+use crate::auth::Grant;
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
-use crate::hub::Lifetime;
-use crate::protocol::{End, Realm};
+use crate::hub::{Fetched, Lifetime, ResumeRequest};
+use crate::protocol::{End, PeerId, Realm};
 
 /// A browser whose list of subprotocols was taken away hangs up as soon as it sees that none was chosen.
 const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// For other nodes to say where a session is.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two questions about it.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A request for a WebSocket that can be answered with 101.
 pub(super) struct Handshake {
@@ -41,7 +48,7 @@ pub(super) async fn answer(State(shared): State<Shared>, caller: Caller, request
     trace!(client = %caller.address, "asks for a WebSocket");
     let (mut request, _) = request.into_parts();
     let answer = if handshake::is_handshake(&request.headers) {
-        shared.accept(&caller, &mut request)
+        shared.accept(&caller, &mut request).await
     } else {
         Err(shared.explain(&caller, &request.headers))
     };
@@ -58,7 +65,7 @@ pub(super) async fn answer_preflight() -> Response {
 }
 
 impl Shared {
-    fn accept(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
+    async fn accept(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
         let handshake = self.handshake(caller, request)?;
         let headers = &request.headers;
         let subprotocol = Subprotocol::read(headers)?;
@@ -69,17 +76,34 @@ impl Shared {
                 self.0.removals.note(caller.address, Instant::now());
             }
         })?;
+        let revive = self.bring(subprotocol.resume(), grant.as_ref()).await?;
         let permit = self.permit(caller.address, subprotocol.resume(), grant.as_ref())?;
         let lifetime = match subprotocol {
             Subprotocol::V1 { .. } if self.0.terms.limits.resume_window.is_some() => Lifetime::Resumable,
             _ => Lifetime::Connection,
         };
         let (address, ice) = (caller.address, self.ice_context(caller));
-        let entrance = Entrance::Fresh { lifetime, resume: subprotocol.resume().copied() };
+        let entrance = Entrance::Fresh { lifetime, resume: subprotocol.resume().copied(), revive };
         let client = Client { address, dialect: Dialect::V1, entrance, grant, permit, ice };
         let accept = handshake.accept;
         self.serve(handshake.upgrade, client, is_bare);
         Ok(handshake::switching(accept, subprotocol.selected()))
+    }
+
+    /// Has the session that a client wants back brought here, where another node has it. Gives its id where that node is gone
+    /// and with it all the rest.
+    async fn bring(&self, resume: Option<&ResumeRequest>, grant: Option<&Grant>) -> Result<Option<PeerId>, Refusal> {
+        let Some(request) = resume else { return Ok(None) };
+        let until = Instant::now() + PATIENCE;
+        while let Some(fetching) = self.0.terms.hub.fetch(request, grant) {
+            match fetching.await.unwrap_or(Fetched::NotNow) {
+                Fetched::Here | Fetched::Unknown => return Ok(None),
+                Fetched::Gone => return Ok(Some(request.token.id())),
+                Fetched::NotNow if Instant::now() >= until => return Err(Refusal::ClusterUnavailable),
+                Fetched::NotNow => tokio::time::sleep(AGAIN).await,
+            }
+        }
+        Ok(None)
     }
 
     /// What every WebSocket begins with.

@@ -27,6 +27,15 @@ impl AllowanceLimits {
     pub const NONE: Self = Self { rate: None, bytes_per_second: None, refused_messages: None };
 }
 
+/// What a client has used up of its allowance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spent {
+    /// What is left of messages and of bytes, in the units of their buckets. None: there is no limit.
+    pub left: [Option<f64>; 2],
+    /// Refused frames, and how long ago the first of them was.
+    pub refused: Option<(u32, Duration)>,
+}
+
 /// What a client may still say.
 #[derive(Debug)]
 pub(crate) struct Allowance {
@@ -42,6 +51,28 @@ impl Allowance {
             bytes: limits.bytes_per_second.map(|rate| Bucket::of_bytes(rate, now)),
             patience: limits.refused_messages.map(|limit| Patience::new(limit.get(), now)),
         }
+    }
+
+    /// What it has come to, for another node.
+    pub(super) fn spent(&mut self, now: Instant) -> Spent {
+        let left = [&mut self.messages, &mut self.bytes];
+        let left = left.map(|bucket| bucket.as_mut().map(|bucket| bucket.units.left(bucket.rate, now)));
+        let refused =
+            self.patience.as_ref().map(|patience| (patience.refused, now.saturating_duration_since(patience.since)));
+        Spent { left, refused }
+    }
+
+    /// As another node had it.
+    pub(super) fn with(mut self, spent: Spent, now: Instant) -> Self {
+        for (bucket, left) in [&mut self.messages, &mut self.bytes].into_iter().zip(spent.left) {
+            if let Some((bucket, left)) = bucket.as_mut().zip(left) {
+                bucket.units.keep(left, bucket.rate);
+            }
+        }
+        if let Some((patience, (refused, ago))) = self.patience.as_mut().zip(spent.refused) {
+            (patience.refused, patience.since) = (refused, now.checked_sub(ago).unwrap_or(now));
+        }
+        self
     }
 
     /// Spends what a frame costs: both its units of a message and its bytes, or nothing. Says whether it did.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::budget::Debt;
+use super::debt::Debt;
 use super::exchange::{News, Standing};
 use crate::protocol::{
     Address, ErrorCode, ErrorNotice, ExchangeNotice, Notice, PeerId, RoomName, ServerMessage, SessionId,

@@ -7,7 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::budget::{Budget, Debt, Gauge, Reservation};
+use super::budget::{Budget, Gauge, Reservation};
+use super::debt::Debt;
 use super::letter::{Letter, Waiting};
 use super::mailbox::MailboxLimits;
 use super::window::shrink;
@@ -128,7 +129,7 @@ impl Queue {
         let bytes = &mut self.bytes;
         self.senders.remove(&sender);
         self.letters.retain(|Awaited { letter, .. }| {
-            let is_others = letter.message.sender() != Some(sender);
+            let is_others = letter.message.sender().map(Address::id) != Some(sender);
             *bytes -= if is_others { 0 } else { letter.weight() };
             is_others
         });
@@ -201,6 +202,7 @@ impl Awaiting {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::debt::Owed;
     use super::*;
     use crate::protocol::{Kind, Realm, ServerMessage};
 
@@ -208,7 +210,7 @@ mod tests {
 
     struct Site {
         budget: Arc<Budget>,
-        owed: Arc<Gauge>,
+        owed: Arc<Owed>,
         senders: [(PeerId, Arc<Account>); 3],
         start: Instant,
     }

@@ -13,8 +13,9 @@ impl Gauge {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    pub(super) fn subtract(&self, amount: usize) {
-        self.0.fetch_sub(amount, Ordering::Relaxed);
+    /// Says what is left.
+    pub(super) fn subtract(&self, amount: usize) -> usize {
+        self.0.fetch_sub(amount, Ordering::Relaxed) - amount
     }
 
     pub(super) fn used(&self) -> usize {
@@ -68,22 +69,5 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.used.subtract(self.bytes);
-    }
-}
-
-/// One of the errors that a peer may still have to be told: there is room for it as long as this lives.
-#[derive(Debug)]
-pub(super) struct Debt(Arc<Gauge>);
-
-impl Debt {
-    pub(super) fn new(owed: &Arc<Gauge>) -> Self {
-        owed.add(1);
-        Self(Arc::clone(owed))
-    }
-}
-
-impl Drop for Debt {
-    fn drop(&mut self) {
-        self.0.subtract(1);
     }
 }

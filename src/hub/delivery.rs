@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::elsewhere::{Elsewhere, Said, Unanswered};
 use super::letter::Letter;
 use super::mailbox::Refused;
 use super::peer::{Peer, State};
@@ -19,6 +20,16 @@ impl Session {
         mut reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
         let addressee = self.addressee(state, to);
+        if addressee.is_none()
+            && let Some((elsewhere, address)) = self.abroad(to)
+        {
+            if !self.peer.mailbox.may_owe() {
+                return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to)));
+            }
+            let unanswered = Unanswered::about_peer(&self.peer, to, reply.take_reference());
+            elsewhere.relay(&address, Said { realm: self.peer.realm, kind, payload }, unanswered);
+            return Ok(());
+        }
         let Some(addressee) = addressee.filter(|peer| peer.realm.understands(kind, payload.is_some())) else {
             return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
         };
@@ -38,7 +49,12 @@ impl Session {
         }
     }
 
-    /// The peer that a text means, if this one may talk to it.
+    /// The peer of another node that a text means, if this one may talk to it.
+    fn abroad(&self, to: &str) -> Option<(&Arc<dyn Elsewhere>, Address)> {
+        if self.peer.realm.keeps_to_rooms() { None } else { self.hub.abroad(self.peer.realm, to) }
+    }
+
+    /// The peer of this node that a text means, if this one may talk to it.
     fn addressee(&self, state: &State, to: &str) -> Option<Arc<Peer>> {
         if !self.peer.realm.keeps_to_rooms() {
             return self.hub.reachable(self.peer.realm, to);
@@ -60,7 +76,12 @@ impl Session {
         };
         let others = || room.others(self.peer.id());
         // Order: as in `relay`.
-        reply.keep_seat();
+        let unanswered = if room.has_elsewhere() && self.peer.mailbox.may_owe() {
+            Some(Unanswered::about_room(&self.peer, name.clone(), reply.take_reference()))
+        } else {
+            reply.keep_seat();
+            None
+        };
         let busy: Vec<Address> = if self.peer.mailbox.may_owe() {
             let message = ServerMessage::Broadcast {
                 room: name.clone(),
@@ -72,8 +93,18 @@ impl Session {
             let is_full = |member: &Arc<Peer>| member.mailbox.put(&letter, &self.peer.mailbox) == Err(Refused::Full);
             others().filter(|member| is_full(member)).map(|member| member.address.clone()).collect()
         } else {
-            others().map(|member| member.address.clone()).collect()
+            others().map(|member| &member.address).chain(room.elsewhere()).cloned().collect()
         };
+        if let (Some(mut unanswered), Some(elsewhere)) = (unanswered, &self.hub.elsewhere) {
+            unanswered.were_busy(busy);
+            elsewhere.broadcast(
+                room.key(),
+                payload,
+                room.held_elsewhere().map(|(peer, node)| (peer.clone(), node)).collect(),
+                unanswered,
+            );
+            return Ok(());
+        }
         if busy.is_empty() {
             reply.ack(false);
             return Ok(());

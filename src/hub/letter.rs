@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::budget::{Budget, Debt, Reservation};
+use super::budget::{Budget, Reservation};
+use super::debt::Debt;
 use crate::protocol::{RoomName, ServerMessage, footprint};
 
 /// What a message takes in one queue, in bytes, besides itself: its [`Waiting`] in a queue and in a window, each of which
@@ -60,6 +61,11 @@ impl Waiting {
 
     pub(super) fn since(&self) -> Instant {
         self.since
+    }
+
+    /// What is owed for it elsewhere, once it is settled here.
+    pub(super) fn take_debt(&mut self) -> Option<Debt> {
+        self.debt.take()
     }
 
     /// Hands over what is owed to the sender, to a later message of the same one.

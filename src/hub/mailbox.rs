@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::announcement::{ANNOUNCEMENT_BYTES, Announcement, Announcements};
-use super::budget::{Budget, Debt, Gauge};
+use super::budget::{Budget, Gauge};
+use super::debt::{Debt, Owed};
 use super::exchange::{News, Standing};
 use super::letter::{Letter, Waiting};
 use super::window::shrink;
@@ -67,7 +68,9 @@ pub(super) struct Mailbox {
     limits: MailboxLimits,
     budget: Arc<Budget>,
     /// The errors that this peer may have to be told, one for each of its messages that is not acknowledged.
-    owed: Arc<Gauge>,
+    owed: Arc<Owed>,
+    /// Messages of this peer that other nodes have not answered.
+    unanswered: Gauge,
     inbox: Mutex<Inbox>,
 }
 
@@ -80,6 +83,8 @@ struct Inbox {
     queue: VecDeque<Option<Waiting>>,
     /// How many have ever been taken from the queue, so the number of its first.
     taken: u64,
+    /// The seat of an answer that another node has to give first. Nothing behind it is taken before.
+    awaited: Option<u64>,
     /// None: none waits. Of most peers it is so most of the time.
     announcements: Option<Box<Announcements>>,
     /// What others say, in the queue: has to fit beside both other loads (`a_window_counts_against_the_queue`).
@@ -117,18 +122,24 @@ impl Mailbox {
             reader: None,
             queue: VecDeque::new(),
             taken: 0,
+            awaited: None,
             announcements: None,
             said: Usage::default(),
             answers: Usage::default(),
             window: Usage::default(),
         };
-        Self { limits, budget, owed: Arc::default(), inbox: Mutex::new(inbox) }
+        Self { limits, budget, owed: Arc::default(), unanswered: Gauge::default(), inbox: Mutex::new(inbox) }
     }
 
     /// Puts in what another peer says, at once or not at all: nothing waits for a queue of a peer. `sender` may have to
     /// be told that it was not delivered.
     pub(super) fn put(&self, letter: &Arc<Letter>, sender: &Self) -> Result<(), Refused> {
-        self.accept(letter, |inbox| Some(inbox.debt_of_the_last(letter).unwrap_or_else(|| Debt::new(&sender.owed))))
+        self.put_owing(letter, &sender.owed)
+    }
+
+    /// The same, where the sender may be elsewhere.
+    pub(super) fn put_owing(&self, letter: &Arc<Letter>, owed: &Arc<Owed>) -> Result<(), Refused> {
+        self.accept(letter, |inbox| Some(inbox.debt_of_the_last(letter).unwrap_or_else(|| Debt::new(owed))))
     }
 
     /// … of which the sender is not told whether it was delivered.
@@ -162,11 +173,11 @@ impl Mailbox {
         self.owed.used() < self.limits.debts()
     }
 
-    /// The right to an answer, or `None` while too many answers wait.
+    /// The right to an answer, or `None` while too many answers wait, or one is awaited.
     pub(super) fn answer_permit(&self) -> Option<AnswerPermit> {
-        let Inbox { answers, .. } = &*self.inbox.lock();
+        let Inbox { answers, awaited, .. } = &*self.inbox.lock();
         let has_room = !answers.is_full(self.limits) && (answers.bytes < MODEST_BYTES || !self.budget.is_exceeded());
-        has_room.then_some(AnswerPermit(()))
+        (has_room && awaited.is_none()).then_some(AnswerPermit(()))
     }
 
     /// Keeps the position of an answer, ahead of all that is put in from now on.
@@ -178,12 +189,33 @@ impl Mailbox {
         Seat(seat)
     }
 
+    /// … which another node has to give first. There is one at a time: until it is there, no frame of the client is read.
+    pub(super) fn await_answer(&self) -> Seat {
+        let mut inbox = self.inbox.lock();
+        let seat = inbox.end();
+        inbox.queue.push_back(None);
+        inbox.awaited = Some(seat);
+        Seat(seat)
+    }
+
     /// Gives the answer that the seat was kept for.
     pub(super) fn fill(&self, Seat(seat): Seat, answer: Notice) {
         let letter = self.notice(answer);
         let mut inbox = self.inbox.lock();
+        inbox.awaited.take_if(|awaited| *awaited == seat);
         inbox.fill(seat, Waiting::new(letter, None));
         wake(inbox);
+    }
+
+    /// Tells the peer of a message that nothing was to be said of, had it not gone wrong elsewhere. It has no permit: there are
+    /// no more of these than debts.
+    pub(super) fn complain(&self, error: Notice) {
+        let letter = self.notice(error);
+        let mut inbox = self.inbox.lock();
+        if inbox.is_open {
+            inbox.push(Waiting::new(letter, None));
+            wake(inbox);
+        }
     }
 
     /// Puts an answer behind all that is there.
@@ -310,6 +342,9 @@ impl Mailbox {
             if let Some(announcement) = inbox.take_announcement() {
                 break self.written(announcement);
             }
+            if inbox.is_awaited_next() {
+                return None;
+            }
             let front = inbox.queue.pop_front()?;
             inbox.taken += 1;
             shrink(&mut inbox.queue);
@@ -334,9 +369,42 @@ impl Mailbox {
         move |waiting| inbox.window.subtract(&waiting)
     }
 
+    /// Counts what an earlier node had taken from the queue, and was not acknowledged.
+    pub(super) fn hold(&self, waiting: &Waiting) {
+        self.inbox.lock().window.add(waiting);
+    }
+
+    /// Counts it no more: another node has it.
+    pub(super) fn let_go(&self, waiting: &Waiting) {
+        self.inbox.lock().window.subtract(waiting);
+    }
+
+    /// Another node has to answer a message of this peer.
+    pub(super) fn count_unanswered(&self) {
+        self.unanswered.add(1);
+    }
+
+    /// … and has.
+    pub(super) fn count_answered(&self) {
+        self.unanswered.subtract(1);
+    }
+
+    /// Whether answers of other nodes are to come.
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.unanswered.used() > 0
+    }
+
+    /// Whether its session is here.
+    pub(super) fn is_open(&self) -> bool {
+        self.inbox.lock().is_open
+    }
+
     /// From now on nothing is accepted; what was, is in the queue.
     pub(super) fn close(&self) {
-        self.inbox.lock().is_open = false;
+        let mut inbox = self.inbox.lock();
+        inbox.is_open = false;
+        // What is left is taken whole, whatever may still be answered.
+        inbox.awaited = None;
     }
 
     /// How much of it is used, from 0 to 1: of its messages or of its bytes, whichever is more.
@@ -358,6 +426,11 @@ impl Inbox {
     /// The number of the next message that comes into the queue.
     fn end(&self) -> u64 {
         self.taken + self.queue.len() as u64
+    }
+
+    /// Whether the next of the queue is an answer that is not there yet.
+    fn is_awaited_next(&self) -> bool {
+        self.awaited == Some(self.taken)
     }
 
     /// All that counts against the limits when others say something.

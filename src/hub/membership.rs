@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dashmap::Entry;
 use parking_lot::MutexGuard;
 
+use super::elsewhere::Unanswered;
 use super::lobby::{Key, Lobby};
 use super::mailbox::Mailbox;
 use super::peer::{Peer, State};
@@ -15,7 +16,7 @@ use super::session::Session;
 use crate::protocol::{Doubt, ErrorCode, Notice, RoomName};
 
 impl Session {
-    pub(super) fn join(&self, state: &mut State, name: RoomName, reply: Reply<'_>) -> Result<(), ErrorCode> {
+    pub(super) fn join(&self, state: &mut State, name: RoomName, mut reply: Reply<'_>) -> Result<(), ErrorCode> {
         if !state.may_enter(&name) {
             return Err(reply.refuse(ErrorCode::RoomNotAllowed, |error| error.room(name)));
         }
@@ -23,12 +24,18 @@ impl Session {
         if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| state.rooms.len() >= limit.get()) {
             return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(name)));
         }
+        if !is_member && let Some(elsewhere) = &self.hub.elsewhere {
+            let unanswered = Unanswered::entering(&self.peer, name.clone(), reply.take_reference());
+            elsewhere.join(self.peer.room(&name), unanswered);
+            return Ok(());
+        }
         // The room's lock is held to the end: roster and announcements are one instant.
         let mut room = self.hub.rooms.entry(self.peer.room(&name)).or_default();
         if !is_member && room.is_full(self.hub.limits.peers_per_room) {
             return Err(reply.refuse(ErrorCode::RoomFull, |error| error.room(name)));
         }
-        let peers = room.others(self.peer.id()).map(|member| member.address.clone()).collect();
+        let peers =
+            room.others(self.peer.id()).map(|member| &member.address).chain(room.elsewhere()).cloned().collect();
         // The name that all its members share.
         let name = room.key().name.clone();
         if is_member {
@@ -142,6 +149,12 @@ impl Session {
             reply.say(|reference| Notice::Left { room: name.clone(), reference });
         }
         self.announce(room, tell);
+        if self.peer.realm.spans_nodes()
+            && let Some(elsewhere) = &self.hub.elsewhere
+        {
+            elsewhere.leave(entry.key(), &self.peer.address);
+        }
+        let room = entry.get_mut();
         if room.is_empty() {
             entry.remove();
         }

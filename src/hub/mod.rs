@@ -13,11 +13,14 @@ mod announcement;
 mod awaited;
 mod budget;
 mod contest;
+mod debt;
 mod delivery;
+mod elsewhere;
 mod exchange;
 mod exchanging;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod handover;
 mod hearing;
 #[cfg(test)]
 mod interleaving;
@@ -43,19 +46,22 @@ use std::time::{Duration, Instant};
 use dashmap::{DashMap, Entry};
 use parking_lot::Mutex;
 
-pub use allowance::AllowanceLimits;
 pub(crate) use allowance::{Allowance, MESSAGE_UNITS};
+pub use allowance::{AllowanceLimits, Spent};
+pub use debt::Ledger;
+pub use elsewhere::{Elsewhere, Fetched, Owing, Said, Unanswered, Unsettled};
+pub use handover::{Handover, Kept, NotHandedOver, Pledge};
 pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{AnswerPermit, MailboxLimits};
 pub use peer::Revoked;
 pub use recollection::KeptTopics;
 pub use session::Session;
-pub use token::ResumeToken;
+pub use token::{ResumeToken, Seal};
 pub use topic::TopicLimits;
 
 use crate::auth::Grant;
-use crate::protocol::{Address, PeerId, Realm, RoomKey, Secret, ServerMessage, footprint};
+use crate::protocol::{Address, NodeId, PeerId, Realm, RoomKey, Secret, ServerMessage, footprint};
 use budget::Budget;
 use exchange::{Exchange, ExchangeLimits};
 use letter::{Letter, Waiting};
@@ -64,7 +70,7 @@ use mailbox::Mailbox;
 use peer::{Epoch, Identity, Peer, Reclaim};
 use recollection::Recollection;
 use room::Room;
-use token::Handle;
+use token::{Handle, Tokens};
 
 /// What the hub allows. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -213,14 +219,24 @@ pub struct Hub {
     recollection: Arc<Recollection>,
     /// What waits for names that no peer has.
     awaited: DashMap<PeerId, awaited::Queue>,
+    /// The other nodes. None: the hub is alone.
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Set once, when the process stops.
     is_closing: AtomicBool,
+    /// Set once, when sessions go to other nodes because the process stops.
+    is_emptied: AtomicBool,
 }
 
 impl Hub {
-    /// An empty hub.
+    /// An empty hub, alone.
     #[must_use]
     pub fn new(limits: HubLimits) -> Arc<Self> {
+        Self::among(limits, None)
+    }
+
+    /// An empty hub, of which other nodes have the other peers.
+    #[must_use]
+    pub fn among(limits: HubLimits, elsewhere: Option<Arc<dyn Elsewhere>>) -> Arc<Self> {
         Arc::new(Self {
             limits,
             budget: Arc::new(Budget::new(limits.queued_bytes)),
@@ -231,7 +247,9 @@ impl Hub {
             handles: DashMap::new(),
             recollection: Arc::default(),
             awaited: DashMap::new(),
+            elsewhere,
             is_closing: AtomicBool::new(false),
+            is_emptied: AtomicBool::new(false),
         })
     }
 
@@ -253,7 +271,8 @@ impl Hub {
     /// A new peer of this realm, with what its credentials allow where there are any: from now on it can be addressed.
     #[must_use]
     pub fn open(self: &Arc<Self>, realm: Realm, lifetime: Lifetime, grant: Option<Grant>) -> Session {
-        let (peer, epoch) = self.peer(realm, Address::random(), lifetime, grant, None);
+        let id = self.node().map_or_else(PeerId::random, PeerId::of);
+        let (peer, epoch) = self.peer(realm, id.into(), lifetime, grant, None);
         self.peers.insert(peer.id(), Arc::clone(&peer));
         Session::new(Arc::clone(self), peer, epoch)
     }
@@ -308,7 +327,10 @@ impl Hub {
     ) -> (Arc<Peer>, Epoch) {
         let mailbox = Mailbox::new(self.limits.mailbox, Arc::clone(&self.budget));
         let allowance = Allowance::new(self.limits.allowance, Instant::now());
-        Peer::new(Identity { address, realm, secret }, mailbox, lifetime, grant, allowance)
+        // Other nodes find a session by its id.
+        let tokens = if self.elsewhere.is_some() { Tokens::of(address.id()) } else { Tokens::new() };
+        let tokens = (lifetime == Lifetime::Resumable).then_some(tokens);
+        Peer::new(Identity { address, realm, secret, tokens }, mailbox, lifetime, grant, allowance)
     }
 
     /// Takes an earlier session up again, from the connection that may still hold it; it leaves the rooms that the new
@@ -327,6 +349,26 @@ impl Hub {
     pub fn can_resume(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
         let peer = self.handles.get(&request.token.handle).map(|peer| Arc::clone(&peer));
         peer.is_some_and(|peer| peer.can_take_over(request, grant))
+    }
+
+    /// This node, where there are others.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.elsewhere.as_ref().map(|elsewhere| elsewhere.node())
+    }
+
+    /// Why not all can be done that needs other nodes, for people. None: it can.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        self.elsewhere.as_ref()?.unready()
+    }
+
+    /// The peer of another node that a client of this realm means by a text, and how it is reached.
+    fn abroad(&self, from: Realm, to: &str) -> Option<(&Arc<dyn Elsewhere>, Address)> {
+        let elsewhere = self.elsewhere.as_ref()?;
+        let address = from.address(to)?;
+        let is_abroad = address.node().is_some_and(|node| node != elsewhere.node() || elsewhere.is_away(address.id()));
+        is_abroad.then_some((elsewhere, address))
     }
 
     /// How many peers are here, those whose connection is lost at the moment included.
@@ -400,7 +442,7 @@ impl Hub {
 
     /// How many peers are in this room.
     fn members(&self, room: &RoomKey) -> usize {
-        self.rooms.get(room).map_or(0, |room| room.len())
+        self.rooms.get(room).map_or(0, |room| room.size())
     }
 
     /// The peer that a client of this realm means by a text, if the client may talk to it.

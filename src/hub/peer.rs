@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::allowance::Allowance;
 use super::awaited::Awaiting;
 use super::budget::Budget;
+use super::handover::{Kept, NotHandedOver};
 use super::letter::Waiting;
 use super::lobby::Ticket;
 use super::mailbox::Mailbox;
@@ -86,6 +87,8 @@ pub(super) struct Identity {
     pub(super) realm: Realm,
     /// By which it proves later that its name is its own.
     pub(super) secret: Option<Secret>,
+    /// By which it is taken up again. None: it is not.
+    pub(super) tokens: Option<Tokens>,
 }
 
 /// What becomes of a claim on the name of a peer that is there.
@@ -128,13 +131,13 @@ impl Peer {
         grant: Option<Grant>,
         allowance: Allowance,
     ) -> (Arc<Self>, Epoch) {
-        let (epoch, Identity { address, realm, secret }) = (Epoch(0), identity);
+        let (epoch, Identity { address, realm, secret, tokens }) = (Epoch(0), identity);
         let state = State {
             epoch,
             has_ended: false,
             window: Window::new(),
             secret: secret.map(Box::new),
-            tokens: (lifetime == Lifetime::Resumable).then(Tokens::new),
+            tokens,
             lifetime,
             ticket: None,
             grant,
@@ -164,6 +167,12 @@ impl Peer {
     pub(super) fn held(&self, epoch: Epoch) -> Option<MutexGuard<'_, State>> {
         let state = self.state.lock();
         (state.epoch == epoch && !state.has_ended).then_some(state)
+    }
+
+    /// The session's state, in whichever epoch, as long as it has not ended.
+    pub(super) fn lives(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.state.lock();
+        (!state.has_ended).then_some(state)
     }
 
     /// Takes the session from its holder, for a connection of the same subject; `None` where it is another's, or
@@ -240,6 +249,12 @@ impl Peer {
         is_silent.then(|| self.pass_on(&mut state, false))
     }
 
+    /// Takes the session from its holder.
+    pub(super) fn seize(&self) -> Option<Epoch> {
+        let mut state = self.lives()?;
+        Some(self.pass_on(&mut state, false))
+    }
+
     /// A sign of life of its client.
     pub(super) fn hear(&self, state: &mut State) {
         if state.probe.as_mut().is_some_and(Probe::hear) {
@@ -260,6 +275,48 @@ impl Peer {
         state.epoch
     }
 
+    /// Gives the session away to another node, by this token, or without being asked: here it has ended.
+    pub(super) fn hand_over(
+        &self,
+        request: Option<(&ResumeRequest, Option<&str>)>,
+    ) -> Result<(MutexGuard<'_, State>, Kept<Waiting>), NotHandedOver> {
+        let mut state = self.state.lock();
+        if !state.may_be_handed_over(request) {
+            return Err(NotHandedOver::Unknown);
+        }
+        if self.mailbox.is_awaiting() {
+            return Err(NotHandedOver::NotNow);
+        }
+        self.mailbox.close();
+        if let (Some((request, _)), Some(tokens)) = (request, &mut state.tokens) {
+            tokens.spend(&request.token);
+        }
+        let (acknowledged, frames) = state.window.hand_over();
+        let mut frames: Vec<Waiting> = frames.into();
+        frames.extend(std::iter::from_fn(|| self.mailbox.take_left()));
+        for waiting in &frames {
+            self.mailbox.let_go(waiting);
+        }
+        let proofs = state.tokens.as_ref().map(Tokens::proofs).unwrap_or_default();
+        let (grant, accepted, spent) = (state.grant.clone(), state.accepted, state.allowance.spent(Instant::now()));
+        state.has_ended = true;
+        self.pass_on(&mut state, false);
+        Ok((state, Kept { proofs, grant, spent, accepted, acknowledged, frames }))
+    }
+
+    /// Takes in what another node had of the session, before it is known here.
+    pub(super) fn take_in(&self, kept: Kept<Waiting>) {
+        let mut state = self.state.lock();
+        let Kept { proofs, grant, accepted, acknowledged, frames, .. } = kept;
+        for waiting in &frames {
+            self.mailbox.hold(waiting);
+        }
+        state.tokens = Some(Tokens::handed(self.id(), proofs));
+        (state.grant, state.accepted) = (grant, accepted);
+        state.window = Window::handed(acknowledged, frames.into());
+        self.parked.store(true, Ordering::Relaxed);
+    }
+
     /// Whether its connection is lost at the moment.
     pub(super) fn is_parked(&self) -> bool {
         self.parked.load(Ordering::Relaxed)
@@ -278,7 +335,8 @@ impl Peer {
             // Order: listen first, then look, or a change in between would be missed.
             changed.as_mut().enable();
             if self.state.lock().epoch != epoch {
-                return Revoked::TakenOver;
+                // Other nodes have it, because this one stops.
+                return if hub.is_emptied() { Revoked::Closing } else { Revoked::TakenOver };
             }
             if hub.is_closing() {
                 return Revoked::Closing;
@@ -297,6 +355,19 @@ impl State {
     fn can_resume(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
         let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&request.token)) && self.is_of(grant);
         is_valid && !self.has_ended && self.window.reaches(request.received)
+    }
+
+    fn may_be_handed_over(&self, request: Option<(&ResumeRequest, Option<&str>)>) -> bool {
+        let Some(tokens) = self.tokens.as_ref().filter(|_| !self.has_ended) else { return false };
+        let own = self.grant.as_ref().map(|grant| &*grant.subject);
+        request.is_none_or(|(request, subject)| {
+            tokens.accepts(&request.token) && self.window.reaches(request.received) && own == subject
+        })
+    }
+
+    /// Whose it is, where credentials are asked for.
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.grant.as_ref().map(|grant| &*grant.subject)
     }
 
     /// Whether these credentials are of the subject whose session it is.
@@ -440,7 +511,7 @@ impl State {
 
     /// The end. The mailbox has to be closed before. Gives back the senders of what is not acknowledged, and what the
     /// connection has not been given yet.
-    pub(super) fn finish(&mut self, mailbox: &Mailbox) -> (HashSet<PeerId>, Vec<Frame>) {
+    pub(super) fn finish(&mut self, mailbox: &Mailbox) -> (HashSet<Address>, Vec<Frame>) {
         self.has_ended = true;
         self.trail = None;
         let mut rest = Vec::new();
@@ -454,8 +525,8 @@ impl State {
     }
 
     /// The senders of what is not acknowledged.
-    pub(super) fn unsettled(&self) -> HashSet<PeerId> {
-        self.window.unacknowledged().filter_map(|waiting| waiting.letter.message.sender()).collect()
+    pub(super) fn unsettled(&self) -> HashSet<Address> {
+        self.window.unacknowledged().filter_map(|waiting| waiting.letter.message.sender().cloned()).collect()
     }
 
     /// Nothing more is owed for what was given to a connection and not acknowledged, which is over.

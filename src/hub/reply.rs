@@ -22,6 +22,11 @@ impl<'a> Reply<'a> {
         self.seat = self.reference.is_some().then(|| self.mailbox.keep_seat());
     }
 
+    /// By which the client wants to find the answer again, which another node is to give.
+    pub(super) fn take_reference(&mut self) -> Option<Reference> {
+        self.reference.take()
+    }
+
     /// Says that it is done, if the client wants to know.
     pub(super) fn ack(mut self, parked: bool) {
         if let Some(reference) = self.reference.take() {

@@ -47,7 +47,10 @@ impl Session {
     pub fn issue_token(&self) -> Option<(ResumeToken, u64)> {
         let mut state = self.held()?;
         let tokens = state.tokens()?;
-        let (handle, token) = (tokens.handle, tokens.issue());
+        let (handle, mut token) = (tokens.handle, tokens.issue());
+        if let Some(elsewhere) = &self.hub.elsewhere {
+            token = token.sealed(elsewhere.seal(self.id(), token.proof(), state.subject()));
+        }
         self.hub.handles.entry(handle).or_insert_with(|| Arc::clone(&self.peer));
         Some((token, state.accepted))
     }
@@ -153,6 +156,9 @@ impl Session {
             self.leave_exchange();
         }
         let (senders, rest) = state.finish(&self.peer.mailbox);
+        if let Some(elsewhere) = &self.hub.elsewhere {
+            elsewhere.ended(self.id());
+        }
         self.report_undelivered(senders);
         // Order: what is owed to them is given up once they are told.
         state.settle(&self.peer.mailbox);
@@ -170,16 +176,14 @@ impl Session {
         state.settle(&self.peer.mailbox);
     }
 
-    fn report_undelivered(&self, senders: HashSet<PeerId>) {
+    fn report_undelivered(&self, senders: HashSet<Address>) {
         if self.hub.is_closing() {
             return;
         }
         for sender in senders {
-            let sender = self.hub.peers.get(&sender).map(|peer| Arc::clone(&peer));
-            if let Some(sender) = sender
-                && sender.realm.knows_undelivered()
-            {
-                sender.mailbox.tell_undelivered(self.peer.address.clone());
+            let is_here = self.hub.tell_undelivered(sender.id(), &self.peer.address);
+            if !is_here && let Some(elsewhere) = &self.hub.elsewhere {
+                elsewhere.undelivered(&sender, &self.peer.address);
             }
         }
     }

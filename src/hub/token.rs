@@ -10,6 +10,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::protocol::PeerId;
+
 const HALF: usize = 16;
 
 /// Finds a session.
@@ -19,12 +21,17 @@ pub(super) struct Handle([u8; HALF]);
 #[derive(Clone, Copy)]
 struct Proof([u8; HALF]);
 
-/// What a client shows to take its session back: 43 characters of `[A-Za-z0-9_-]`. Shown by nothing but `Display`.
+/// What a client shows to take its session back: 43 characters of `[A-Za-z0-9_-]`, or 64 where there are several nodes. Shown by nothing but `Display`.
 #[derive(Clone, Copy)]
 pub struct ResumeToken {
     pub(super) handle: Handle,
     proof: Proof,
+    /// By which each node knows that one of them has issued it. None: there is one.
+    seal: Option<Seal>,
 }
+
+/// Follows from a key that all nodes have, and from what is sealed.
+pub type Seal = [u8; HALF];
 
 /// The text is not one of our tokens.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,11 +54,26 @@ impl Tokens {
         Self { handle: Handle(random()), confirmed: None, successor: None }
     }
 
+    /// … of a session that other nodes have to find: by its id.
+    pub(super) fn of(id: PeerId) -> Self {
+        Self { handle: Handle(*id.as_bytes()), ..Self::new() }
+    }
+
+    /// Those of a session that comes from another node.
+    pub(super) fn handed(id: PeerId, [confirmed, successor]: [Option<[u8; HALF]>; 2]) -> Self {
+        Self { handle: Handle(*id.as_bytes()), confirmed: confirmed.map(Proof), successor: successor.map(Proof) }
+    }
+
+    /// What another node needs to know them.
+    pub(super) fn proofs(&self) -> [Option<[u8; HALF]>; 2] {
+        [self.confirmed, self.successor].map(|proof| proof.map(|proof| proof.0))
+    }
+
     /// A token for the next `welcome`: a new one, or that of an earlier `welcome` which is not known to have arrived. It
     /// may have, and then its client, whose connection was taken over by an older attempt that was late, knows no other.
     pub(super) fn issue(&mut self) -> ResumeToken {
         let proof = *self.successor.get_or_insert_with(|| Proof(random()));
-        ResumeToken { handle: self.handle, proof }
+        ResumeToken { handle: self.handle, proof, seal: None }
     }
 
     /// The `welcome` with the token that was issued last has arrived.
@@ -74,6 +96,36 @@ impl Tokens {
     }
 }
 
+impl ResumeToken {
+    /// The session's id, where other nodes have to find it.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        PeerId::from_bytes(self.handle.0)
+    }
+
+    /// The half that proves it.
+    #[must_use]
+    pub fn proof(&self) -> &[u8; HALF] {
+        &self.proof.0
+    }
+
+    /// By which another node knows it.
+    #[must_use]
+    pub fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
+    }
+
+    /// The token of a session of this id, as another node has it.
+    #[must_use]
+    pub fn of(id: PeerId, proof: [u8; HALF]) -> Self {
+        Self { handle: Handle(*id.as_bytes()), proof: Proof(proof), seal: None }
+    }
+
+    pub(super) fn sealed(self, seal: Seal) -> Self {
+        Self { seal: Some(seal), ..self }
+    }
+}
+
 impl Proof {
     fn is(&self, other: &Self) -> bool {
         verify_slices_are_equal(&self.0, &other.0).is_ok()
@@ -82,9 +134,8 @@ impl Proof {
 
 impl fmt::Display for ResumeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [0; 2 * HALF];
-        bytes[..HALF].copy_from_slice(&self.handle.0);
-        bytes[HALF..].copy_from_slice(&self.proof.0);
+        let mut bytes = [self.handle.0, self.proof.0].concat();
+        bytes.extend(self.seal.iter().flatten());
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -94,9 +145,11 @@ impl FromStr for ResumeToken {
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotAToken)?;
-        match (bytes.first_chunk(), bytes.last_chunk()) {
-            (Some(handle), Some(proof)) if bytes.len() == 2 * HALF => {
-                Ok(Self { handle: Handle(*handle), proof: Proof(*proof) })
+        let (parts, rest) = bytes.as_chunks();
+        match (parts, rest) {
+            ([handle, proof], []) => Ok(Self { handle: Handle(*handle), proof: Proof(*proof), seal: None }),
+            ([handle, proof, seal], []) => {
+                Ok(Self { handle: Handle(*handle), proof: Proof(*proof), seal: Some(*seal) })
             }
             _ => Err(NotAToken),
         }

@@ -71,6 +71,17 @@ impl<F> Window<F> {
         self.acknowledge(received, release).expect("the window reaches it");
     }
 
+    /// As another node had it: none of these has been given to a connection of this one.
+    pub(super) fn handed(acknowledged: u64, frames: VecDeque<F>) -> Self {
+        let taken = acknowledged + frames.len() as u64;
+        Self { frames, acknowledged, taken, written: acknowledged }
+    }
+
+    /// How many are acknowledged, and the others: for another node.
+    pub(super) fn hand_over(&mut self) -> (u64, VecDeque<F>) {
+        (self.acknowledged, std::mem::take(&mut self.frames))
+    }
+
     /// All that is not acknowledged.
     pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &F> {
         self.frames.iter()

@@ -100,6 +100,12 @@ fn signing_key(text: &[u8]) -> Result<Arc<dyn SigningKey>, TlsProblem> {
     aws_lc_rs::sign::any_supported_type(&key).map_err(|error| TlsProblem::BadKey(error.to_string()))
 }
 
+/// Whether a file has certificates, of authorities.
+#[cfg(feature = "cluster")]
+pub(crate) fn look_at_authorities(path: &Path) -> Result<(), TlsProblem> {
+    if certificates(pem(&read(path)?)?).is_empty() { Err(TlsProblem::NoCertificate) } else { Ok(()) }
+}
+
 /// All PEM blocks of a text: the one place where rustls-pemfile is used.
 fn pem(text: &[u8]) -> Result<Vec<Item>, TlsProblem> {
     if text.trim_ascii().is_empty() {

@@ -140,7 +140,7 @@ impl Signaling {
     /// A name that no peer has had.
     fn claim(&self, grant: Option<&Grant>) -> (Session, String) {
         loop {
-            let id = Sid::random().to_string();
+            let id = Sid::of(self.terms.hub.node()).to_string();
             let address = Address::named(REALM, &id).expect("20 characters are a name");
             if let Ok(session) = self.terms.hub.claim(Claim { realm: REALM, address, secret: None }, grant.cloned()) {
                 return (session, id);

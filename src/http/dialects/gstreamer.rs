@@ -30,7 +30,7 @@ impl Shared {
         if self.0.terms.hub.is_exchange_full() {
             return Err(Refusal::RoomFull);
         }
-        let entrance = Entrance::Fresh { lifetime: Lifetime::Connection, resume: None };
+        let entrance = Entrance::Fresh { lifetime: Lifetime::Connection, resume: None, revive: None };
         self.serve_foreign(caller, handshake, grant, Dialect::GStreamer(GStreamer::default()), entrance)
     }
 }

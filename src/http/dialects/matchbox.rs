@@ -56,7 +56,7 @@ impl Shared {
         let (room, next) = (RoomName::new(room).ok_or(Refusal::BadRoom)?, next(&request.uri)?);
         let (handshake, grant) = self.admit_foreign(caller, request)?;
         self.look_into(&room, next, grant.as_ref())?;
-        let entrance = Entrance::Fresh { lifetime: Lifetime::Lingering, resume: None };
+        let entrance = Entrance::Fresh { lifetime: Lifetime::Lingering, resume: None, revive: None };
         let dialect = Dialect::Matchbox(Matchbox::new(room, next));
         self.serve_foreign(caller, handshake, grant, dialect, entrance)
     }

@@ -48,7 +48,7 @@ async fn answer_trystero(State(shared): State<Shared>, caller: Caller, request: 
 impl Shared {
     fn open_topics(&self, caller: &Caller, request: Request, spelling: Spelling) -> Response {
         let (mut request, _) = request.into_parts();
-        let entrance = Entrance::Fresh { lifetime: Lifetime::Connection, resume: None };
+        let entrance = Entrance::Fresh { lifetime: Lifetime::Connection, resume: None, revive: None };
         let answer = self.accept_foreign(caller, &mut request, Dialect::Topics(spelling), entrance);
         self.answer_foreign(spelling.realm(), answer)
     }
