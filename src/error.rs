@@ -7,6 +7,21 @@ use std::path::PathBuf;
 /// Why the server can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Nodes have to know each other.
+    #[error(
+        "--cluster needs --cluster-key-file, a secret that all nodes have; make one such as by: openssl rand -hex 32"
+    )]
+    NoClusterKey,
+
+    /// A setting of the cluster that can't be meant.
+    #[error("{flag}: {problem}")]
+    Cluster {
+        /// The flag to change.
+        flag: &'static str,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+
     /// Two settings that can't both be meant.
     #[error("{flag} {value} is too small: {reason}")]
     TooSmall {

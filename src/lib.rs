@@ -8,7 +8,8 @@
 //!    what a client's token allows.
 //! 4. [`connection`] is the loop that owns a socket: one task per client.
 //! 5. [`protocol`] is what clients can ask for and be told, and [`dialect`] how that looks on the wire.
-//! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox.
+//! 6. [`hub`] knows who is here and in which rooms, and puts each message into its addressee's mailbox; [`cluster`] knows which
+//!    other nodes there are, and what is said between them.
 //!
 //! So that the two also reach each other, [`ice`] says which servers their browsers should use, and [`turn`] is one.
 //!
@@ -28,6 +29,8 @@ pub mod turn;
 
 pub mod auth;
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod dialect;

@@ -31,6 +31,8 @@ use tracing::{info, warn};
 
 use crate::accept::{PendingConnections, PendingCount};
 use crate::admission::Admission;
+#[cfg(feature = "cluster")]
+use crate::cluster::{Cluster, Figures};
 use crate::error::StartError;
 use crate::http;
 use crate::hub::Hub;
@@ -59,31 +61,32 @@ pub(crate) struct Monitor {
     listener: TcpListener,
     pub(crate) address: SocketAddr,
     exposition: Exposition,
+    hub: Arc<Hub>,
 }
 
 impl Monitor {
-    pub(crate) fn bind(address: SocketAddr, exposition: Exposition) -> Result<Self, StartError> {
+    pub(crate) fn bind(address: SocketAddr, exposition: Exposition, hub: Arc<Hub>) -> Result<Self, StartError> {
         let listener = listen(address).map_err(|source| StartError::MetricsListen { address, source })?;
         let address = listener.local_addr().expect("a socket that listens has an address");
         info!("metrics: http://{address}/metrics");
         if !address.ip().is_loopback() {
             warn!("--metrics-listen {address}: all that can reach this address can read the metrics");
         }
-        Ok(Self { listener, address, exposition })
+        Ok(Self { listener, address, exposition, hub })
     }
 
     /// Answers until what is given back is dropped.
     pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let router = routes(tasks.notice().clone(), self.exposition);
+        let router = routes(tasks.notice().clone(), self.exposition, self.hub);
         Ok(tasks.spawn_apart(answer_all(listener, router)))
     }
 }
 
 /// The monitors' own routes: `/metrics`, and what every listener says of its health.
-fn routes(notice: CancellationToken, exposition: Exposition) -> Router {
+fn routes(notice: CancellationToken, exposition: Exposition, hub: Arc<Hub>) -> Router {
     let metrics = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition));
-    http::well_formed(metrics.merge(http::status::routes(notice)), TlsEnd::Proxy)
+    http::well_formed(metrics.merge(http::status::routes(notice, hub)), TlsEnd::Proxy)
 }
 
 async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {
@@ -124,6 +127,9 @@ pub(crate) struct Sources {
     pub(crate) parked: Parking,
     pub(crate) pending: PendingConnections,
     pub(crate) turn: Arc<Turn>,
+    /// None: there are no other nodes.
+    #[cfg(feature = "cluster")]
+    pub(crate) cluster: Option<Arc<Cluster>>,
     /// None: a proxy ends TLS for us.
     pub(crate) pair: Option<Arc<ServedPair>>,
 }
@@ -138,8 +144,14 @@ impl Exposition {
 
     #[expect(clippy::cast_precision_loss, reason = "counts and seconds are far below 2⁵³")]
     pub(crate) fn new(metrics: &Metrics, sources: Sources) -> Self {
-        let Sources { hub, admission, parked, pending, turn, pair } = sources;
+        #[cfg(feature = "cluster")]
+        let cluster = sources.cluster.clone();
+        let Sources { hub, admission, parked, pending, turn, pair, .. } = sources;
         let mut this = Self(Registry::with_prefix("entremise"));
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = cluster {
+            this.read_cluster(&cluster);
+        }
         metrics.clone().register(&mut this.0);
         this.read("connections", "WebSockets that are open, and sessions over long polling", move || {
             admission.count() as f64
@@ -182,6 +194,35 @@ impl Exposition {
         self.read_gauges("mailboxes", "Mailboxes, by how full they are", "fill", move || {
             of.mailboxes().into_iter().map(|(fill, count)| (fill, count as f64)).collect()
         });
+    }
+
+    #[cfg(feature = "cluster")]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+    fn read_cluster(&mut self, cluster: &Arc<Cluster>) {
+        let gauges: [(_, _, Figure); 3] = [
+            ("cluster_connected", "Whether NATS is reached", |it| f64::from(u8::from(it.is_connected))),
+            ("cluster_nodes", "Other nodes that are seen", |it| it.nodes as f64),
+            ("cluster_questions", "Messages that other nodes have not answered yet", |it| it.questions as f64),
+        ];
+        for (name, help, value) in gauges {
+            let of = Arc::clone(cluster);
+            self.read(name, help, move || value(&of.figures()));
+        }
+        let of = Arc::clone(cluster);
+        self.read_counters("cluster_messages", "Messages between this node and others", "what", move || {
+            let Figures { sent, received, dropped, late, .. } = of.figures();
+            let (sent, received) = (sent.messages as f64, received.messages as f64);
+            vec![("sent", sent), ("received", received), ("dropped", dropped as f64), ("late", late as f64)]
+        });
+        let of = Arc::clone(cluster);
+        self.read_counters("cluster_bytes", "Bytes between this node and others", "what", move || {
+            let Figures { sent, received, .. } = of.figures();
+            vec![("sent", sent.bytes as f64), ("received", received.bytes as f64)]
+        });
+        let of = Arc::clone(cluster);
+        self.read_counter("cluster_nodes_lost", "Nodes that have gone", move || of.figures().lost as f64);
+        let round_trips = cluster.round_trips();
+        self.0.register("cluster_round_trip_seconds", "Time until another node has answered", round_trips);
     }
 
     /// The text of the exposition format.
@@ -230,6 +271,10 @@ impl Exposition {
         self.0.register_collector(Box::new(reading));
     }
 }
+
+/// One of a cluster's figures.
+#[cfg(feature = "cluster")]
+type Figure = fn(&Figures) -> f64;
 
 /// Something that is read for each request.
 struct Reading {

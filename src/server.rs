@@ -1,5 +1,6 @@
 //! The server as a whole: bind does all that can fail, run serves until it is told to stop, then drains.
 
+mod nodes;
 mod ports;
 
 use std::io;
@@ -12,6 +13,7 @@ use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use tracing::{debug, info, warn};
 
+use nodes::Nodes;
 use ports::IcePorts;
 
 use crate::accept::{Acceptor, Deadlines, PendingConnections};
@@ -47,6 +49,7 @@ pub struct Server {
     router: Router,
     monitor: Option<Monitor>,
     hub: Arc<Hub>,
+    nodes: Nodes,
     turn: Arc<Turn>,
     pending: PendingConnections,
     tasks: Tasks,
@@ -85,7 +88,8 @@ impl Server {
         let address = listener.local_addr().expect("a socket that listens has an address");
         config.check_address(address)?;
         let tasks = Tasks::new();
-        let (hub, metrics) = (Hub::new(config.hub), Metrics::new());
+        let nodes = Nodes::of(&mut config);
+        let (hub, metrics) = (nodes.hub(&config), Metrics::new());
         let turn = Turn::new(config.ice.turn.clone(), tasks.clone());
         let ports = IcePorts::bind(&turn, &config.ice);
         let ice = Arc::new(IceConfig {
@@ -104,6 +108,7 @@ impl Server {
             parked: Parking::new(config.http.parked),
             tasks: tasks.clone(),
         });
+        nodes.keep_with(&terms);
         let mounts = std::mem::take(&mut config.http.mounts);
         let web = Parts::new(config.http, Arc::clone(&terms), ice);
         let pending = PendingConnections::new(config.pending.clone());
@@ -113,10 +118,12 @@ impl Server {
             parked: terms.parked.clone(),
             pending: pending.clone(),
             turn: Arc::clone(&turn),
+            #[cfg(feature = "cluster")]
+            cluster: nodes.cluster(),
             pair: watch.as_ref().map(|watch| Arc::clone(watch.served())),
         };
         let monitor = match config.metrics_listen {
-            Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources))?),
+            Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources), Arc::clone(&hub))?),
             None => None,
         };
         let router = http::router(web, mounts);
@@ -136,6 +143,7 @@ impl Server {
             router,
             monitor,
             hub,
+            nodes,
             turn,
             pending,
             tasks,
@@ -227,6 +235,7 @@ impl Server {
         if let Some(keys) = self.keys {
             self.tasks.spawn(keys.run(self.tasks.stop().clone()));
         }
+        let reached = self.nodes.run(&self.tasks);
         // Outlives the drain, and ends with this function.
         let _monitor = self.monitor.map(|monitor| monitor.serve(&self.tasks)).transpose()?;
         let handle = Handle::new();
@@ -244,9 +253,11 @@ impl Server {
         // Order: accepting stops, and what asks is refused, before the peers are told: none of them can come back.
         handle.graceful_shutdown(Some(self.drain_timeout));
         self.tasks.stop().cancel();
+        reached.hand_over(&self.hub, self.drain_timeout / 2).await;
         self.hub.close();
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
         ended??;
+        reached.leave().await;
         match drained {
             Drained::Clean => debug!("all have left"),
             Drained::Left(count) => warn!(count, "the drain's deadline passed: connections were cut"),

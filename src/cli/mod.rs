@@ -2,6 +2,8 @@
 
 mod admission;
 mod auth;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod deadlines;
 mod dialects;
 mod given;
@@ -22,6 +24,8 @@ use clap::Parser;
 
 pub use admission::Admission;
 pub use auth::Credentials;
+#[cfg(feature = "cluster")]
+pub use cluster::ClusterFlags;
 pub use deadlines::Deadlines;
 pub use dialects::Dialects;
 pub use given::Given;
@@ -101,6 +105,11 @@ pub struct Cli {
     /// STUN and TURN, here and elsewhere.
     #[command(flatten)]
     pub ice: Ice,
+
+    /// Many machines as one service.
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
 
     /// How long things may take.
     #[command(flatten)]

@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::cli::Cli;
 use crate::http::AllowedOrigin;
 use crate::net::Cidr;
+#[cfg(feature = "cluster")]
+use crate::protocol::Realm;
 
 /// A line for each, which names the flag, or the variable that gave it, and what to do.
 #[must_use]
 pub fn look(cli: &Cli) -> Vec<String> {
-    let lines = [unknown_variables(cli), idle_turn_flags(cli), turn_ports(cli), origins(cli), proxies(cli)];
+    let lines = [unknown_variables(cli), idle_turn_flags(cli), turn_ports(cli), origins(cli), proxies(cli), nodes(cli)];
     lines.into_iter().flatten().map(|line| cli.given.named(&line).into_owned()).collect()
 }
 
@@ -32,6 +34,33 @@ fn idle_turn_flags(cli: &Cli) -> Vec<String> {
     let is_used = |flag: &str| flag == "turn-listen" || is_for_elsewhere(flag);
     let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("turn-") && !is_used(flag));
     idle.map(|flag| format!("--{flag} does nothing without --turn: give --turn, or leave it out")).collect()
+}
+
+/// What nodes that are one service have to share, and what does not go from one to another.
+#[cfg(feature = "cluster")]
+fn nodes(cli: &Cli) -> Vec<String> {
+    if cli.cluster.cluster.is_empty() {
+        let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("cluster-") || *flag == "node-name");
+        return idle
+            .map(|flag| format!("--{flag} does nothing without --cluster: give --cluster, or leave it out"))
+            .collect();
+    }
+    let has_no_secret = cli.ice.turn && cli.ice.turn_secret_file.is_empty();
+    let secret = has_no_secret.then(|| {
+        "--turn with --cluster, but without --turn-secret-file: the TURN credentials of one node fail on another; give all \
+         nodes the same file"
+            .to_owned()
+    });
+    let apart = cli.dialects.dialect.iter().filter(|realm| **realm != Realm::SocketIo);
+    let apart = apart.map(|realm| {
+        format!("--dialect {} with --cluster: its clients meet only those of the same node", realm.as_str())
+    });
+    secret.into_iter().chain(apart).collect()
+}
+
+#[cfg(not(feature = "cluster"))]
+fn nodes(_: &Cli) -> Vec<String> {
+    Vec::new()
 }
 
 fn turn_ports(cli: &Cli) -> Vec<String> {

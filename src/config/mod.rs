@@ -32,6 +32,8 @@
 
 mod admission;
 mod auth;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod dialects;
 mod ice;
 mod listening;
@@ -46,6 +48,8 @@ use std::time::Duration;
 
 use auth::verifier;
 pub use auth::{own_token, token};
+#[cfg(feature = "cluster")]
+pub use cluster::ClusterConfig;
 pub use ice::IceSettings;
 pub use listening::PlainHttp;
 use listening::check_pair;
@@ -99,6 +103,9 @@ pub struct Config {
     pub hub: HubLimits,
     /// What browsers are told to use to reach each other, and what of it is embedded.
     pub ice: IceSettings,
+    /// The other nodes of the service. None: there are none.
+    #[cfg(feature = "cluster")]
+    pub cluster: Option<ClusterConfig>,
 }
 
 /// Two files to ask the system for: nothing to save, and a renewed certificate has days.
@@ -141,6 +148,8 @@ impl Config {
             },
             hub,
             ice: IceSettings::from_cli(cli)?,
+            #[cfg(feature = "cluster")]
+            cluster: ClusterConfig::from_cli(cli)?,
         })
     }
 }

@@ -1,0 +1,659 @@
+//! The other nodes of the service: which there are, and what is said between them.
+//!
+//! [`Cluster`] is given to the hub as what is [`Elsewhere`]. It knows of no network: what carries parcels between nodes tells it
+//! what has come and what time it is, and takes what is to be sent. That is [`nats`], and in tests a simulated network.
+//!
+//! Order of locks: a room's shard, then the rules, then a shard of peers or a mailbox. What comes in is heard with nothing
+//! locked, by one thread at a time.
+
+mod envelope;
+mod home;
+mod letter;
+mod link;
+mod moving;
+pub mod nats;
+mod parcel;
+mod remote;
+mod rules;
+#[cfg(test)]
+mod simulation;
+mod view;
+mod whereabouts;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use parking_lot::Mutex;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use tokio::sync::{Notify, oneshot};
+
+use envelope::{At, Envelope, Member, Outcome, Token, Unknown, addresses};
+use moving::Heirless;
+pub use parcel::{Destination, FULL, Parcel};
+use rules::{Early, Kept, Rules};
+
+use crate::hub::{
+    Elsewhere, Fetched, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said, Seal, Session, Unanswered,
+};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey, RoomName};
+
+/// How often [`Cluster::tick`] is to be called.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// Between two attempts to hand over what could not be handed over at once.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What makes a node one of a cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterSettings {
+    /// For people: in logs.
+    pub name: String,
+    /// The same on all nodes.
+    pub key: Vec<u8>,
+    /// Members that a room may have, on all nodes together.
+    pub peers_per_room: Option<NonZeroUsize>,
+    /// For how long a session outlives its connection, and its node.
+    pub resume_window: Duration,
+}
+
+/// Keeps sessions.
+struct Keeper(Box<dyn Fn(Session) + Send + Sync>);
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keeper")
+    }
+}
+
+/// The cluster as this node sees it.
+#[derive(Debug)]
+pub struct Cluster {
+    node: NodeId,
+    rules: Mutex<Rules>,
+    /// Set once, as the hub is made after this.
+    hub: OnceLock<Weak<Hub>>,
+    /// Keeps sessions that come from other nodes until their clients do.
+    keeper: OnceLock<Keeper>,
+    /// What seals tokens.
+    key: hmac::Key,
+    /// Notified when there may be something to send.
+    stirred: Notify,
+    round_trips: Histogram,
+}
+
+impl Cluster {
+    /// A node that knows of no other yet.
+    #[must_use]
+    pub fn new(settings: &ClusterSettings, now: Instant) -> Arc<Self> {
+        Self::of(NodeId::random(), settings, now)
+    }
+
+    fn of(node: NodeId, settings: &ClusterSettings, now: Instant) -> Arc<Self> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &settings.key);
+        let tag = hmac::sign(&key, b"entremise cluster");
+        let fingerprint = *tag.as_ref().first_chunk().expect("32 bytes");
+        Arc::new(Self {
+            node,
+            rules: Mutex::new(Rules::new(
+                node,
+                &settings.name,
+                fingerprint,
+                settings.peers_per_room,
+                settings.resume_window,
+                now,
+            )),
+            hub: OnceLock::new(),
+            keeper: OnceLock::new(),
+            key,
+            stirred: Notify::new(),
+            // From 50 µs to 3 s.
+            round_trips: Histogram::new(exponential_buckets(5e-5, 2.0, 17)),
+        })
+    }
+
+    /// Tells it which hub the peers of this node are in, before anything has come.
+    pub fn attach(&self, hub: &Arc<Hub>) {
+        // A second one is not told of anything.
+        let _ = self.hub.set(Arc::downgrade(hub));
+    }
+
+    /// Tells it who keeps sessions that come from other nodes, before any has come.
+    pub fn keep_with(&self, keep: impl Fn(Session) + Send + Sync + 'static) {
+        // A second one is not given any.
+        let _ = self.keeper.set(Keeper(Box::new(keep)));
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// There is a connection by which the others are reached.
+    pub fn connected(&self, now: Instant) {
+        self.rules.lock().connected(now);
+        self.settle();
+    }
+
+    /// … and there is none any more.
+    pub fn disconnected(&self, now: Instant) {
+        self.rules.lock().disconnected(now);
+        self.settle();
+    }
+
+    /// Takes in what has come from another node.
+    pub fn receive(&self, parcel: &[u8], now: Instant) {
+        let accepted = self.rules.lock().accept(parcel, now);
+        self.forget_lost();
+        if let Some((node, envelopes)) = accepted {
+            self.hear_all(node, envelopes);
+        }
+        self.settle();
+    }
+
+    /// Does what is due.
+    pub fn tick(&self, now: Instant) {
+        self.rules.lock().tick(now);
+        self.settle();
+    }
+
+    /// What is to be sent now, in this order.
+    #[must_use]
+    pub fn take(&self) -> Vec<Parcel> {
+        self.settle();
+        self.rules.lock().take()
+    }
+
+    /// Waits until there may be something to [`take`](Self::take). Cancel safe.
+    pub async fn pending(&self) {
+        self.stirred.notified().await;
+    }
+
+    /// Tells the others that this node ends: what [`take`](Self::take) gives next is the last.
+    pub fn leave(&self, now: Instant) {
+        self.rules.lock().give_up_unsettled();
+        self.forget_lost();
+        self.rules.lock().leave(now);
+    }
+
+    /// What has happened, and what is.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.rules.lock().figures()
+    }
+
+    /// What is kept of peers' messages and rooms.
+    #[cfg(test)]
+    fn kept(&self) -> usize {
+        self.rules.lock().kept()
+    }
+
+    /// How long other nodes took to answer, in seconds.
+    #[must_use]
+    pub fn round_trips(&self) -> Histogram {
+        self.round_trips.clone()
+    }
+
+    fn hub(&self) -> Option<Arc<Hub>> {
+        self.hub.get()?.upgrade()
+    }
+
+    fn hear_all(&self, node: NodeId, mut envelopes: &[u8]) {
+        while let Some(envelope) = Envelope::take(&mut envelopes) {
+            // What came before it may have ended the link.
+            if !self.rules.lock().is_heard(node) {
+                return;
+            }
+            match envelope {
+                Ok((token, envelope)) => self.hear(node, token, envelope),
+                Err(Unknown { token }) => self.rules.lock().refuse_unknown(node, token),
+            }
+            self.forget_lost();
+        }
+    }
+
+    fn hear(&self, node: NodeId, token: Token, envelope: Envelope<'_>) {
+        self.rules.lock().count_received();
+        match envelope {
+            // Heard already, as the beginning of a link.
+            Envelope::Greet { .. } => {}
+            Envelope::Greeted(link) => self.rules.lock().greeted(node, link),
+            Envelope::View(view) => self.rules.lock().saw(node, view),
+            Envelope::Bye => self.rules.lock().parted(node),
+            Envelope::Relay { .. } | Envelope::Broadcast { .. } | Envelope::Undelivered { .. } => {
+                self.hear_said(node, token, envelope);
+            }
+            Envelope::Answer { token, outcome } => {
+                let took = self.rules.lock().hear_answer(node, token, &outcome);
+                if let Some(took) = took {
+                    self.round_trips.observe(took.as_secs_f64());
+                }
+            }
+            Envelope::Settled(tokens) => self.rules.lock().settled(node, &tokens),
+            Envelope::Fetch { .. }
+            | Envelope::Handing { .. }
+            | Envelope::HandedFrame { .. }
+            | Envelope::Handed { .. }
+            | Envelope::Took(_)
+            | Envelope::Outlived(_)
+            | Envelope::Ended(_)
+            | Envelope::Departed(_)
+            | Envelope::Claim { .. } => self.hear_of_session(node, token, envelope),
+            _ => self.hear_of_room(node, token, envelope),
+        }
+    }
+
+    /// What peers of another node say to ours.
+    fn hear_said(&self, node: NodeId, token: Token, envelope: Envelope<'_>) {
+        let Some(hub) = self.hub() else { return };
+        let Some(ledger) = self.rules.lock().ledger(node) else { return };
+        let owing = Owing::new(&ledger, token);
+        match envelope {
+            Envelope::Relay { to, from, realm, kind, payload } => {
+                let said = envelope::realm(realm).zip(envelope::kind(kind));
+                let (Some((realm, kind)), Some(from)) = (said, from.address()) else {
+                    return self.rules.lock().refuse_unknown(node, token);
+                };
+                let (said, to) = (Said { realm, kind, payload }, PeerId::from_bytes(to));
+                let mut rules = self.rules.lock();
+                if let Some(there) = rules.whereabouts(to) {
+                    return rules.forward(there, (node, token), (from, to), said, owing);
+                }
+                // Order: the answer is on its way before the addressee can say anything to this.
+                let done = hub.deliver(to, from, said, &owing);
+                let outcome = done.map_or_else(Outcome::refused, |parked| Outcome::Done { parked });
+                rules.say(node, 0, &Envelope::Answer { token, outcome });
+            }
+            Envelope::Broadcast { room, from, payload, to } => {
+                let (Some(key), Some(from)) = (room.key(), from.address()) else {
+                    return self.rules.lock().refuse_unknown(node, token);
+                };
+                let to: Vec<PeerId> = to.into_iter().map(PeerId::from_bytes).collect();
+                hub.deliver_to_room((&key, &to), &from, payload, &owing, |put| {
+                    let mut rules = self.rules.lock();
+                    // Order: as above.
+                    let (mut busy, absent) = put();
+                    let early = || Early { from: from.clone(), payload: payload.into(), owing: owing.clone() };
+                    for id in absent {
+                        match rules.keep_early(&key, id, early) {
+                            Some(Kept::Early) => {}
+                            Some(Kept::Busy) => busy.push(id.into()),
+                            None => {
+                                if let Some(there) = rules.whereabouts(id) {
+                                    rules.forward_to_room(there, &key, (&from, id), payload, owing.clone());
+                                }
+                            }
+                        }
+                    }
+                    let outcome = Outcome::Busy(busy.iter().map(At::from).collect());
+                    rules.say(node, 0, &Envelope::Answer { token, outcome });
+                });
+            }
+            Envelope::Undelivered { to, by } => {
+                if let (Some(to), Some(by)) = (to.address(), by.address())
+                    && !hub.tell_undelivered(to.id(), &by)
+                {
+                    self.rules.lock().undelivered(&to, &by);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sessions that come and go.
+    fn hear_of_session(&self, node: NodeId, token: Token, envelope: Envelope<'_>) {
+        match envelope {
+            Envelope::Fetch { id, proof, received, subject } => {
+                let request = ResumeRequest { token: ResumeToken::of(PeerId::from_bytes(id), proof), received };
+                self.hear_fetch(node, token, &request, subject);
+            }
+            Envelope::Handing { id, session } => {
+                self.rules.lock().hear_handing(node, PeerId::from_bytes(id), session);
+            }
+            Envelope::HandedFrame { id, owes, letter } => {
+                self.rules.lock().hear_frame(node, PeerId::from_bytes(id), owes, letter);
+            }
+            Envelope::Handed { token, id } => self.take_in(node, token, PeerId::from_bytes(id)),
+            Envelope::Took(ids) => self.rules.lock().hear_took(node, &ids),
+            Envelope::Outlived(ids) => self.rules.lock().hear_outlived(&ids),
+            Envelope::Ended(id) => self.rules.lock().hear_ended(node, PeerId::from_bytes(id)),
+            Envelope::Departed(nodes) => self.rules.lock().hear_departed(&nodes),
+            Envelope::Claim { round, id } => self.rules.lock().hear_claim(node, token, round, PeerId::from_bytes(id)),
+            _ => {}
+        }
+    }
+
+    /// The client of a session of ours has come to another node.
+    fn hear_fetch(&self, node: NodeId, token: Token, request: &ResumeRequest, subject: Option<&str>) {
+        let id = request.token.id();
+        let is_away = self.rules.lock().is_away(id);
+        let given =
+            if is_away { Err(NotHandedOver::NotNow) } else { self.give(id, Some((request, subject)), node, token) };
+        if let Err(why) = given {
+            let code = match why {
+                NotHandedOver::Unknown => ErrorCode::PeerUnavailable,
+                NotHandedOver::NotNow => ErrorCode::PeerBusy,
+            };
+            self.rules.lock().say(node, 0, &Envelope::Answer { token, outcome: Outcome::refused(code) });
+        }
+    }
+
+    /// Gives a session to another node.
+    fn give(
+        &self,
+        id: PeerId,
+        request: Option<(&ResumeRequest, Option<&str>)>,
+        to: NodeId,
+        token: Token,
+    ) -> Result<(), NotHandedOver> {
+        let hub = self.hub().ok_or(NotHandedOver::Unknown)?;
+        // Order: what is said to it from now on is refused, until it is on its way and can be followed.
+        self.rules.lock().begin_leaving(id, to);
+        let handover = hub.hand_over(id, request, to).inspect_err(|_| self.rules.lock().stay(id))?;
+        self.rules.lock().hand_over(to, token, handover);
+        Ok(())
+    }
+
+    /// A session has come from another node.
+    fn take_in(&self, node: NodeId, token: Token, id: PeerId) {
+        let (handover, ledger) = {
+            let mut rules = self.rules.lock();
+            (rules.take_handed(node, id), rules.ledger(node))
+        };
+        let (Some(hub), Some((epoch, handover)), Some(ledger)) = (self.hub(), handover, ledger) else { return };
+        let rooms: Vec<RoomName> = handover.rooms.iter().map(|(name, _)| name.clone()).collect();
+        let session = hub.take_in(handover, &ledger);
+        let fetched = if session.is_some() { Fetched::Here } else { Fetched::Unknown };
+        {
+            let mut rules = self.rules.lock();
+            if session.is_some() {
+                rules.took(id, epoch, &rooms);
+            }
+            rules.fetched(node, token, fetched);
+        }
+        // Without a keeper it ends here.
+        if let Some((session, Keeper(keep))) = session.zip(self.keeper.get()) {
+            keep(session);
+        }
+    }
+
+    /// Gives all sessions that can be resumed to other nodes, because this one stops. Says how many have gone.
+    pub async fn hand_over_all(&self) -> usize {
+        let Some(hub) = self.hub() else { return 0 };
+        let (mut left, mut gone) = (hub.resumable(), 0);
+        loop {
+            let before = left.len();
+            left.retain(|id| self.is_left(*id));
+            gone += before - left.len();
+            if left.is_empty() {
+                break;
+            }
+            self.stir();
+            tokio::time::sleep(PAUSE).await;
+        }
+        // Their clients, which are back by and by, say what they have got.
+        while self.rules.lock().unsettled() > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        gone
+    }
+
+    /// Gives a session to the node that is to have it. Whether that has to be tried again.
+    fn is_left(&self, id: PeerId) -> bool {
+        let heir = self.rules.lock().heir(id);
+        match heir.map(|heir| self.give(id, None, heir, 0)) {
+            Ok(Err(NotHandedOver::NotNow)) | Err(Heirless::NotNow) => true,
+            Ok(Ok(()) | Err(NotHandedOver::Unknown)) | Err(Heirless::Alone) => false,
+        }
+    }
+
+    /// What homes and their rooms' members' nodes say to each other.
+    fn hear_of_room(&self, node: NodeId, token: Token, envelope: Envelope<'_>) {
+        let is_home = |round| self.rules.lock().is_home(node, round);
+        match envelope {
+            Envelope::Reported { round, report } => self.rules.lock().hear_reported(node, round, report),
+            Envelope::Moved { round, room, peer } => {
+                if let (Some(room), Some(peer)) = (room.key(), peer.address()) {
+                    self.rules.lock().hear_moved(node, round, &room, &peer);
+                }
+            }
+            Envelope::Gave { round, room, peer } => {
+                if let (Some(room), Some(peer)) = (room.key(), peer.address()) {
+                    self.rules.lock().hear_gave(node, round, &room, &peer);
+                }
+            }
+            Envelope::Join { round, room, peer } => {
+                if let (Some(room), Some(peer)) = (room.key(), peer.address()) {
+                    self.rules.lock().hear_join(node, token, round, room, peer);
+                }
+            }
+            Envelope::Leave { round, room, peer } => {
+                if let (Some(room), Some(peer)) = (room.key(), peer.address()) {
+                    self.rules.lock().hear_leave(node, round, &room, &peer);
+                }
+            }
+            Envelope::Report { round, room, members, has_others } => {
+                if let Some(room) = room.key() {
+                    self.rules.lock().hear_report(node, round, room, addresses(&members), has_others);
+                }
+            }
+            Envelope::Admitted { token, round, report, room, peer, elsewhere } => {
+                let is_admitted = self.rules.lock().is_admitted(node, round, report);
+                if let (true, Some(room), Some(peer)) = (is_admitted, room.key(), peer.address()) {
+                    self.admit(token, &room, &peer, Member::all(&elsewhere));
+                }
+            }
+            Envelope::Came { round, room, peer } if is_home(round) => {
+                if let (Some(hub), Some(room), Some((peer, node))) = (self.hub(), room.key(), peer.held()) {
+                    hub.came(&room, peer, node);
+                }
+            }
+            Envelope::Went { round, room, peer } if is_home(round) => {
+                if let (Some(hub), Some(room), Some(peer)) = (self.hub(), room.key(), peer.address()) {
+                    hub.went(&room, &peer);
+                }
+            }
+            Envelope::Members { round, room, elsewhere } if is_home(round) => {
+                if let (Some(hub), Some(room)) = (self.hub(), room.key()) {
+                    hub.set_elsewhere(&room, Member::all(&elsewhere));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The home of a room lets a peer of ours in.
+    fn admit(&self, token: Token, room: &RoomKey, peer: &Address, elsewhere: Vec<(Address, NodeId)>) {
+        let Some(hub) = self.hub() else { return };
+        let entering = self.rules.lock().take_admitted(token);
+        let is_in = match entering {
+            Some((unanswered, early)) => {
+                let is_in = hub.admit(unanswered, room, elsewhere);
+                for early in &early {
+                    self.deliver_early(&hub, room, peer, early);
+                }
+                is_in
+            }
+            // Too late, but it may be there by another question, or have asked again.
+            None => hub.is_in(room, peer) || self.rules.lock().is_entering(room, peer),
+        };
+        if !is_in {
+            self.rules.lock().leave_room(room, peer);
+        }
+    }
+
+    /// What was said to a room before its new member knew that it is in.
+    fn deliver_early(&self, hub: &Hub, room: &RoomKey, peer: &Address, Early { from, payload, owing }: &Early) {
+        let to = [peer.id()];
+        let (busy, absent) = hub.deliver_to_room((room, &to), from, payload, owing, |put| put());
+        if busy.len() + absent.len() > 0 && !hub.tell_undelivered(from.id(), peer) {
+            self.rules.lock().undelivered(from, peer);
+        }
+    }
+
+    /// Does what follows from what was heard, until nothing more does.
+    fn settle(&self) {
+        loop {
+            self.forget_lost();
+            self.report();
+            let Some(bytes) = self.rules.lock().take_local() else { break };
+            self.hear_all(self.node, &bytes);
+        }
+    }
+
+    /// Order: before anything else is heard, which may be about the same rooms.
+    fn forget_lost(&self) {
+        let (lost, undelivered, taken) = {
+            let mut rules = self.rules.lock();
+            (rules.take_lost(), rules.take_undelivered(), rules.take_taken())
+        };
+        let Some(hub) = self.hub() else { return };
+        for id in taken {
+            hub.evict(id);
+        }
+        for node in lost {
+            hub.lost(node);
+        }
+        for (sender, by) in undelivered {
+            if !hub.tell_undelivered(sender.id(), &by) {
+                self.rules.lock().undelivered(&sender, &by);
+            }
+        }
+    }
+
+    /// Tells the homes of our members that have to be told.
+    fn report(&self) {
+        let homes = self.rules.lock().due_reports();
+        if homes.is_empty() {
+            return;
+        }
+        if let Some(hub) = self.hub() {
+            // Order: each room is locked until its report is on its way, so that who leaves it afterwards leaves later.
+            hub.each_room(|room, members, has_others| {
+                if room.realm.spans_nodes() {
+                    self.rules.lock().report(&homes, room, &members, has_others);
+                }
+            });
+        }
+        self.rules.lock().reported(&homes);
+    }
+
+    fn stir(&self) {
+        self.stirred.notify_one();
+    }
+}
+
+impl Elsewhere for Cluster {
+    fn node(&self) -> NodeId {
+        self.node
+    }
+
+    fn relay(&self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
+        self.rules.lock().relay(to, said, unanswered);
+        self.stir();
+    }
+
+    fn broadcast(&self, room: &RoomKey, payload: &str, members: Vec<(Address, NodeId)>, unanswered: Unanswered) {
+        self.rules.lock().broadcast(room, payload, members, unanswered);
+        self.stir();
+    }
+
+    fn join(&self, room: RoomKey, unanswered: Unanswered) {
+        self.rules.lock().join(room, unanswered);
+        self.stir();
+    }
+
+    fn leave(&self, room: &RoomKey, peer: &Address) {
+        self.rules.lock().leave_room(room, peer);
+        self.stir();
+    }
+
+    fn seal(&self, id: PeerId, proof: &[u8; 16], subject: Option<&str>) -> Seal {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(b"entremise resume");
+        context.update(id.as_bytes());
+        context.update(proof);
+        // Told apart from an empty one.
+        context.update(&[u8::from(subject.is_some())]);
+        context.update(subject.unwrap_or_default().as_bytes());
+        *context.sign().as_ref().first_chunk().expect("32 bytes")
+    }
+
+    fn is_away(&self, id: PeerId) -> bool {
+        self.rules.lock().is_away(id)
+    }
+
+    fn fetch(&self, request: &ResumeRequest, subject: Option<&str>) -> oneshot::Receiver<Fetched> {
+        let (done, fetched) = oneshot::channel();
+        let token = &request.token;
+        let seal = self.seal(token.id(), token.proof(), subject);
+        // Others can't have any node asked.
+        if token.seal().is_some_and(|shown| verify_slices_are_equal(shown, &seal).is_ok()) {
+            self.rules.lock().fetch(request, subject, done);
+            self.stir();
+        } else {
+            // The receiver is here.
+            let _ = done.send(Fetched::Unknown);
+        }
+        fetched
+    }
+
+    fn revived(&self, id: PeerId) {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.rules.lock().revived(id, clock.as_micros().try_into().unwrap_or(u64::MAX));
+        self.stir();
+    }
+
+    fn ended(&self, id: PeerId) {
+        self.rules.lock().ended(id);
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.rules.lock().unready().map(|why| format!("cluster: {why}"))
+    }
+
+    fn undelivered(&self, to: &Address, by: &Address) {
+        self.rules.lock().undelivered(to, by);
+        self.stir();
+    }
+}
+
+/// Counts since the start, for monitors, and what is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Whether there is a connection by which the others are reached.
+    pub is_connected: bool,
+    /// Other nodes that are seen now.
+    pub nodes: usize,
+    /// Questions that are not answered now.
+    pub questions: usize,
+    /// Messages to other nodes.
+    pub sent: Traffic,
+    /// … and from them.
+    pub received: Traffic,
+    /// Messages that were not taken in: of another link, or unknown here.
+    pub dropped: u64,
+    /// Answers that came too late.
+    pub late: u64,
+    /// Nodes that were lost.
+    pub lost: u64,
+}
+
+/// Messages and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// How many.
+    pub messages: u64,
+    /// Their bytes, together.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+}

@@ -1,0 +1,304 @@
+//! Sessions that go from node to node, and the ids of those whose node is gone: the rules.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::envelope::{Allowed, At, Envelope, Member, Outcome, Room, Session, Token};
+use super::letter::Letter;
+use super::remote::Owed;
+use super::rules::{Rules, What};
+use super::view::{arbiter, home};
+use super::whereabouts::Epoch;
+use crate::hub::{Fetched, Handover, Kept, Owing, Pledge, ResumeRequest, Said, Spent};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, Realm, RoomKey, RoomName};
+
+/// For how long an id belongs to the node that has claimed it and said no more of it.
+const CLAIMED: Duration = Duration::from_mins(1);
+
+/// How much may wait for a node while sessions are handed over to it because this one stops, in bytes.
+const PACE: usize = super::link::MAX_WAITING / 4;
+
+/// Tells a client's handshake, which may be over, what has become of its session.
+pub(super) fn tell(done: oneshot::Sender<Fetched>, fetched: Fetched) {
+    let _ = done.send(fetched);
+}
+
+impl Rules {
+    /// Whether a peer whose id is of this node is on another one.
+    pub(super) fn is_away(&self, id: PeerId) -> bool {
+        self.sessions.elsewhere(id).is_some()
+    }
+
+    /// Asks for a session whose token is genuine, or, where its node is gone, for its id.
+    pub(super) fn fetch(&mut self, request: &ResumeRequest, subject: Option<&str>, done: oneshot::Sender<Fetched>) {
+        let id = request.token.id();
+        let Some(origin) = id.node() else { return tell(done, Fetched::Unknown) };
+        let node = self.sessions.elsewhere(id).unwrap_or(origin);
+        if node == self.node {
+            return tell(done, Fetched::Unknown);
+        }
+        match self.nodes.get(&node) {
+            Some(remote) if remote.is_up => {
+                let token = self.ask(What::Fetch { node, done });
+                let (id, proof, received) = (*id.as_bytes(), *request.token.proof(), request.received);
+                self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject });
+            }
+            None if self.departed.contains_key(&node) => self.claim(id, done),
+            None if self.is_settled() => tell(done, Fetched::Unknown),
+            _ => tell(done, Fetched::NotNow),
+        }
+    }
+
+    fn claim(&mut self, id: PeerId, done: oneshot::Sender<Fetched>) {
+        let asked =
+            arbiter(&self.seen, id).and_then(|node| Some((node, self.standing(node).reported_round(self.view)?)));
+        let Some((node, round)) = asked else { return tell(done, Fetched::NotNow) };
+        let token = self.ask(What::Claim { node, done });
+        self.put_question(node, token, &Envelope::Claim { round, id: *id.as_bytes() });
+    }
+
+    /// A node wants to have an id.
+    pub(super) fn hear_claim(&mut self, node: NodeId, token: Token, round: u64, id: PeerId) {
+        let is_held = self.sessions.is_here(id) && node != self.node;
+        let has_another = |of: &NodeId| *of != node;
+        let outcome = if round != self.view.round {
+            Outcome::refused(ErrorCode::ClusterUnavailable)
+        } else if is_held
+            || self.sessions.elsewhere(id).as_ref().is_some_and(has_another)
+            || self.claims.get(&id).is_some_and(|(of, _)| has_another(of))
+        {
+            Outcome::refused(ErrorCode::PeerUnavailable)
+        } else {
+            self.claims.insert(id, (node, self.now + CLAIMED));
+            Outcome::Done { parked: false }
+        };
+        self.say(node, 0, &Envelope::Answer { token, outcome });
+    }
+
+    /// A session is about to leave. What is said to it meanwhile is refused.
+    pub(super) fn begin_leaving(&mut self, id: PeerId, to: NodeId) {
+        self.leaving.insert(id);
+        self.sessions.leaves(id, to);
+    }
+
+    /// … and stays.
+    pub(super) fn stay(&mut self, id: PeerId) {
+        self.leaving.remove(&id);
+        self.sessions.stays(id);
+    }
+
+    /// Sends a session to another node, for its question, or without one.
+    pub(super) fn hand_over(&mut self, to: NodeId, token: Token, handover: Handover<Pledge>) {
+        let Handover { id, kept, rooms } = handover;
+        self.leaving.remove(&id);
+        let epoch = self.sessions.gave(id);
+        let key = |name: &RoomName| RoomKey { realm: Realm::V1, name: name.clone() };
+        self.gave.insert(id, rooms.iter().map(|(name, _)| key(name)).collect());
+        let Kept { proofs, grant, spent, accepted, acknowledged, frames } = kept;
+        let grant = grant.as_ref().map(|grant| Allowed {
+            subject: &grant.subject,
+            rooms: grant.rooms.as_ref().map(|rooms| rooms.iter().map(RoomName::as_str).collect()),
+            expires: grant.expires,
+        });
+        let rooms = rooms.iter().map(|(name, others)| (name.as_str(), Member::each(others))).collect();
+        let refused = spent.refused.map(|(count, ago)| (count, ago.as_millis().try_into().unwrap_or(u64::MAX)));
+        let session = Session { epoch, proofs, grant, left: spent.left, refused, accepted, acknowledged, rooms };
+        let id = *id.as_bytes();
+        self.say(to, 0, &Envelope::Handing { id, session });
+        for (message, pledge) in frames {
+            let Some(letter) = Letter::of(&message) else { continue };
+            let owes = pledge.map_or(0, |pledge| {
+                self.tokens += 1;
+                self.owe(to, self.tokens, Owed::Pledged(pledge));
+                self.tokens
+            });
+            self.say(to, 0, &Envelope::HandedFrame { id, owes, letter });
+        }
+        self.say(to, 0, &Envelope::Handed { token, id });
+    }
+
+    /// The beginning of a session that comes from another node.
+    pub(super) fn hear_handing(&mut self, node: NodeId, id: PeerId, session: Session<'_>) {
+        let Session { epoch, proofs, grant, left, refused, accepted, acknowledged, rooms } = session;
+        let refused = refused.map(|(count, ago)| (count, Duration::from_millis(ago)));
+        let spent = Spent { left, refused };
+        let name = |text: &&str| RoomName::new(text);
+        let grant = grant.map(|Allowed { subject, rooms, expires }| crate::auth::Grant {
+            subject: subject.into(),
+            rooms: rooms.map(|rooms| std::sync::Arc::new(rooms.iter().filter_map(name).collect())),
+            expires,
+        });
+        let rooms = rooms.into_iter().filter_map(|(room, members)| Some((RoomName::new(room)?, Member::all(&members))));
+        let kept = Kept { proofs, grant, spent, accepted, acknowledged, frames: Vec::new() };
+        let handover = Handover { id, kept, rooms: rooms.collect() };
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.handing.insert(id, (epoch, handover));
+        }
+    }
+
+    pub(super) fn hear_frame(&mut self, node: NodeId, id: PeerId, owes: Token, letter: Letter<'_>) {
+        let Some(message) = letter.message() else { return };
+        if let Some((_, handover)) = self.nodes.get_mut(&node).and_then(|remote| remote.handing.get_mut(&id)) {
+            handover.kept.frames.push((message, Some(owes).filter(|owes| *owes != 0)));
+        }
+    }
+
+    /// The session is complete.
+    pub(super) fn take_handed(&mut self, node: NodeId, id: PeerId) -> Option<(Epoch, Handover<u64>)> {
+        self.nodes.get_mut(&node)?.handing.remove(&id)
+    }
+
+    /// It is here: all nodes are told, and the homes of its rooms.
+    pub(super) fn took(&mut self, id: PeerId, epoch: Epoch, rooms: &[RoomName]) {
+        self.sessions.took(id, epoch);
+        let all: Vec<NodeId> = self.seen.iter().copied().filter(|node| *node != self.node).collect();
+        for node in all {
+            self.say(node, 0, &Envelope::Took(vec![(*id.as_bytes(), epoch)]));
+        }
+        let peer = Address::from(id);
+        for name in rooms {
+            let room = RoomKey { realm: Realm::V1, name: name.clone() };
+            let Some(home) = home(&self.seen, &room) else { continue };
+            // A home that knows nothing yet will be told of what is then.
+            let Some(round) = self.standing(home).round(self.view) else { continue };
+            self.say(home, 0, &Envelope::Moved { round, room: Room::from(&room), peer: At::from(&peer) });
+        }
+    }
+
+    /// The question of a session that is here now.
+    pub(super) fn fetched(&mut self, node: NodeId, token: Token, fetched: Fetched) {
+        if !matches!(self.questions.get(&token).map(|it| &it.what), Some(What::Fetch { .. })) {
+            return;
+        }
+        self.answered(node);
+        if let Some(What::Fetch { done, .. }) = self.questions.remove(&token).map(|it| it.what) {
+            tell(done, fetched);
+        }
+    }
+
+    /// Another node has these sessions.
+    pub(super) fn hear_took(&mut self, node: NodeId, ids: &[([u8; 16], Epoch)]) {
+        for (id, epoch) in ids.iter().map(|(id, epoch)| (PeerId::from_bytes(*id), *epoch)) {
+            if !self.sessions.hear(self.node, node, id, epoch) {
+                continue;
+            }
+            self.taken.push(id);
+            let peer = Address::from(id);
+            for room in self.gave.remove(&id).unwrap_or_default() {
+                let Some(home) = home(&self.seen, &room) else { continue };
+                let Some(round) = self.standing(home).round(self.view) else { continue };
+                self.say(home, 0, &Envelope::Gave { round, room: Room::from(&room), peer: At::from(&peer) });
+            }
+        }
+    }
+
+    /// A session of this node has ended.
+    pub(super) fn ended(&mut self, id: PeerId) {
+        if self.sessions.end(id, self.now) {
+            let all: Vec<NodeId> = self.seen.iter().copied().filter(|node| *node != self.node).collect();
+            for node in all {
+                self.say(node, 0, &Envelope::Ended(*id.as_bytes()));
+            }
+        }
+    }
+
+    pub(super) fn hear_ended(&mut self, node: NodeId, id: PeerId) {
+        self.sessions.hear_end(node, id);
+    }
+
+    /// Sessions that were revived on another node and have ended: older ones of the same ids end too.
+    pub(super) fn hear_outlived(&mut self, ids: &[([u8; 16], Epoch)]) {
+        for (id, epoch) in ids.iter().map(|(id, epoch)| (PeerId::from_bytes(*id), *epoch)) {
+            if self.sessions.is_outlived(id, epoch) {
+                self.taken.push(id);
+            }
+        }
+    }
+
+    /// A peer whose node is gone has its id again, here.
+    pub(super) fn revived(&mut self, id: PeerId, clock: Epoch) {
+        let epoch = self.sessions.next(id, clock);
+        self.took(id, epoch, &[]);
+    }
+
+    pub(super) fn hear_departed(&mut self, nodes: &[([u8; 6], u64)]) {
+        for (node, ago) in nodes {
+            let node = NodeId::from_bytes(*node);
+            let since = self.now.checked_sub(Duration::from_millis(*ago));
+            if let Some(since) = since.filter(|_| !self.nodes.contains_key(&node)) {
+                let known: &mut Instant = self.departed.entry(node).or_insert(since);
+                *known = (*known).max(since);
+            }
+        }
+    }
+
+    pub(super) fn hear_moved(&mut self, node: NodeId, round: u64, room: &RoomKey, peer: &Address) {
+        if round == self.view.round {
+            let news = self.home.moved(node, room, peer);
+            self.tell(news);
+        }
+    }
+
+    pub(super) fn hear_gave(&mut self, node: NodeId, round: u64, room: &RoomKey, peer: &Address) {
+        if round == self.view.round {
+            self.home.gave(node, room, peer);
+        }
+    }
+
+    /// Where a peer is that was of this node, or would be.
+    pub(super) fn whereabouts(&self, id: PeerId) -> Option<NodeId> {
+        self.sessions.elsewhere(id).filter(|node| self.nodes.get(node).is_some_and(|remote| remote.is_up))
+    }
+
+    /// Passes on what a peer of a third node says to one that was ours.
+    pub(super) fn forward(
+        &mut self,
+        node: NodeId,
+        asked: (NodeId, Token),
+        (from, to): (Address, PeerId),
+        said: Said<'_>,
+        owing: Owing,
+    ) {
+        if self.leaving.contains(&to) {
+            let outcome = Outcome::refused(ErrorCode::ClusterUnavailable);
+            return self.say(asked.0, 0, &Envelope::Answer { token: asked.1, outcome });
+        }
+        let token = self.ask(What::Forward { node, asked: Some(asked), from: from.clone(), to: to.into(), owing });
+        self.put_question(node, token, &super::rules::relay(to, &from, said));
+    }
+
+    /// Passes on what a peer of a third node says to a room, to a member that was ours. Its sender is told if that fails.
+    pub(super) fn forward_to_room(
+        &mut self,
+        node: NodeId,
+        room: &RoomKey,
+        (from, to): (&Address, PeerId),
+        payload: &str,
+        owing: Owing,
+    ) {
+        if self.leaving.contains(&to) {
+            return self.undelivered.push((from.clone(), to.into()));
+        }
+        let token = self.ask(What::Forward { node, asked: None, from: from.clone(), to: to.into(), owing });
+        let (room, from, to) = (Room::from(room), At::from(from), vec![*to.as_bytes()]);
+        self.put_question(node, token, &Envelope::Broadcast { room, from, payload, to });
+    }
+
+    /// The node that takes in a session because this one stops. None: there is none, or it has to catch up first.
+    pub(super) fn heir(&self, id: PeerId) -> Result<NodeId, Heirless> {
+        let others = self.seen.iter().copied().filter(|node| *node != self.node).collect();
+        let node = arbiter(&others, id).filter(|_| self.is_connected).ok_or(Heirless::Alone)?;
+        let waiting = self.nodes.get(&node).map_or(0, |remote| remote.out.waiting());
+        if waiting > PACE { Err(Heirless::NotNow) } else { Ok(node) }
+    }
+}
+
+/// Why a session is not handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heirless {
+    /// There is no other node.
+    Alone,
+    /// Much is on its way already.
+    NotNow,
+}

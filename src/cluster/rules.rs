@@ -1,0 +1,1030 @@
+//! Which nodes there are, what is asked of them and what they answer. Pure: messages go in and out, and time is told.
+//!
+//! A node is heard of by its signs of life, and seen once each has answered the other's greeting. Nodes that see the same
+//! ones agree on the home of each room (`home`); a home's round begins where the nodes that it sees change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::envelope::{At, Envelope, Member, Outcome, Room, Token, View, addresses, kind_number, number};
+use super::home::{Home, News};
+use super::link::{Incoming, Outgoing, Place};
+use super::moving::tell;
+use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
+use super::remote::{Owed, Remote, Standing};
+use super::view::{home, nodes_number};
+use super::whereabouts::Whereabouts;
+use super::{Figures, envelope};
+use crate::hub::{Fetched, Ledger, Owing, Said, Unanswered};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
+
+/// Between two signs of life.
+const HELLO: Duration = Duration::from_secs(1);
+
+/// A node that was not heard of for so long is gone.
+const GONE: Duration = Duration::from_secs(3);
+
+/// A node that itself did nothing for so long was stopped: the others may have given it up, and go on without it.
+const STALL: Duration = Duration::from_secs(2);
+
+/// For how long others are listened for before it is known that there are no more.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// For how long a node has to answer a question.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a greeting may be unanswered before it is said again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Questions that one node has not answered. Beyond, nothing more is asked of it.
+const MAX_QUESTIONS: usize = 65_536;
+
+/// A question of one of our peers.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) what: What,
+    until: Instant,
+    /// For the histogram of round trips.
+    since: Instant,
+}
+
+/// What is said to a room before a new member knows that it is in.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub(super) from: Address,
+    pub(super) payload: Box<str>,
+    pub(super) owing: Owing,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Early,
+    Busy,
+}
+
+/// Of these, one that enters keeps so many.
+const MAX_EARLY: usize = 64;
+
+#[derive(Debug)]
+pub(super) enum What {
+    Relay {
+        node: NodeId,
+        to: Address,
+        unanswered: Unanswered,
+    },
+    /// With the nodes that have not answered, each with its members.
+    Broadcast {
+        nodes: BTreeMap<NodeId, Vec<Address>>,
+        is_lost: bool,
+        unanswered: Unanswered,
+    },
+    /// With what members of other nodes, which have heard of it already, have said to the room meanwhile.
+    Join {
+        room: RoomKey,
+        unanswered: Unanswered,
+        early: Vec<Early>,
+    },
+    /// What a peer of another node says to one that was ours, and the question that the answer is for. None: it was answered.
+    Forward {
+        node: NodeId,
+        asked: Option<(NodeId, Token)>,
+        from: Address,
+        to: Address,
+        owing: Owing,
+    },
+    Fetch {
+        node: NodeId,
+        done: oneshot::Sender<Fetched>,
+    },
+    Claim {
+        node: NodeId,
+        done: oneshot::Sender<Fetched>,
+    },
+}
+
+impl What {
+    /// Who has to answer.
+    fn nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Relay { node, .. }
+            | Self::Forward { node, .. }
+            | Self::Fetch { node, .. }
+            | Self::Claim { node, .. } => vec![*node],
+            Self::Broadcast { nodes, .. } => nodes.keys().copied().collect(),
+            Self::Join { .. } => Vec::new(),
+        }
+    }
+}
+
+/// A wish to enter a room that has to wait at its home.
+#[derive(Debug)]
+struct Held {
+    node: NodeId,
+    token: Token,
+    room: RoomKey,
+    peer: Address,
+}
+
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) node: NodeId,
+    name: String,
+    fingerprint: [u8; FINGERPRINT],
+    peers_per_room: Option<NonZeroUsize>,
+    pub(super) now: Instant,
+    pub(super) is_connected: bool,
+    /// Until when the connection was there.
+    disconnected: Option<Instant>,
+    settles: Option<Instant>,
+    hello: Option<Instant>,
+    is_leaving: bool,
+    pub(super) nodes: BTreeMap<NodeId, Remote>,
+    /// Those that are up, and this one.
+    pub(super) seen: BTreeSet<NodeId>,
+    pub(super) view: View,
+    /// This node as a home.
+    own: Standing,
+    pub(super) home: Home,
+    held: Vec<Held>,
+    links: u64,
+    pub(super) tokens: Token,
+    pub(super) questions: HashMap<Token, Question>,
+    /// What this node says to itself, as its own home.
+    local: VecDeque<Vec<u8>>,
+    /// Nodes whose members the hub has to forget.
+    lost: Vec<NodeId>,
+    /// Senders that have to be told that another peer did not get all.
+    pub(super) undelivered: Vec<(Address, Address)>,
+    /// Sessions that another node has: where they are here too, they end.
+    pub(super) taken: Vec<PeerId>,
+    /// Where sessions are that are not on the node of their id.
+    pub(super) sessions: Whereabouts,
+    /// Sessions that are on their way to another node at this moment.
+    pub(super) leaving: HashSet<PeerId>,
+    /// The rooms of those that have left, until the other node says that it has them.
+    pub(super) gave: HashMap<PeerId, Vec<RoomKey>>,
+    /// Nodes that have gone, and when.
+    pub(super) departed: HashMap<NodeId, Instant>,
+    /// For how long a session outlives its node.
+    resume_window: Duration,
+    /// Which node may have the id of a peer whose node is gone, and until when that is remembered.
+    pub(super) claims: HashMap<PeerId, (NodeId, Instant)>,
+    greetings: Vec<Parcel>,
+    /// Nodes of another key or version, each of which is said once.
+    strangers: BTreeSet<NodeId>,
+    figures: Figures,
+}
+
+/// Of which strangers it is remembered that they were said.
+const MAX_STRANGERS: usize = 64;
+
+/// What a peer says to another, for the other one's node.
+pub(super) fn relay<'a>(to: PeerId, from: &'a Address, said: Said<'a>) -> Envelope<'a> {
+    Envelope::Relay {
+        to: *to.as_bytes(),
+        from: At::from(from),
+        realm: number(said.realm),
+        kind: kind_number(said.kind),
+        payload: said.payload,
+    }
+}
+
+impl Rules {
+    pub(super) fn new(
+        node: NodeId,
+        name: &str,
+        fingerprint: [u8; FINGERPRINT],
+        peers_per_room: Option<NonZeroUsize>,
+        resume_window: Duration,
+        now: Instant,
+    ) -> Self {
+        let seen = BTreeSet::from([node]);
+        let view = View { nodes: nodes_number(&seen), round: 1 };
+        Self {
+            node,
+            name: name.to_owned(),
+            fingerprint,
+            peers_per_room,
+            now,
+            is_connected: false,
+            disconnected: None,
+            settles: None,
+            hello: None,
+            is_leaving: false,
+            nodes: BTreeMap::new(),
+            seen,
+            view,
+            own: Standing { view: Some(view), reported: None },
+            home: Home::default(),
+            held: Vec::new(),
+            links: 0,
+            tokens: 0,
+            questions: HashMap::new(),
+            local: VecDeque::new(),
+            lost: Vec::new(),
+            undelivered: Vec::new(),
+            taken: Vec::new(),
+            sessions: Whereabouts::default(),
+            leaving: HashSet::new(),
+            gave: HashMap::new(),
+            departed: HashMap::new(),
+            resume_window,
+            claims: HashMap::new(),
+            greetings: Vec::new(),
+            strangers: BTreeSet::new(),
+            figures: Figures::default(),
+        }
+    }
+
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.pass(now);
+        let was_away = self.disconnected.is_none_or(|since| now.duration_since(since) >= GONE);
+        if was_away {
+            self.settles = Some(now + SETTLE);
+        }
+        self.is_connected = true;
+        self.hello = None;
+    }
+
+    pub(super) fn disconnected(&mut self, now: Instant) {
+        self.pass(now);
+        self.is_connected = false;
+        self.disconnected = Some(now);
+    }
+
+    /// Tells the others that this node ends.
+    pub(super) fn leave(&mut self, now: Instant) {
+        self.pass(now);
+        self.is_leaving = true;
+        for remote in self.nodes.values_mut().filter(|remote| remote.is_up) {
+            remote.settle();
+            remote.out.push(0, &Envelope::Bye);
+        }
+    }
+
+    /// Whether all nodes have been heard of that there are.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_connected && self.settles.is_some_and(|settles| settles <= self.now)
+    }
+
+    /// Time goes on. A node that was stopped meanwhile gives all others up: they have gone on without it.
+    fn pass(&mut self, now: Instant) {
+        let gap = now.saturating_duration_since(self.now);
+        self.now = self.now.max(now);
+        if gap >= STALL && !self.nodes.is_empty() {
+            warn!(seconds = gap.as_secs_f64(), "this node stood still, and meets the others anew");
+            self.settles = Some(now + SETTLE);
+            let all: Vec<NodeId> = self.nodes.keys().copied().collect();
+            for node in all {
+                self.lose(node, "this node stood still");
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.pass(now);
+        if self.is_connected && !self.is_leaving && self.hello.is_none_or(|last| now >= last + HELLO) {
+            self.hello = Some(now);
+            let bytes = parcel::hello(self.node, self.fingerprint, &self.name);
+            self.greetings.push(Parcel { to: Destination::All, bytes });
+            self.nodes.values_mut().filter(|remote| remote.is_up).for_each(|remote| remote.out.beat());
+        }
+        let silent = |remote: &Remote| now.saturating_duration_since(remote.heard) >= GONE;
+        for (node, why) in self.find(silent, "silent") {
+            self.lose(node, why);
+        }
+        for (node, why) in self.find(|remote| remote.out.is_over(), "too much waits for it") {
+            self.lose(node, why);
+        }
+        let late = |remote: &Remote| !remote.is_up && now >= remote.greeted_at + AGAIN;
+        for (node, _) in self.find(late, "") {
+            let out = self.greet();
+            if let Some(remote) = self.nodes.get_mut(&node) {
+                (remote.out, remote.has_ours, remote.greeted_at) = (out, false, now);
+                if let Some(incoming) = remote.incoming {
+                    remote.out.push(0, &Envelope::Greeted(incoming.link()));
+                }
+            }
+        }
+        let due: Vec<Token> =
+            self.questions.iter().filter(|(_, it)| it.until <= now).map(|(token, _)| *token).collect();
+        for token in due {
+            self.give_up(token);
+        }
+        self.nodes.values_mut().filter(|remote| remote.is_up).for_each(Remote::settle);
+        self.sessions.tidy(now, self.resume_window);
+        self.claims.retain(|_, (_, until)| *until > now);
+        self.departed.retain(|_, since| now.saturating_duration_since(*since) < self.resume_window);
+    }
+
+    fn find(&self, which: impl Fn(&Remote) -> bool, why: &'static str) -> Vec<(NodeId, &'static str)> {
+        self.nodes.iter().filter(|(_, remote)| which(remote)).map(|(node, _)| (*node, why)).collect()
+    }
+
+    /// A question is answered no more. What is dropped here is `cluster-unavailable`.
+    fn give_up(&mut self, token: Token) {
+        let Some(Question { what, .. }) = self.questions.remove(&token) else { return };
+        what.nodes().into_iter().for_each(|node| self.answered(node));
+        match what {
+            What::Broadcast { nodes, mut unanswered, .. } => {
+                unanswered.were_busy(nodes.into_values().flatten().collect());
+            }
+            What::Forward { asked: Some((asker, token)), .. } => {
+                let outcome = Outcome::refused(ErrorCode::ClusterUnavailable);
+                self.say(asker, 0, &Envelope::Answer { token, outcome });
+            }
+            What::Forward { asked: None, from, to, .. } => self.undelivered.push((from, to)),
+            What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
+            What::Relay { .. } | What::Join { .. } => {}
+        }
+    }
+
+    pub(super) fn answered(&mut self, node: NodeId) {
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.questions = remote.questions.saturating_sub(1);
+        }
+    }
+
+    /// A new link of ours, which begins with a greeting.
+    fn greet(&mut self) -> Outgoing {
+        self.links += 1;
+        let mut out = Outgoing::new(self.node, self.links);
+        out.push(0, &Envelope::Greet { name: &self.name, fingerprint: self.fingerprint });
+        out
+    }
+
+    fn meet(&mut self, node: NodeId, name: &str) {
+        let out = self.greet();
+        self.nodes.insert(node, Remote::new(name, out, self.now));
+    }
+
+    /// A node is given up: what is not known to have arrived there is told its senders.
+    fn lose(&mut self, node: NodeId, why: &'static str) {
+        let Some(remote) = self.nodes.remove(&node) else { return };
+        for owed in remote.unsettled.into_values() {
+            self.tell_undelivered(owed);
+        }
+        let concerned = |question: &Question| question.what.nodes().contains(&node);
+        let tokens: Vec<Token> =
+            self.questions.iter().filter(|(_, question)| concerned(question)).map(|(token, _)| *token).collect();
+        for token in tokens {
+            self.lost_by(token, node);
+        }
+        if remote.is_up {
+            self.sessions.lose(node);
+            self.departed.insert(node, self.now);
+            self.figures.lost += 1;
+            info!(node = %node, name = remote.name, why, "a node is gone");
+            self.lost.push(node);
+            self.look();
+        }
+    }
+
+    /// What is not known to have arrived is told its sender.
+    fn tell_undelivered(&mut self, owed: Owed) {
+        match owed {
+            Owed::Said(unsettled) => self.undelivered.extend(unsettled.undelivered()),
+            Owed::Pledged(pledge) => {
+                let (sender, by) = pledge.parties();
+                self.undelivered.push((sender.clone(), by.clone()));
+            }
+            Owed::Forwarded { from, to, .. } => self.undelivered.push((from, to)),
+        }
+    }
+
+    /// How many messages are not settled on other nodes.
+    pub(super) fn unsettled(&self) -> usize {
+        self.nodes.values().map(|remote| remote.unsettled.len()).sum()
+    }
+
+    /// Nothing of what is not settled will be known here any more.
+    pub(super) fn give_up_unsettled(&mut self) {
+        let unsettled: Vec<Owed> =
+            self.nodes.values_mut().flat_map(|remote| std::mem::take(&mut remote.unsettled).into_values()).collect();
+        for owed in unsettled {
+            self.tell_undelivered(owed);
+        }
+    }
+
+    /// A node will not answer a question.
+    fn lost_by(&mut self, token: Token, node: NodeId) {
+        let Some(question) = self.questions.get_mut(&token) else { return };
+        let What::Broadcast { nodes, is_lost, unanswered } = &mut question.what else {
+            return self.give_up(token);
+        };
+        unanswered.were_busy(nodes.remove(&node).unwrap_or_default());
+        *is_lost = true;
+        self.conclude(token);
+    }
+
+    /// Which nodes are seen has changed: another round begins.
+    fn look(&mut self) {
+        self.seen = self.nodes.iter().filter(|(_, remote)| remote.is_up).map(|(node, _)| *node).collect();
+        self.seen.insert(self.node);
+        self.view = View { nodes: nodes_number(&self.seen), round: self.view.round + 1 };
+        self.own.view = Some(self.view);
+        self.home.begin();
+        self.held.clear();
+        for remote in self.nodes.values_mut().filter(|remote| remote.is_up) {
+            remote.out.push(0, &Envelope::View(self.view));
+        }
+    }
+
+    /// Takes in a parcel, as far as it is a link's business. Gives the envelopes that are to be heard, of this node.
+    pub(super) fn accept<'a>(&mut self, bytes: &'a [u8], now: Instant) -> Option<(NodeId, &'a [u8])> {
+        self.pass(now);
+        self.figures.received.add(bytes.len());
+        let (node, content) = match parcel::read(bytes) {
+            Ok(read) => read,
+            Err(why) => {
+                self.figures.dropped += 1;
+                if let Unreadable::Version(version) = why {
+                    self.estrange(NodeId::from_bytes([version; NodeId::BYTES]), "speaks another version");
+                }
+                return None;
+            }
+        };
+        if node == self.node {
+            return None;
+        }
+        match content {
+            Content::Hello { fingerprint, name } => {
+                self.hear_hello(node, fingerprint, name);
+                None
+            }
+            Content::Linked { link, number, envelopes } => {
+                self.enter(node, link, number, envelopes).then_some((node, envelopes))
+            }
+        }
+    }
+
+    fn hear_hello(&mut self, node: NodeId, fingerprint: [u8; FINGERPRINT], name: &str) {
+        if fingerprint != self.fingerprint {
+            return self.estrange(node, "has another --cluster-key-file");
+        }
+        match self.nodes.get_mut(&node) {
+            Some(remote) => remote.heard = self.now,
+            None => self.meet(node, name),
+        }
+    }
+
+    /// A node that this one can't talk to: said once.
+    fn estrange(&mut self, node: NodeId, why: &'static str) {
+        if self.strangers.len() < MAX_STRANGERS && self.strangers.insert(node) {
+            warn!(node = %node, "a node of this --cluster-prefix {why}: it is not talked to");
+        }
+    }
+
+    /// Whether the envelopes of a parcel are to be heard.
+    fn enter(&mut self, node: NodeId, link: u64, number: u64, envelopes: &[u8]) -> bool {
+        let incoming = self.nodes.get(&node).and_then(|remote| remote.incoming);
+        match Incoming::place(incoming, link, number) {
+            Place::Next => {
+                if let Some(remote) = self.nodes.get_mut(&node) {
+                    remote.heard = self.now;
+                    remote.incoming.as_mut().into_iter().for_each(Incoming::advance);
+                }
+                true
+            }
+            Place::Newer => self.begin(node, link, envelopes),
+            Place::Old => {
+                self.figures.dropped += 1;
+                false
+            }
+            Place::Gap => {
+                self.figures.dropped += 1;
+                self.lose(node, "something of it was lost on the way");
+                false
+            }
+        }
+    }
+
+    /// Another node's link begins.
+    fn begin(&mut self, node: NodeId, link: u64, mut envelopes: &[u8]) -> bool {
+        let Some(Ok((_, Envelope::Greet { name, fingerprint }))) = Envelope::take(&mut envelopes) else {
+            self.figures.dropped += 1;
+            return false;
+        };
+        if fingerprint != self.fingerprint {
+            self.estrange(node, "has another --cluster-key-file");
+            return false;
+        }
+        if self.nodes.get(&node).is_some_and(|remote| remote.is_up) {
+            self.lose(node, "it has begun anew");
+        }
+        if !self.nodes.contains_key(&node) {
+            self.meet(node, name);
+        }
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.heard = self.now;
+            name.clone_into(&mut remote.name);
+            remote.incoming = Some(Incoming::begun(link));
+            remote.out.push(0, &Envelope::Greeted(link));
+        }
+        self.welcome(node);
+        true
+    }
+
+    /// A node is seen from now on, if both ways work.
+    fn welcome(&mut self, node: NodeId) {
+        if let Some(remote) = self.nodes.get_mut(&node)
+            && remote.is_linked()
+            && !remote.is_up
+        {
+            remote.is_up = true;
+            info!(node = %node, name = remote.name, "a node is here");
+            self.departed.remove(&node);
+            self.tell_whereabouts(node);
+            self.look();
+        }
+    }
+
+    /// Tells a node that is new which sessions are here that it would look for elsewhere, and which nodes have gone.
+    fn tell_whereabouts(&mut self, node: NodeId) {
+        for ids in self.sessions.here().chunks(1024) {
+            self.say(node, 0, &Envelope::Took(ids.to_vec()));
+        }
+        for ids in self.sessions.ended().chunks(1024) {
+            self.say(node, 0, &Envelope::Outlived(ids.to_vec()));
+        }
+        let ago =
+            |since: &Instant| self.now.saturating_duration_since(*since).as_millis().try_into().unwrap_or(u64::MAX);
+        let departed: Vec<_> = self.departed.iter().map(|(node, since)| (*node.as_bytes(), ago(since))).collect();
+        for nodes in departed.chunks(1024) {
+            self.say(node, 0, &Envelope::Departed(nodes.to_vec()));
+        }
+    }
+
+    /// Whether what comes over a node's link still counts.
+    pub(super) fn is_heard(&self, node: NodeId) -> bool {
+        node == self.node || self.nodes.get(&node).is_some_and(|remote| remote.incoming.is_some())
+    }
+
+    pub(super) fn greeted(&mut self, node: NodeId, link: u64) {
+        if let Some(remote) = self.nodes.get_mut(&node)
+            && remote.out.link() == link
+        {
+            remote.has_ours = true;
+            self.welcome(node);
+        }
+    }
+
+    pub(super) fn saw(&mut self, node: NodeId, view: View) {
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.standing.view = Some(view);
+        }
+    }
+
+    pub(super) fn parted(&mut self, node: NodeId) {
+        self.lose(node, "it has ended");
+    }
+
+    /// An envelope that is not known here.
+    pub(super) fn refuse_unknown(&mut self, node: NodeId, token: Token) {
+        self.figures.dropped += 1;
+        if token != 0 {
+            self.say(node, 0, &Envelope::Answer { token, outcome: Outcome::refused(ErrorCode::ClusterUnavailable) });
+        }
+    }
+
+    /// Says something to a node, which may be this one.
+    pub(super) fn say(&mut self, node: NodeId, token: Token, envelope: &Envelope<'_>) {
+        if node == self.node {
+            let mut bytes = Vec::new();
+            envelope.write(token, &mut bytes);
+            self.local.push_back(bytes);
+        } else if let Some(remote) = self.nodes.get_mut(&node) {
+            self.figures.sent.messages += 1;
+            remote.out.push(token, envelope);
+        }
+    }
+
+    pub(super) fn ask(&mut self, what: What) -> Token {
+        self.tokens += 1;
+        let question = Question { what, until: self.now + PATIENCE, since: Instant::now() };
+        self.questions.insert(self.tokens, question);
+        self.tokens
+    }
+
+    /// Why a node can't be asked.
+    fn unavailable(&self, node: NodeId) -> Option<ErrorCode> {
+        match self.nodes.get(&node) {
+            Some(remote) if remote.is_up && remote.questions < MAX_QUESTIONS => None,
+            None if self.is_settled() => Some(ErrorCode::PeerUnavailable),
+            _ => Some(ErrorCode::ClusterUnavailable),
+        }
+    }
+
+    pub(super) fn put_question(&mut self, node: NodeId, token: Token, envelope: &Envelope<'_>) {
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.questions += 1;
+        }
+        self.say(node, token, envelope);
+    }
+
+    /// The node on which a peer is. As long as the node of its id is there, that one is asked, so that nothing overtakes what
+    /// has gone this way before.
+    fn route(&self, to: &Address) -> Option<NodeId> {
+        let moved = || self.sessions.elsewhere(to.id());
+        let node = to.node()?;
+        let is_there = self.nodes.get(&node).is_some_and(|remote| remote.is_up);
+        if is_there { Some(node) } else { moved().or(Some(node)) }
+    }
+
+    pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
+        let Some(node) = self.route(to) else { return unanswered.refuse(ErrorCode::PeerUnavailable) };
+        if self.leaving.contains(&to.id()) {
+            return unanswered.refuse(ErrorCode::ClusterUnavailable);
+        }
+        if let Some(code) = self.unavailable(node) {
+            return unanswered.refuse(code);
+        }
+        let from = unanswered.asker().clone();
+        let token = self.ask(What::Relay { node, to: to.clone(), unanswered });
+        self.put_question(node, token, &relay(to.id(), &from, said));
+    }
+
+    pub(super) fn broadcast(
+        &mut self,
+        room: &RoomKey,
+        payload: &str,
+        members: Vec<(Address, NodeId)>,
+        mut unanswered: Unanswered,
+    ) {
+        let mut nodes: BTreeMap<NodeId, Vec<Address>> = BTreeMap::new();
+        let mut is_lost = false;
+        for (member, there) in members {
+            // As long as the node of its id is there, what is said to it goes that way (`route`).
+            let origin = member.node().filter(|origin| *origin != self.node && self.unavailable(*origin).is_none());
+            let node = origin.unwrap_or(there);
+            if self.unavailable(node).is_none() {
+                nodes.entry(node).or_default().push(member);
+            } else {
+                is_lost = true;
+                unanswered.were_busy(vec![member]);
+            }
+        }
+        let from = unanswered.asker().clone();
+        let id = |member: &Address| *member.id().as_bytes();
+        let asked: Vec<(NodeId, Vec<[u8; 16]>)> =
+            nodes.iter().map(|(node, members)| (*node, members.iter().map(id).collect())).collect();
+        let token = self.ask(What::Broadcast { nodes, is_lost, unanswered });
+        for (node, to) in asked {
+            let (room, from) = (Room::from(room), At::from(&from));
+            self.put_question(node, token, &Envelope::Broadcast { room, from, payload, to });
+        }
+        self.conclude(token);
+    }
+
+    pub(super) fn undelivered(&mut self, to: &Address, by: &Address) {
+        if let Some(node) = self.route(to).filter(|node| self.nodes.get(node).is_some_and(|remote| remote.is_up)) {
+            self.say(node, 0, &Envelope::Undelivered { to: At::from(to), by: At::from(by) });
+        }
+    }
+
+    /// Asks the home of a room to let a peer in, now or as soon as it can be asked.
+    pub(super) fn join(&mut self, room: RoomKey, unanswered: Unanswered) {
+        if !self.is_connected || self.is_leaving {
+            return unanswered.refuse(ErrorCode::ClusterUnavailable);
+        }
+        let token = self.ask(What::Join { room, unanswered, early: Vec::new() });
+        self.ask_home(token);
+    }
+
+    pub(super) fn standing(&self, node: NodeId) -> Standing {
+        if node == self.node { self.own } else { self.nodes.get(&node).map_or(Standing::default(), |it| it.standing) }
+    }
+
+    fn ask_home(&mut self, token: Token) {
+        let Some(What::Join { room, unanswered, .. }) = self.questions.get(&token).map(|it| &it.what) else { return };
+        let (room, peer) = (room.clone(), unanswered.asker().clone());
+        let Some(home) = home(&self.seen, &room) else { return };
+        let Some(round) = self.standing(home).reported_round(self.view) else { return };
+        self.say(home, token, &Envelope::Join { round, room: Room::from(&room), peer: At::from(&peer) });
+    }
+
+    /// Tells the home of a room that a peer has left it.
+    pub(super) fn leave_room(&mut self, room: &RoomKey, peer: &Address) {
+        let Some(home) = home(&self.seen, room) else { return };
+        // A home that knows nothing yet will be told of what is then.
+        let Some(round) = self.standing(home).round(self.view) else { return };
+        self.say(home, 0, &Envelope::Leave { round, room: Room::from(room), peer: At::from(peer) });
+    }
+
+    /// The homes that have to be told of our members.
+    pub(super) fn due_reports(&self) -> Vec<(NodeId, u64)> {
+        if !self.is_settled() {
+            return Vec::new();
+        }
+        let due = |node: &NodeId| {
+            let standing = self.standing(*node);
+            let round = standing.round(self.view)?;
+            standing.reported_round(self.view).is_none().then_some((*node, round))
+        };
+        self.seen.iter().filter_map(due).collect()
+    }
+
+    /// Tells a home of our members of a room, if it is one of these.
+    pub(super) fn report(&mut self, homes: &[(NodeId, u64)], room: &RoomKey, members: &[Address], has_others: bool) {
+        let Some(home) = home(&self.seen, room) else { return };
+        let Some((home, round)) = homes.iter().find(|(due, _)| *due == home).copied() else { return };
+        let members = members.iter().map(At::from).collect();
+        self.say(home, 0, &Envelope::Report { round, room: Room::from(room), members, has_others });
+    }
+
+    /// These homes have been told of all our members.
+    pub(super) fn reported(&mut self, homes: &[(NodeId, u64)]) {
+        let own = self.view.round;
+        for (node, round) in homes {
+            self.say(*node, 0, &Envelope::Reported { round: *round, report: own });
+            let standing = match self.nodes.get_mut(node) {
+                Some(remote) => &mut remote.standing,
+                None if *node == self.node => &mut self.own,
+                None => continue,
+            };
+            standing.reported = Some((*round, own));
+        }
+        let waiting: Vec<Token> = self.questions.keys().copied().collect();
+        let is_due = |this: &Self, token: Token| match this.questions.get(&token) {
+            Some(Question { what: What::Join { room, .. }, .. }) => {
+                home(&this.seen, room).is_some_and(|home| homes.iter().any(|(due, _)| *due == home))
+            }
+            _ => false,
+        };
+        for token in waiting {
+            if is_due(self, token) {
+                self.ask_home(token);
+            }
+        }
+    }
+
+    /// The ledger of what is settled here of a node's messages.
+    pub(super) fn ledger(&self, node: NodeId) -> Option<Arc<Ledger>> {
+        self.nodes.get(&node).map(|remote| Arc::clone(&remote.ledger))
+    }
+
+    /// An answer has come. Says how long it took.
+    pub(super) fn hear_answer(&mut self, node: NodeId, token: Token, outcome: &Outcome<'_>) -> Option<Duration> {
+        let Some(question) = self.questions.get_mut(&token) else {
+            self.figures.late += 1;
+            return None;
+        };
+        let took = question.since.elapsed();
+        let (mut busy, mut code) = (Vec::new(), None);
+        match outcome {
+            Outcome::Done { .. } => {}
+            Outcome::Busy(all) => busy = addresses(all),
+            Outcome::Refused(number) => code = Some(envelope::code(*number)),
+        }
+        if let What::Broadcast { nodes, unanswered, .. } = &mut question.what {
+            let told = nodes.remove(&node)?;
+            let reached = told.into_iter().filter(|peer| code.is_none() && !busy.contains(peer));
+            let unsettled = unanswered.unsettled(reached);
+            unanswered.were_busy(busy);
+            self.owe(node, token, Owed::Said(unsettled));
+            self.answered(node);
+            self.conclude(token);
+            return Some(took);
+        }
+        self.answered(node);
+        let parked = *outcome == (Outcome::Done { parked: true });
+        match (self.questions.remove(&token)?.what, code) {
+            (What::Relay { to, unanswered, .. }, None) => {
+                self.owe(node, token, Owed::Said(unanswered.unsettled([to])));
+                unanswered.ack(parked);
+            }
+            (What::Relay { unanswered, .. } | What::Join { unanswered, .. }, Some(code)) => unanswered.refuse(code),
+            (What::Forward { asked, from, to, owing, .. }, _) => {
+                let is_there = code.is_none() && busy.is_empty();
+                match asked {
+                    Some((asker, token)) => self.say(asker, 0, &Envelope::Answer { token, outcome: outcome.clone() }),
+                    None if is_there => {}
+                    None => self.undelivered.push((from.clone(), to.clone())),
+                }
+                if is_there {
+                    self.owe(node, token, Owed::Forwarded { from, to, _owing: owing });
+                }
+            }
+            (What::Claim { done, .. }, None) => tell(done, Fetched::Gone),
+            (What::Fetch { done, .. } | What::Claim { done, .. }, Some(code)) => {
+                let is_unknown = code == ErrorCode::PeerUnavailable;
+                tell(done, if is_unknown { Fetched::Unknown } else { Fetched::NotNow });
+            }
+            // These are not answered so.
+            (What::Join { .. } | What::Fetch { .. } | What::Broadcast { .. }, _) => {}
+        }
+        Some(took)
+    }
+
+    pub(super) fn owe(&mut self, node: NodeId, token: Token, owed: Owed) {
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.unsettled.insert(token, owed);
+        }
+    }
+
+    /// Answers what was said to a room, if all nodes have.
+    fn conclude(&mut self, token: Token) {
+        let is_over = |question: &Question| matches!(&question.what, What::Broadcast { nodes, .. } if nodes.is_empty());
+        if !self.questions.get(&token).is_some_and(is_over) {
+            return;
+        }
+        if let Some(Question { what: What::Broadcast { is_lost, unanswered, .. }, .. }) = self.questions.remove(&token)
+        {
+            if is_lost {
+                unanswered.refuse(ErrorCode::ClusterUnavailable);
+            } else {
+                unanswered.ack(false);
+            }
+        }
+    }
+
+    pub(super) fn settled(&mut self, node: NodeId, tokens: &[Token]) {
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            for token in tokens {
+                remote.unsettled.remove(token);
+            }
+        }
+    }
+
+    /// Whether what a node says as a home counts: it is in the round that we know, and knows our members.
+    pub(super) fn is_home(&self, node: NodeId, round: u64) -> bool {
+        self.standing(node).reported_round(self.view) == Some(round)
+    }
+
+    /// Whether a peer that is let in is in what the home knows: it may have been told anew of our members meanwhile, and then it
+    /// is asked again.
+    pub(super) fn is_admitted(&self, node: NodeId, round: u64, report: u64) -> bool {
+        self.is_home(node, round) && report == self.view.round
+    }
+
+    /// Takes the question of a peer that is let in. None: it was given up.
+    pub(super) fn take_admitted(&mut self, token: Token) -> Option<(Unanswered, Vec<Early>)> {
+        match self.questions.remove(&token)?.what {
+            What::Join { unanswered, early, .. } => Some((unanswered, early)),
+            _ => None,
+        }
+    }
+
+    /// Whether a peer waits to be let into a room.
+    pub(super) fn is_entering(&self, room: &RoomKey, peer: &Address) -> bool {
+        self.questions.values().any(|question| {
+            matches!(&question.what, What::Join { room: other, unanswered, .. } if other == room && unanswered.asker() == peer)
+        })
+    }
+
+    /// Keeps what is said to a room for a peer that its home has let in, and that does not know it yet. None: it does not enter.
+    pub(super) fn keep_early(&mut self, room: &RoomKey, peer: PeerId, early: impl FnOnce() -> Early) -> Option<Kept> {
+        let mut entering = self.questions.values_mut().filter_map(|question| match &mut question.what {
+            What::Join { room: other, unanswered, early } if other == room && unanswered.asker().id() == peer => {
+                Some(early)
+            }
+            _ => None,
+        });
+        let all = entering.next()?;
+        if all.len() >= MAX_EARLY {
+            return Some(Kept::Busy);
+        }
+        all.push(early());
+        Some(Kept::Early)
+    }
+
+    /// A node's peer wants to enter a room of ours.
+    pub(super) fn hear_join(&mut self, node: NodeId, token: Token, round: u64, room: RoomKey, peer: Address) {
+        if round != self.view.round {
+            // It will ask again in this one.
+            return;
+        }
+        if !self.home.is_open() {
+            return self.held.push(Held { node, token, room, peer });
+        }
+        match self.home.join(node, &room, &peer, self.peers_per_room) {
+            Ok((elsewhere, news)) => {
+                let elsewhere = Member::each(&elsewhere);
+                let (room, peer, report) = (Room::from(&room), At::from(&peer), self.home.report_of(node));
+                self.say(node, 0, &Envelope::Admitted { token, round, report, room, peer, elsewhere });
+                self.tell(news);
+            }
+            Err(_) => self.say(node, 0, &Envelope::Answer { token, outcome: Outcome::refused(ErrorCode::RoomFull) }),
+        }
+    }
+
+    pub(super) fn hear_leave(&mut self, node: NodeId, round: u64, room: &RoomKey, peer: &Address) {
+        if round == self.view.round {
+            let news = self.home.leave(node, room, peer);
+            self.tell(news);
+        }
+    }
+
+    pub(super) fn hear_report(&mut self, node: NodeId, round: u64, room: RoomKey, members: Vec<Address>, others: bool) {
+        if round == self.view.round {
+            self.home.report(node, room, members, others);
+        }
+    }
+
+    pub(super) fn hear_reported(&mut self, node: NodeId, round: u64, report: u64) {
+        if round != self.view.round {
+            return;
+        }
+        let news = self.home.reported(node, report, &self.seen);
+        self.tell(news);
+        if self.home.is_open() {
+            for Held { node, token, room, peer } in std::mem::take(&mut self.held) {
+                self.hear_join(node, token, round, room, peer);
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, news: Vec<(NodeId, News)>) {
+        let round = self.view.round;
+        for (node, news) in news {
+            match &news {
+                News::Came(room, peer, of) => {
+                    self.say(node, 0, &Envelope::Came { round, room: Room::from(room), peer: Member::of(peer, *of) });
+                }
+                News::Went(room, peer) => {
+                    self.say(node, 0, &Envelope::Went { round, room: Room::from(room), peer: At::from(peer) });
+                }
+                News::Members(room, elsewhere) => {
+                    let elsewhere = Member::each(elsewhere);
+                    self.say(node, 0, &Envelope::Members { round, room: Room::from(room), elsewhere });
+                }
+            }
+        }
+    }
+
+    /// What this node has said to itself.
+    pub(super) fn take_local(&mut self) -> Option<Vec<u8>> {
+        self.local.pop_front()
+    }
+
+    /// The sessions that are another node's.
+    pub(super) fn take_taken(&mut self) -> Vec<PeerId> {
+        std::mem::take(&mut self.taken)
+    }
+
+    /// The senders that have to be told that another peer did not get all.
+    pub(super) fn take_undelivered(&mut self) -> Vec<(Address, Address)> {
+        std::mem::take(&mut self.undelivered)
+    }
+
+    /// The nodes whose members the hub has to forget.
+    pub(super) fn take_lost(&mut self) -> Vec<NodeId> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// What is to be sent, in this order.
+    pub(super) fn take(&mut self) -> Vec<Parcel> {
+        if !self.is_connected {
+            return Vec::new();
+        }
+        let mut parcels = std::mem::take(&mut self.greetings);
+        for (node, remote) in &mut self.nodes {
+            let waiting = remote.out.take().into_iter();
+            parcels.extend(waiting.map(|bytes| Parcel { to: Destination::Node(*node), bytes }));
+        }
+        for parcel in &parcels {
+            self.figures.sent.bytes += parcel.bytes.len() as u64;
+        }
+        parcels
+    }
+
+    /// Why this node can't do yet what others have to agree to.
+    pub(super) fn unready(&self) -> Option<String> {
+        let other = |which: &dyn Fn(&Remote) -> bool| {
+            self.nodes.values().find(|remote| which(remote)).map(|remote| remote.name.clone())
+        };
+        if !self.is_connected {
+            return Some("no connection to NATS".to_owned());
+        }
+        if !self.is_settled() {
+            return Some("other nodes are listened for".to_owned());
+        }
+        if let Some(name) = other(&|remote| !remote.is_up) {
+            return Some(format!("node {name} has not answered yet"));
+        }
+        if let Some(name) = other(&|remote| remote.standing.reported_round(self.view).is_none()) {
+            return Some(format!("node {name} sees other nodes than this one"));
+        }
+        (!self.home.is_open()).then(|| "the other nodes have not said yet who is in which rooms".to_owned())
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let nodes = self.nodes.values().filter(|remote| remote.is_up).count();
+        Figures { nodes, is_connected: self.is_connected, questions: self.questions.len(), ..self.figures }
+    }
+
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.unsettled() + self.home.rooms() + self.held.len()
+    }
+
+    pub(super) fn count_received(&mut self) {
+        self.figures.received.messages += 1;
+    }
+}
