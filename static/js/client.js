@@ -9,8 +9,9 @@
  *
  * A lost connection is followed by another, which takes the session up again: the id stays, messages go on where they were cut, and
  * promises are kept. What is said meanwhile goes out then. Only if the server has given the session up is there a new `welcome`, with
- * a new id; what was still unanswered is then rejected as `connection-lost`, and rooms have to be joined again. The secret that takes a
- * session up is in this object alone: a page that is loaded anew is a new peer.
+ * a new id; what was still unanswered is then rejected as `connection-lost`, and rooms have to be joined again. Where it is the node of a
+ * cluster that is gone, the new `welcome` has the same id, and the client enters its rooms again by itself (`rejoined`). The secret that
+ * takes a session up is in this object alone: a page that is loaded anew is a new peer.
  *
  * It sends no heartbeat: the server's pings do that, so a throttled background tab lives.
  */
@@ -34,9 +35,10 @@ export { SignalingError, serverOf };
  *   | { type: 'frame', direction: 'received', message: ServerMessage }} Frame
  */
 /** @typedef {{ type: 'resumed' }} Resumed */
+/** @typedef {{ type: 'rejoined', room: string, peers: string[] }} Rejoined the others that are in the room now: who is not among them has left */
 /**
- * @typedef {StateChange | Welcome | Resumed | Relayed | PeerJoined | PeerLeft | ErrorMessage | Frame} ClientEvent
- *   `welcome`: a session begins; `resumed`: it goes on, on a new connection, and there is nothing to do; `error`: one that no promise carries; `frame`: a message on its way, told once however often it is sent
+ * @typedef {StateChange | Welcome | Resumed | Rejoined | Relayed | PeerJoined | PeerLeft | ErrorMessage | Frame} ClientEvent
+ *   `welcome`: a session begins; `resumed`: it goes on, on a new connection, and there is nothing to do; `rejoined`: a new session of the same id is in a room of the earlier one again; `error`: one that no promise carries; `frame`: a message on its way, told once however often it is sent
  */
 
 /** In milliseconds: a connection that answers nothing for so long is taken for dead. */
@@ -49,6 +51,8 @@ export class Client {
   #events = new Emitter();
   /** The session, on a connection or between two. @type {Conversation | null} */
   #conversation = null;
+  /** Those that it has entered, and not left. @type {Set<string>} */
+  #rooms = new Set();
   #checking = false;
 
   /**
@@ -126,12 +130,15 @@ export class Client {
 
   /** @param {string} room @returns {Promise<string[]>} the members already there */
   async join(room) {
-    return (await this.#ask({ type: 'join', room }, 'joined')).peers;
+    const { peers } = await this.#ask({ type: 'join', room }, 'joined');
+    this.#rooms.add(room);
+    return peers;
   }
 
   /** @param {string} room @returns {Promise<void>} */
   async leave(room) {
     await this.#ask({ type: 'leave', room }, 'left');
+    this.#rooms.delete(room);
   }
 
   /** A question that the server answers at once. @returns {Promise<void>} */
@@ -204,15 +211,28 @@ export class Client {
     this.#events.emit({ type: 'frame', direction: 'received', message: told });
     if (this.#link.state !== 'connecting') return;
     const goesOn = welcome.resumed && this.#conversation !== null;
+    const lost = goesOn ? [] : [...this.#rooms];
+    const isRevived = !goesOn && this.id === welcome.id;
     if (!goesOn) this.#begin(welcome);
     this.#conversation?.attach(welcome);
     this.#link.confirm();
     this.#events.emit(goesOn ? { type: 'resumed' } : told);
+    if (isRevived) for (const room of lost) void this.#rejoin(room);
+  }
+
+  /** Enters a room again. One that can't be entered any more is left. @param {string} room */
+  async #rejoin(room) {
+    try {
+      this.#events.emit({ type: 'rejoined', room, peers: await this.join(room) });
+    } catch {
+      // The error has been told, or the session is over.
+    }
   }
 
   /** @param {Welcome} welcome */
   #begin(welcome) {
     this.#end('the session could not be taken up again');
+    this.#rooms.clear();
     this.#conversation = new Conversation(welcome, this.#world, {
       put: (text) => this.#link.send(text),
       onSaid: (message) => this.#events.emit({ type: 'frame', direction: 'sent', message }),

@@ -527,3 +527,41 @@ describe('a client that is closed by a listener', () => {
     }
   });
 });
+
+describe('a session whose node is gone', () => {
+  it('has the same id, and its rooms are entered again', async () => {
+    const { world, client, heard } = openClient();
+    /** @type {any[]} */
+    const rejoined = [];
+    client.on('rejoined', ({ room, peers }) => rejoined.push({ room, peers }));
+    for (const room of ['hall', 'yard', 'attic']) {
+      const entering = client.join(room);
+      world.socket.receive({ type: 'joined', room, peers: ['you'], ref: world.socket.sent.at(-1).ref });
+      await entering;
+    }
+    const leaving = client.leave('attic');
+    world.socket.receive({ type: 'left', room: 'attic', ref: world.socket.sent.at(-1).ref });
+    await leaving;
+    world.socket.end(1006);
+    await world.pass(1);
+    world.socket.welcome({ ...first, resume: `${TOKEN}-2` });
+    assert.equal(heard.at(-1).type, 'welcome');
+    const joins = world.socket.sent.filter(({ type }) => type === 'join');
+    assert.deepEqual(joins.map(({ room }) => room), ['hall', 'yard']);
+    world.socket.receive({ type: 'joined', room: 'hall', peers: ['they'], ref: joins[0].ref });
+    world.socket.receive({ type: 'error', code: 'room-full', message: 'full', room: 'yard', ref: joins[1].ref });
+    await settled();
+    assert.deepEqual(rejoined, [{ room: 'hall', peers: ['they'] }]);
+  });
+
+  it('enters no room again under another id', async () => {
+    const { world, client } = openClient();
+    const entering = client.join('hall');
+    world.socket.receive({ type: 'joined', room: 'hall', peers: [], ref: world.socket.sent.at(-1).ref });
+    await entering;
+    world.socket.end(1006);
+    await world.pass(1);
+    world.socket.welcome({ ...first, id: 'another' });
+    assert.deepEqual(world.socket.sent.filter(({ type }) => type === 'join'), []);
+  });
+});
