@@ -1,5 +1,6 @@
 # make            this list
 # make run        serves the page on https://localhost:8443/, with a relay; other flags: make run FLAGS='--log debug'
+# make cluster    three nodes that are one service, and NATS between them, all on this machine: call from one page to another
 # make test       all tests that need no root
 # make check      formatting, lints, docs, types
 # make fuzz       fuzzing, 60 seconds for each target: SECONDS=60
@@ -16,11 +17,13 @@
 # make test-matchbox the client of matchbox, against the built server (300 packages, built in 4 minutes at first; no part of make test)
 # make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
+# make test-cluster nodes that are one service, and the NATS servers between them
+# make simulate   nodes that are one service, on a network that fails: SEEDS=0..2000, in 4 minutes
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-network test-network-all rivals bench growth check-cost soak bench-turn
+.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench growth check-cost soak bench-turn
 
 # The lines at the top of this file.
 help:
@@ -29,6 +32,11 @@ help:
 FLAGS =
 run:
 	cargo run -- --turn --turn-allow-peer 127.0.0.0/8 --turn-allow-peer ::1 $(FLAGS)
+
+cluster: node_modules
+	tests/nats current
+	cargo build
+	node tests/cluster/run.js $(FLAGS)
 
 test: node_modules tests/dialects/node_modules
 	tests/tools openssl=openssl python3=python3 chromium=chromium firefox-esr=firefox-esr
@@ -99,6 +107,20 @@ test-originals: node_modules tests/dialects/node_modules
 	cargo install --quiet --debug --locked --root $(ORIGINALS) --version 0.15.0 matchbox_server
 	cargo install --quiet --debug --locked --root $(ORIGINALS) --version 0.15.4 gst-plugin-webrtc-signalling
 	ORIGINALS=$$(realpath $(ORIGINALS)) npm run --silent test:originals
+
+test-cluster: node_modules
+	tests/tools chromium=chromium firefox-esr=firefox-esr
+	tests/nats
+	cargo build
+	tests/on-two-nodes target/nats/nats-server
+	tests/on-two-nodes target/nats-2.9/usr/sbin/nats-server
+	npm run --silent test:cluster
+
+# Nodes, clients and a network that fails, simulated: each run follows from its seed, and one that breaks a promise prints its story.
+simulate: SEEDS = 0..2000
+simulate:
+	CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/simulate SEEDS=$(SEEDS) RUST_BACKTRACE=0 \
+		cargo test --lib -- --ignored what_is_promised_holds_in_many_runs
 
 # Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules

@@ -7,10 +7,14 @@ import { createServer } from 'node:net';
 /** Below the ports that the system gives away by itself, so that no other program is given it meanwhile. */
 const PORTS = { first: 20_000, count: 12_000 };
 
-/** @returns {Promise<number>} */
-export async function freePort() {
-  const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
-  return (await isFree(port)) ? port : freePort();
+/** None is given twice: who asked for it may not listen yet. @type {Set<number>} */
+const given = new Set();
+
+/** @param {number} [wish] which is taken if it is free @returns {Promise<number>} */
+export async function freePort(wish = PORTS.first + Math.floor(Math.random() * PORTS.count)) {
+  if (given.has(wish)) return freePort();
+  given.add(wish);
+  return (await isFree(wish)) ? wish : freePort();
 }
 
 /** @param {number} port */

@@ -35,13 +35,24 @@ export function serve(flags = () => ['--stun-port', '0'], place = {}) {
  * @param {string} [query] of the page's address
  */
 export function scene(kinds, play, query = '') {
+  return sceneAt(kinds, () => server.url + query, play);
+}
+
+/**
+ * As `scene`, with a page that may be another one for each.
+ *
+ * @param {Kind[]} kinds
+ * @param {(index: number) => string | undefined} address of the page for the one of this index
+ * @param {(...peers: Peer[]) => Promise<void>} play
+ */
+export function sceneAt(kinds, address, play) {
   return async () => {
     /** @type {Peer[]} */
     const peers = [];
     try {
       for (const [index, kind] of kinds.entries()) {
         const name = `${['Alice', 'Bob', 'Carol'][index]} (${kind})`;
-        peers.push(await Peer.open(await launch(kind), name, server.url + query));
+        peers.push(await Peer.open(await launch(kind), name, address(index) ?? ''));
       }
       await play(...peers);
       for (const peer of peers) peer.assertNoComplaint();

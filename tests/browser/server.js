@@ -24,9 +24,10 @@ export const program = resolve(process.env['ENTREMISE_BIN'] ?? fileURLToPath(new
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ENTREMISE_')));
 
 /**
- * @typedef {{ name?: string, port?: number, through?: string[], url?: string }} Place
+ * @typedef {{ name?: string, port?: number, through?: string[], url?: string, folder?: string, hear?: (line: string) => void }} Place
  *   `name`: of its host, for browsers, if not its address; `port`: any, if not told; `through`: a command that runs it elsewhere;
- *   `url`: where browsers reach it, if not where it listens
+ *   `url`: where browsers reach it, if not where it listens; `folder`: where it runs, and which it leaves as it is, if not in one
+ *   of its own; `hear`: is given each line of its log
  */
 
 export class Server {
@@ -34,6 +35,8 @@ export class Server {
   /** @type {Child | null} */
   #child = null;
   #log = '';
+  /** Resolves when the process that was started last has ended, by itself or not. @type {Promise<void>} */
+  ended = Promise.resolve();
   /** With a slash at the end. The port stays the same when it is started again. */
   url = '';
 
@@ -43,10 +46,14 @@ export class Server {
   #port;
   #through;
   #url;
+  #hasOwnFolder;
+  #hear;
 
   /** @param {string} folder @param {string | null} host @param {string[]} flags @param {Place} place */
-  constructor(folder, host, flags, { name = host ?? '', port = 0, through = [], url = '' }) {
+  constructor(folder, host, flags, { name = host ?? '', port = 0, through = [], url = '', folder: given, hear = () => {} }) {
     this.#folder = folder;
+    this.#hasOwnFolder = given === undefined;
+    this.#hear = hear;
     this.#host = host;
     this.#flags = flags;
     this.#name = name;
@@ -58,7 +65,8 @@ export class Server {
   /** @param {string[]} [flags] besides the address @param {string | null} [host] as in a URL; null: the flags say it @param {Place} [place] */
   static async start(flags = [], host = '127.0.0.1', place = {}) {
     if (!existsSync(program)) throw new Error(`there is no ${program}: run cargo build, or set ENTREMISE_BIN`);
-    const server = new Server(await mkdtemp(join(tmpdir(), 'entremise-')), host, flags, place);
+    const folder = place.folder ?? (await mkdtemp(join(tmpdir(), 'entremise-')));
+    const server = new Server(folder, host, flags, place);
     await server.start();
     return server;
   }
@@ -89,7 +97,11 @@ export class Server {
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));
-    child.stderr.setEncoding('utf8').on('data', (text) => void (this.#log += text));
+    this.ended = new Promise((ended) => child.once('close', () => ended()));
+    createInterface(child.stderr).on('line', (line) => {
+      this.#log += `${line}\n`;
+      this.#hear(line);
+    });
     try {
       await this.#learnUrl(child);
     } catch (error) {
@@ -100,7 +112,9 @@ export class Server {
 
   /** @param {Child} child */
   async #learnUrl({ stdout }) {
-    const [line] = await within(10, 'the server to say where it is', () => this.#log, once(createInterface(stdout), 'line'));
+    const end = this.ended.then(() => Promise.reject(new Error(`the server ended before it said where it is. ${this.#log}`)));
+    const said = Promise.race([once(createInterface(stdout), 'line'), end]);
+    const [line] = await within(10, 'the server to say where it is', () => this.#log, said);
     const url = /^entremise \S+: open (https?:\S+\/)$/.exec(line)?.[1];
     assert(url, `the server's first line names its page: ${line}`);
     this.#port = Number(new URL(url).port || 443);
@@ -112,10 +126,16 @@ export class Server {
     const child = this.#child;
     if (!child) return;
     this.#child = null;
-    const exit = child.exitCode === null ? once(child, 'exit') : Promise.resolve([child.exitCode]);
     child.kill('SIGTERM');
-    const [code] = await within(15, 'the server to stop after SIGTERM', () => this.#log, exit);
-    assert.equal(code, 0, `the server's exit code; it said:\n${this.#log}`);
+    await within(15, 'the server to stop after SIGTERM', () => this.#log, this.ended);
+    assert.equal(child.exitCode, 0, `the server's exit code; it said:\n${this.#log}`);
+  }
+
+  /** `kill -9`. */
+  async kill() {
+    this.#child?.kill('SIGKILL');
+    this.#child = null;
+    await within(10, 'the server to end after SIGKILL', () => this.#log, this.ended);
   }
 
   /** Stops it for good. */
@@ -124,7 +144,7 @@ export class Server {
       await this.stop();
       assert.doesNotMatch(this.#log, /panicked| ERROR /, 'the server met no error of its own');
     } finally {
-      await rm(this.#folder, { recursive: true, force: true });
+      if (this.#hasOwnFolder) await rm(this.#folder, { recursive: true, force: true });
     }
   }
 }

@@ -1,7 +1,6 @@
 /** A program that runs beside the tests, and does not outlive them. */
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 
 import { until, within } from '../browser/deadline.js';
@@ -18,10 +17,13 @@ process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 export class Child {
   #process;
   #log = '';
+  /** Resolves when it has ended, by itself or not. @readonly @type {Promise<void>} */
+  ended;
 
   /** @param {Process} process */
   constructor(process) {
     this.#process = process;
+    this.ended = new Promise((ended) => process.once('exit', () => ended()));
     children.add(process);
     process.once('exit', () => children.delete(process));
     for (const stream of [process.stdout, process.stderr]) stream?.setEncoding('utf8').on('data', (text) => void (this.#log += text));
@@ -39,12 +41,29 @@ export class Child {
     }
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
+  get isRunning() {
+    return children.has(this.#process);
+  }
+
+  /** What it has said. */
+  get log() {
+    return this.#log;
+  }
+
+  /** @param {NodeJS.Signals} name */
+  signal(name) {
+    this.#process.kill(name);
+  }
+
   /** At once: some wait for their clients when they are asked to end. */
   async end() {
-    if (!children.has(this.#process)) return;
-    const exit = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await within(10, 'a program to end', () => this.#log, exit);
+    if (!this.isRunning) return;
+    this.signal('SIGKILL');
+    await within(10, 'a program to end', () => this.#log, this.ended);
   }
 }
 

@@ -22,6 +22,7 @@ mod admission;
 mod attack;
 mod clock;
 mod close;
+mod cluster;
 mod command;
 mod credentials;
 mod dialect;

@@ -41,6 +41,24 @@ impl Pair {
         pair
     }
 
+    /// The same pair, in another folder.
+    pub(crate) fn again(&self) -> Self {
+        let text = |path| fs::read_to_string(path).expect("readable");
+        Self::of(&text(self.cert()), &text(self.key()), self.root.clone())
+    }
+
+    /// A file beside it with a secret, which is the same for each pair.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        self.folder_file(name, "a secret of more than thirty-two bytes")
+    }
+
+    /// A file beside it with this text.
+    pub(crate) fn folder_file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("the folder is writable");
+        path.display().to_string()
+    }
+
     pub(crate) fn cert(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
     }

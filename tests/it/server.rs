@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use entremise::accept::PendingConnections;
@@ -26,20 +27,33 @@ use tracing::Level;
 use crate::pair::{Pair, trusting};
 use crate::within;
 
+/// The variable with the address of a NATS server, where each server of a test is to be two nodes.
+const NATS: &str = "NATS";
+
 /// Where a server is, and how to trust it.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) trust: Arc<ClientConfig>,
+    /// Another node of the same service, to which each second connection goes.
+    pub(crate) twin: Option<(SocketAddr, Arc<AtomicUsize>)>,
 }
 
 impl Site {
     pub(crate) fn new(address: SocketAddr, root: &CertificateDer<'static>) -> Self {
-        Self { address, trust: trusting(root, rustls::ALL_VERSIONS) }
+        Self { address, trust: trusting(root, rustls::ALL_VERSIONS), twin: None }
+    }
+
+    /// Where the next connection goes.
+    fn next(&self) -> SocketAddr {
+        match &self.twin {
+            Some((twin, count)) if count.fetch_add(1, Ordering::Relaxed) % 2 == 1 => *twin,
+            _ => self.address,
+        }
     }
 
     pub(crate) async fn tcp(&self) -> TcpStream {
-        within("a TCP connection", TcpStream::connect(self.address)).await.expect("the server listens")
+        within("a TCP connection", TcpStream::connect(self.next())).await.expect("the server listens")
     }
 
     pub(crate) async fn tls(&self) -> TlsStream<TcpStream> {
@@ -54,14 +68,14 @@ impl Site {
     pub(crate) async fn tcp_from(&self, address: [u8; 4]) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((IpAddr::from(address), 0).into()).expect("a loopback address");
-        within("a TCP connection", socket.connect(self.address)).await.expect("the server listens")
+        within("a TCP connection", socket.connect(self.next())).await.expect("the server listens")
     }
 
     /// With a receive buffer so small that a client that doesn't read is soon noticed.
     pub(crate) async fn narrow_tls(&self) -> TlsStream<TcpStream> {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("before the connection, any size is taken");
-        let tcp = within("a TCP connection", socket.connect(self.address)).await.expect("the server listens");
+        let tcp = within("a TCP connection", socket.connect(self.next())).await.expect("the server listens");
         self.shake_hands(tcp).await
     }
 
@@ -91,6 +105,8 @@ pub(crate) struct Server {
     name: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
+    /// Another node of the same service, where tests are to be played on two.
+    twin: Option<Box<Self>>,
 }
 
 impl Server {
@@ -100,7 +116,30 @@ impl Server {
     }
 
     pub(crate) fn start_with(pair: Pair, flags: &[&str]) -> Self {
-        Self::start_changed(pair, flags, |_| {})
+        match std::env::var(NATS) {
+            Ok(nats) if !nats.is_empty() => Self::start_two(pair, flags, &nats),
+            _ => Self::start_changed(pair, flags, |_| {}),
+        }
+    }
+
+    /// Two nodes that are one service, with these flags each.
+    fn start_two(pair: Pair, flags: &[&str], nats: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("it-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let key = pair.secret("cluster.key");
+        let own =
+            [format!("--cluster={nats}"), format!("--cluster-key-file={key}"), format!("--cluster-prefix={prefix}")];
+        let flags: Vec<&str> = flags.iter().copied().chain(own.iter().map(String::as_str)).collect();
+        let twin = Self::start_changed(pair.again(), &flags, |_| {});
+        let mut server = Self::start_changed(pair, &flags, |_| {});
+        let until = Instant::now() + Duration::from_secs(15);
+        while let Some(why) = server.hub.unready().or_else(|| twin.hub.unready()) {
+            assert!(Instant::now() < until, "the two nodes meet: {why}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        server.site.twin = Some((twin.address, Arc::default()));
+        server.twin = Some(Box::new(twin));
+        server
     }
 
     /// With settings that no flag can give, such as any free port.
@@ -131,12 +170,17 @@ impl Server {
         let (address, relaying, (hub, relays, served, pending, metrics)) = binding.recv().expect("the server starts");
         let site = Site::new(address, &pair.root);
         let (stop, thread) = (Some(stop), Some(thread));
-        Self { site, hub, relays, relaying, metrics, served, pending, pair, name, stop, thread }
+        Self { site, hub, relays, relaying, metrics, served, pending, pair, name, stop, thread, twin: None }
     }
 
     /// The certificate that is served.
     pub(crate) fn served(&self) -> &ServedPair {
         self.served.as_ref().expect("it serves TLS")
+    }
+
+    /// Whether there is another node.
+    pub(crate) fn is_one_of_two(&self) -> bool {
+        self.twin.is_some()
     }
 
     /// Tells it to stop; the drain begins.
