@@ -9,6 +9,7 @@
 # make rivals     what it is measured beside: servers in Rust, of 250 crates, are built in 4 minutes at first
 # make bench      beside other servers, in 11 minutes; QUICK=1: one, which shows only that it works
 # make bench-turn the relay beside coturn
+# make bench-cluster a message from node to node beside one within a node, in a minute
 # make growth     many peers, many rooms, in 3 minutes; QUICK=1: one
 # make attack     what has succeeded against the server once, tried again; the quick half is a part of make test
 # make test-memory what floods take of memory (a part of make test)
@@ -23,7 +24,7 @@
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench growth check-cost soak bench-turn
+.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench bench-cluster growth check-cost soak bench-turn
 
 # The lines at the top of this file.
 help:
@@ -143,6 +144,11 @@ rivals: benches/rivals/node_modules tests/dialects/node_modules
 INTO = $${CARGO_TARGET_DIR:-target}/bench
 bench: rivals
 	cargo bench --bench load -- $(if $(QUICK),quick,whole) $(INTO)
+
+# What a message costs that goes from node to node, beside one within a node.
+bench-cluster:
+	tests/nats current
+	cargo bench --bench load -- across target/nats/nats-server
 
 # What becomes of costs as peers, rooms and their members become many.
 growth:

@@ -13,8 +13,11 @@
 //! `cargo bench --bench load -- dialects` measures only entremise in place of the servers whose clients it serves, `… dialects
 //! quick` in less than a minute.
 //!
+//! `make bench-cluster` measures what a message costs that goes from node to node, beside one within a node.
+//!
 //! `make growth` measures only entremise: how its costs grow with the number of peers and rooms.
 
+mod across;
 mod affinity;
 mod dialects;
 mod growth;
@@ -48,6 +51,7 @@ fn main() {
         Some("quick") => compare(&Plan::QUICK, arguments.next()),
         Some("whole") | None => compare(&Plan::WHOLE, arguments.next()),
         Some("dialects") => println!("{}", beside_originals(&plan(arguments.next().as_deref()))),
+        Some("across") => across::measure(&arguments.next().expect("a nats-server")),
         Some("growth") => growth::measure(&arguments.collect::<Vec<_>>()),
         Some(other) => panic!("quick, whole, dialects or growth, and a folder for what is found; not {other}"),
     }

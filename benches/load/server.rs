@@ -16,6 +16,8 @@ const START: Duration = Duration::from_secs(20);
 pub(crate) struct Server {
     process: Child,
     pub(crate) site: Site,
+    /// Processes whose time counts as its own: other nodes of the same service.
+    also: Vec<u32>,
 }
 
 impl Server {
@@ -26,13 +28,22 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = core.run(|| command.spawn()).unwrap_or_else(|error| panic!("{} starts: {error}", rival.name()));
         // Built before the wait, so that the process is stopped if it never answers.
-        let server = Self { process, site: Site { rival, port, connector: pair.connector() } };
+        let server = Self { process, site: Site { rival, port, connector: pair.connector() }, also: Vec::new() };
         let deadline = Instant::now() + START;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(Instant::now() < deadline, "{} listens within {START:?}", rival.name());
             std::thread::sleep(Duration::from_millis(20));
         }
         server
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Another node of the same service, whose time counts as this one's from now on.
+    pub(crate) fn count(&mut self, other: &Self) {
+        self.also.push(other.id());
     }
 
     /// The CPU time that the process has used, in its own code and in the kernel.
@@ -50,15 +61,8 @@ impl Server {
         self.of_all_threads(1)
     }
 
-    /// A field of each thread's schedstat, in nanoseconds: the time on a core, the time without one. No server here ends
-    /// threads, and `stat` has only hundredths of a second.
     fn of_all_threads(&self, field: usize) -> Duration {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("Linux");
-        let times = threads.filter_map(|thread| {
-            let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            stat.split(' ').nth(field)?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(times.sum())
+        self.also.iter().map(|other| of_all_threads(*other, field)).sum::<Duration>() + of_all_threads(self.id(), field)
     }
 
     /// Its resident memory, in KiB.
@@ -73,6 +77,22 @@ impl Server {
     }
 }
 
+/// The CPU time that a process has used.
+pub(crate) fn cpu_of(process: u32) -> Duration {
+    of_all_threads(process, 0)
+}
+
+/// A field of each thread's schedstat, in nanoseconds: the time on a core, the time without one. No server here ends
+/// threads, and `stat` has only hundredths of a second.
+fn of_all_threads(process: u32, field: usize) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("Linux");
+    let times = threads.filter_map(|thread| {
+        let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        stat.split(' ').nth(field)?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(times.sum())
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -80,7 +100,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("an address").port()
 }

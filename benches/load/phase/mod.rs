@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     /// Idle peers.
     peers: u32,
     /// The length of the phases with busy peers, with paced ones and with bystanders.
-    phase: Duration,
+    pub(crate) phase: Duration,
     calls: u32,
 }
 
@@ -33,7 +33,7 @@ impl Plan {
 }
 
 /// Pairs in the smaller phase of busy peers.
-const FEW_PAIRS: usize = 50;
+pub(crate) const FEW_PAIRS: usize = 50;
 
 /// The measured figures.
 pub(crate) struct Figures {
@@ -118,7 +118,7 @@ pub(crate) async fn measure(rival: &'static dyn Rival, pair: &Pair, core: Core, 
     }
 }
 
-async fn leave(peers: Vec<Peer>) {
+pub(crate) async fn leave(peers: Vec<Peer>) {
     for peer in peers {
         peer.close().await;
     }

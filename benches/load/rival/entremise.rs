@@ -1,5 +1,6 @@
 //! entremise as it is released: every protection is on, with limits that a load generator does not reach.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -35,6 +36,39 @@ impl Entremise {
         let mut command = command(port);
         command.arg("--plain-http");
         command
+    }
+}
+
+/// A node of a service, with a NATS server between the nodes.
+pub(crate) struct Node {
+    pub(crate) nats: String,
+    pub(crate) key: PathBuf,
+    /// Where it says whether it is ready.
+    pub(crate) monitor: u16,
+}
+
+impl Rival for Node {
+    fn name(&self) -> &'static str {
+        "entremise, a node"
+    }
+
+    fn command(&self, pair: &Pair, port: u16) -> Command {
+        let mut command = Entremise.command(pair, port);
+        command.arg(format!("--cluster={}", self.nats)).arg("--cluster-key-file").arg(&self.key);
+        command.arg(format!("--metrics-listen=127.0.0.1:{}", self.monitor));
+        command
+    }
+
+    fn path(&self, number: u32) -> String {
+        Entremise.path(number)
+    }
+
+    fn encode(&self, from: &str, to: &str, kind: Kind, payload: &str) -> String {
+        Entremise.encode(from, to, kind, payload)
+    }
+
+    fn decode<'a>(&self, frame: &'a str) -> Frame<'a> {
+        Entremise.decode(frame)
     }
 }
 

@@ -16,7 +16,7 @@ use std::process::Command;
 use crate::message::Kind;
 use crate::pair::Pair;
 
-pub(crate) use entremise::Entremise;
+pub(crate) use entremise::{Entremise, Node};
 pub(crate) use foreign::Foreign;
 pub(crate) use gstreamer::GStreamer;
 pub(crate) use matchbox::Matchbox;
