@@ -29,8 +29,9 @@ const MAX_LINES: usize = 4096;
 const MAX_BYTES: usize = 1 << 20;
 
 /// Targets whose lines are never written, whatever the operator's filter says. The codecs warn about each malformed
-/// datagram, so strangers would write the log.
-const SILENCED: [&str; 2] = ["stun_types", "turn_types"];
+/// datagram, so strangers would write the log. The client of NATS tells of each attempt to connect, twice a second; what is
+/// to be known of them, `cluster::nats` says once.
+const SILENCED: [&str; 3] = ["stun_types", "turn_types", "async_nats"];
 
 /// Lines that were lost since the start of the process, which has one log.
 static LOST: AtomicU64 = AtomicU64::new(0);

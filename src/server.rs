@@ -19,7 +19,7 @@ use ports::IcePorts;
 use crate::accept::{Acceptor, Deadlines, PendingConnections};
 use crate::auth::KeyRing;
 use crate::config::Config;
-use crate::connection::Terms;
+use crate::connection::{Farewell, Terms};
 use crate::error::StartError;
 use crate::http::{BasePath, HttpConfig, Parts};
 use crate::hub::Hub;
@@ -57,6 +57,7 @@ pub struct Server {
     handshake_timeout: Duration,
     drain_delay: Duration,
     drain_timeout: Duration,
+    farewell: Farewell,
 }
 
 impl Server {
@@ -151,6 +152,7 @@ impl Server {
             handshake_timeout: config.handshake_timeout,
             drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
+            farewell: config.connection.farewell,
         })
     }
 
@@ -253,7 +255,9 @@ impl Server {
         // Order: accepting stops, and what asks is refused, before the peers are told: none of them can come back.
         handle.graceful_shutdown(Some(self.drain_timeout));
         self.tasks.stop().cancel();
-        reached.hand_over(&self.hub, self.drain_timeout / 2).await;
+        if self.farewell == Farewell::Restart {
+            reached.hand_over(&self.hub, self.drain_timeout / 2).await;
+        }
         self.hub.close();
         let (ended, drained) = tokio::join!(serving, self.tasks.drain(self.drain_timeout));
         ended??;

@@ -150,6 +150,20 @@ pub(super) enum Envelope<'a> {
     Departed(Vec<([u8; 6], u64)>),
     /// The sender wants to have the id of a peer whose node is gone. A question.
     Claim { round: u64, id: [u8; 16] },
+    /// So many of the sender's hear a topic.
+    Hear {
+        #[serde(borrow)]
+        topic: Room<'a>,
+        subscribers: u64,
+    },
+    /// What a peer says to all that hear a topic: so many on all nodes, and where in it that number belongs.
+    Publish {
+        #[serde(borrow)]
+        topic: Room<'a>,
+        payload: &'a str,
+        count_at: u64,
+        subscribers: u64,
+    },
     /// A member of a room is on the sender's node from now on.
     Moved {
         round: u64,

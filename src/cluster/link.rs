@@ -43,6 +43,17 @@ impl Outgoing {
         }
     }
 
+    /// … which is written already.
+    pub(super) fn push_written(&mut self, envelope: &[u8]) {
+        if self.waiting.back().is_none_or(|last| last.len() >= FULL) {
+            self.begin();
+        }
+        if let Some(last) = self.waiting.back_mut() {
+            last.extend(envelope);
+            self.bytes += envelope.len();
+        }
+    }
+
     /// Has a parcel sent in any case: by its number, the other node notices that one before it was lost.
     pub(super) fn beat(&mut self) {
         if self.waiting.is_empty() {

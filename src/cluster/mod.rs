@@ -17,6 +17,7 @@ mod remote;
 mod rules;
 #[cfg(test)]
 mod simulation;
+mod topics;
 mod view;
 mod whereabouts;
 
@@ -243,6 +244,7 @@ impl Cluster {
             | Envelope::Ended(_)
             | Envelope::Departed(_)
             | Envelope::Claim { .. } => self.hear_of_session(node, token, envelope),
+            Envelope::Hear { .. } | Envelope::Publish { .. } => self.hear_topic(node, &envelope),
             _ => self.hear_of_room(node, token, envelope),
         }
     }
@@ -304,6 +306,27 @@ impl Cluster {
         }
     }
 
+    /// Topics.
+    fn hear_topic(&self, node: NodeId, envelope: &Envelope<'_>) {
+        match *envelope {
+            Envelope::Hear { topic, subscribers } => {
+                if let Some(topic) = topic.key() {
+                    self.rules.lock().hear_of_topic(node, topic, subscribers);
+                }
+            }
+            Envelope::Publish { topic, payload, count_at, subscribers } => {
+                let [count_at, subscribers] =
+                    [count_at, subscribers].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+                if let (Some(hub), Some(topic)) = (self.hub(), topic.key())
+                    && payload.is_char_boundary(count_at)
+                {
+                    hub.publish(&topic, payload, count_at, subscribers);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Sessions that come and go.
     fn hear_of_session(&self, node: NodeId, token: Token, envelope: Envelope<'_>) {
         match envelope {
@@ -351,7 +374,8 @@ impl Cluster {
         token: Token,
     ) -> Result<(), NotHandedOver> {
         let hub = self.hub().ok_or(NotHandedOver::Unknown)?;
-        // Order: what is said to it from now on is refused, until it is on its way and can be followed.
+        hub.can_hand_over(id, request)?;
+        // Order: what is said to it from now on follows it, and so may begin only here.
         self.rules.lock().begin_leaving(id, to);
         let handover = hub.hand_over(id, request, to).inspect_err(|_| self.rules.lock().stay(id))?;
         self.rules.lock().hand_over(to, token, handover);
@@ -608,6 +632,20 @@ impl Elsewhere for Cluster {
         self.stir();
     }
 
+    fn subscribed(&self, topic: &RoomKey, subscribers: usize) {
+        self.rules.lock().subscribed(topic, subscribers);
+        self.stir();
+    }
+
+    fn subscribers(&self, topic: &RoomKey) -> usize {
+        self.rules.lock().subscribers(topic)
+    }
+
+    fn publish(&self, topic: &RoomKey, payload: &str, count_at: usize, subscribers: usize) {
+        self.rules.lock().publish(topic, payload, count_at, subscribers);
+        self.stir();
+    }
+
     fn ended(&self, id: PeerId) {
         self.rules.lock().ended(id);
     }
@@ -655,5 +693,203 @@ pub struct Traffic {
 impl Traffic {
     fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::v1::decode;
+    use crate::hub::{AllowanceLimits, Ask, HubLimits, Lifetime, MailboxLimits, TopicLimits};
+    use crate::protocol::{ErrorCode, Notice, Realm, ServerMessage};
+
+    const LIMITS: HubLimits = HubLimits {
+        allowance: AllowanceLimits::NONE,
+        mailbox: MailboxLimits { messages: 16, bytes: 1 << 20 },
+        queued_bytes: 1 << 24,
+        rooms_per_peer: None,
+        peers_per_room: None,
+        topics: TopicLimits::NONE,
+    };
+
+    struct Node {
+        cluster: Arc<Cluster>,
+        hub: Arc<Hub>,
+    }
+
+    fn node(name: &str, key: u8, now: Instant) -> Node {
+        let resume_window = Duration::from_secs(30);
+        let settings =
+            ClusterSettings { name: name.to_owned(), key: vec![key; 32], peers_per_room: None, resume_window };
+        let cluster = Cluster::new(&settings, now);
+        let hub = Hub::among(LIMITS, Some(Arc::clone(&cluster) as Arc<dyn Elsewhere>));
+        cluster.attach(&hub);
+        cluster.connected(now);
+        Node { cluster, hub }
+    }
+
+    /// Carries all parcels, until there is none.
+    fn carry(nodes: &[Node], now: Instant) {
+        loop {
+            let mut is_quiet = true;
+            for from in nodes {
+                for Parcel { to, bytes } in from.cluster.take() {
+                    is_quiet = false;
+                    for other in nodes.iter().filter(|other| other.cluster.node() != from.cluster.node()) {
+                        if to == Destination::All || to == Destination::Node(other.cluster.node()) {
+                            other.cluster.receive(&bytes, now);
+                        }
+                    }
+                }
+            }
+            if is_quiet {
+                return;
+            }
+        }
+    }
+
+    /// So much later, with all that nodes do meanwhile.
+    fn pass(nodes: &[Node], now: &mut Instant, milliseconds: u64) {
+        for _ in 0..milliseconds / 100 {
+            *now += TICK;
+            for node in nodes {
+                node.cluster.tick(*now);
+            }
+            carry(nodes, *now);
+        }
+    }
+
+    fn two() -> ([Node; 2], Instant) {
+        let mut now = Instant::now();
+        let nodes = [node("a", 1, now), node("b", 1, now)];
+        pass(&nodes, &mut now, 3000);
+        assert!(nodes.iter().all(|node| node.hub.unready().is_none() && node.cluster.figures().nodes == 1));
+        (nodes, now)
+    }
+
+    fn say(session: &Session, frame: &str) {
+        let ask = Ask::Frame(decode(frame), session.answer_permit().unwrap());
+        assert_eq!(session.hear(ask, 0, Instant::now(), Vec::new).refused, None);
+    }
+
+    fn open(node: &Node) -> Session {
+        node.hub.open(Realm::V1, Lifetime::Resumable, None)
+    }
+
+    fn message(to: &Session) -> String {
+        format!(r#"{{"type":"message","to":"{}","message":1,"ref":1}}"#, to.id())
+    }
+
+    fn error(session: &Session) -> ErrorCode {
+        match session.try_next().unwrap().message() {
+            ServerMessage::Notice(Notice::Error(error)) => error.code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn while_another_node_has_not_answered_nothing_else_is_said_or_read_and_for_3_s_at_most() {
+        let (nodes, mut now) = two();
+        let [alice, anna] = [open(&nodes[0]), open(&nodes[0])];
+        let bob = open(&nodes[1]);
+        say(&alice, &message(&bob));
+        say(&anna, &message(&alice));
+        assert!(alice.answer_permit().is_none() && alice.try_next().is_none());
+        // Nothing is carried.
+        now += Duration::from_millis(1500);
+        nodes[0].cluster.tick(now);
+        assert!(alice.try_next().is_none());
+        now += Duration::from_millis(1600);
+        nodes[0].cluster.tick(now);
+        assert_eq!(error(&alice), ErrorCode::ClusterUnavailable);
+        assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Relayed { .. }));
+        assert!(alice.answer_permit().is_some());
+    }
+
+    #[test]
+    fn a_peer_of_a_node_that_is_gone_or_never_was_is_unavailable_at_once() {
+        let ([a, b], mut now) = two();
+        let (alice, bob) = (open(&a), open(&b));
+        let never = format!(r#"{{"type":"bye","to":"{}","ref":1}}"#, PeerId::of(NodeId::random()));
+        say(&alice, &never);
+        assert_eq!(error(&alice), ErrorCode::PeerUnavailable);
+        let gone = message(&bob);
+        drop((bob, b));
+        let nodes = [a];
+        pass(&nodes, &mut now, 3500);
+        say(&alice, &gone);
+        assert_eq!(error(&alice), ErrorCode::PeerUnavailable);
+    }
+
+    #[test]
+    fn a_token_that_no_node_has_sealed_has_no_node_asked() {
+        let (nodes, now) = two();
+        let bob = open(&nodes[1]);
+        let token = bob.issue_token().unwrap().0;
+        let sent = || nodes[0].cluster.figures().sent.messages;
+        let before = sent();
+        let unsealed = ResumeToken::of(token.id(), *token.proof());
+        let mut fetching = nodes[0].hub.fetch(&ResumeRequest { token: unsealed, received: 0 }, None).unwrap();
+        assert_eq!((fetching.try_recv(), sent()), (Ok(Fetched::Unknown), before));
+        // Nor one that is another's: the seal says whose it is.
+        let mut fetching = nodes[0].cluster.fetch(&ResumeRequest { token, received: 0 }, Some("alice"));
+        assert_eq!((fetching.try_recv(), sent()), (Ok(Fetched::Unknown), before));
+        let mut fetching = nodes[0].hub.fetch(&ResumeRequest { token, received: 0 }, None).unwrap();
+        carry(&nodes, now);
+        assert_eq!(fetching.try_recv(), Ok(Fetched::Here));
+    }
+
+    #[test]
+    fn nodes_of_another_key_do_not_meet() {
+        let mut now = Instant::now();
+        let nodes = [node("a", 1, now), node("b", 2, now)];
+        pass(&nodes, &mut now, 3000);
+        assert!(nodes.iter().all(|node| node.cluster.figures().nodes == 0 && node.hub.unready().is_none()));
+    }
+
+    #[test]
+    fn topics_are_heard_on_all_nodes_and_their_subscribers_counted() {
+        let (nodes, mut now) = two();
+        let topic = RoomKey { realm: Realm::YWebrtc, name: RoomName::topic("draft").unwrap() };
+        let subscribe = || {
+            let mut topics = crate::protocol::TopicNames::default();
+            topics.push("draft");
+            topics
+        };
+        let hear = |node: &Node| {
+            let session = node.hub.open(Realm::YWebrtc, Lifetime::Connection, None);
+            let request = crate::protocol::Request {
+                reference: None,
+                message: crate::protocol::ClientMessage::Subscribe(subscribe()),
+            };
+            let ask = Ask::Frame(Ok(request), session.answer_permit().unwrap());
+            assert_eq!(session.hear(ask, 0, Instant::now(), Vec::new).refused, None);
+            session
+        };
+        let [alice, bob, carol] = [&nodes[0], &nodes[1], &nodes[1]].map(hear);
+        pass(&nodes, &mut now, 200);
+        assert_eq!(nodes.each_ref().map(|node| node.cluster.subscribers(&topic)), [2, 1]);
+        let publication = crate::protocol::Publication {
+            topic: topic.name.clone(),
+            payload: "{}".into(),
+            count_at: 1,
+            announces: None,
+        };
+        let request =
+            crate::protocol::Request { reference: None, message: crate::protocol::ClientMessage::Publish(publication) };
+        let ask = Ask::Frame(Ok(request), alice.answer_permit().unwrap());
+        assert_eq!(alice.hear(ask, 0, Instant::now(), Vec::new).refused, None);
+        carry(&nodes, now);
+        for session in [&alice, &bob, &carol] {
+            match session.try_next().unwrap().message() {
+                ServerMessage::Published(published) => {
+                    assert_eq!((&*published.payload, published.subscribers), ("{}", 3));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        drop((bob, carol));
+        pass(&nodes, &mut now, 200);
+        assert_eq!(nodes[0].cluster.subscribers(&topic), 0);
     }
 }

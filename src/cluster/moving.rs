@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::envelope::{Allowed, At, Envelope, Member, Outcome, Room, Session, Token};
 use super::letter::Letter;
 use super::remote::Owed;
-use super::rules::{Rules, What};
+use super::rules::{Leaving, Rules, What};
 use super::view::{arbiter, home};
 use super::whereabouts::Epoch;
 use crate::hub::{Fetched, Handover, Kept, Owing, Pledge, ResumeRequest, Said, Spent};
@@ -76,25 +76,27 @@ impl Rules {
         self.say(node, 0, &Envelope::Answer { token, outcome });
     }
 
-    /// A session is about to leave. What is said to it meanwhile is refused.
+    /// A session is about to leave. What is said to it from now on follows it.
     pub(super) fn begin_leaving(&mut self, id: PeerId, to: NodeId) {
-        self.leaving.insert(id);
+        self.leaving.insert(id, Leaving { to, held: Vec::new() });
         self.sessions.leaves(id, to);
     }
 
-    /// … and stays.
+    /// … and stays. What was said to it in this moment is answered with `cluster-unavailable`.
     pub(super) fn stay(&mut self, id: PeerId) {
-        self.leaving.remove(&id);
         self.sessions.stays(id);
+        for (token, _) in self.leaving.remove(&id).into_iter().flat_map(|leaving| leaving.held) {
+            self.give_up(token);
+        }
     }
 
     /// Sends a session to another node, for its question, or without one.
     pub(super) fn hand_over(&mut self, to: NodeId, token: Token, handover: Handover<Pledge>) {
         let Handover { id, kept, rooms } = handover;
-        self.leaving.remove(&id);
+        let held = self.leaving.remove(&id).map(|leaving| leaving.held).unwrap_or_default();
         let epoch = self.sessions.gave(id);
         let key = |name: &RoomName| RoomKey { realm: Realm::V1, name: name.clone() };
-        self.gave.insert(id, rooms.iter().map(|(name, _)| key(name)).collect());
+        self.gave.insert(id, (to, rooms.iter().map(|(name, _)| key(name)).collect()));
         let Kept { proofs, grant, spent, accepted, acknowledged, frames } = kept;
         let grant = grant.as_ref().map(|grant| Allowed {
             subject: &grant.subject,
@@ -116,6 +118,11 @@ impl Rules {
             self.say(to, 0, &Envelope::HandedFrame { id, owes, letter });
         }
         self.say(to, 0, &Envelope::Handed { token, id });
+        if let Some(remote) = self.nodes.get_mut(&to) {
+            for (_, envelope) in &held {
+                remote.out.push_written(envelope);
+            }
+        }
     }
 
     /// The beginning of a session that comes from another node.
@@ -185,7 +192,7 @@ impl Rules {
             }
             self.taken.push(id);
             let peer = Address::from(id);
-            for room in self.gave.remove(&id).unwrap_or_default() {
+            for room in self.gave.remove(&id).map(|(_, rooms)| rooms).unwrap_or_default() {
                 let Some(home) = home(&self.seen, &room) else { continue };
                 let Some(round) = self.standing(home).round(self.view) else { continue };
                 self.say(home, 0, &Envelope::Gave { round, room: Room::from(&room), peer: At::from(&peer) });
@@ -260,12 +267,8 @@ impl Rules {
         said: Said<'_>,
         owing: Owing,
     ) {
-        if self.leaving.contains(&to) {
-            let outcome = Outcome::refused(ErrorCode::ClusterUnavailable);
-            return self.say(asked.0, 0, &Envelope::Answer { token: asked.1, outcome });
-        }
         let token = self.ask(What::Forward { node, asked: Some(asked), from: from.clone(), to: to.into(), owing });
-        self.put_question(node, token, &super::rules::relay(to, &from, said));
+        self.put_question_behind(&[to], node, token, &super::rules::relay(to, &from, said));
     }
 
     /// Passes on what a peer of a third node says to a room, to a member that was ours. Its sender is told if that fails.
@@ -277,12 +280,9 @@ impl Rules {
         payload: &str,
         owing: Owing,
     ) {
-        if self.leaving.contains(&to) {
-            return self.undelivered.push((from.clone(), to.into()));
-        }
         let token = self.ask(What::Forward { node, asked: None, from: from.clone(), to: to.into(), owing });
-        let (room, from, to) = (Room::from(room), At::from(from), vec![*to.as_bytes()]);
-        self.put_question(node, token, &Envelope::Broadcast { room, from, payload, to });
+        let (room, from, ids) = (Room::from(room), At::from(from), vec![*to.as_bytes()]);
+        self.put_question_behind(&[to], node, token, &Envelope::Broadcast { room, from, payload, to: ids });
     }
 
     /// The node that takes in a session because this one stops. None: there is none, or it has to catch up first.

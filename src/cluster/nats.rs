@@ -158,6 +158,16 @@ pub async fn run(settings: NatsSettings, cluster: Arc<Cluster>, over: Cancellati
     carrier.part().await;
 }
 
+const NOT_LET_IN: &str = "NATS does not let us in: look at --cluster-credentials-file";
+
+/// What to look at where there is no connection.
+fn advice(error: &str) -> String {
+    if ["authorization", "nonce"].iter().any(|word| error.contains(word)) {
+        return NOT_LET_IN.to_owned();
+    }
+    format!("NATS cannot be reached, or trusted ({error}): look at --cluster, and at --cluster-ca-file for tls://")
+}
+
 struct Carrier {
     client: Client,
     cluster: Arc<Cluster>,
@@ -215,12 +225,10 @@ impl Carrier {
                 warn!("NATS: the connection is lost; local peers are served alone until it is back");
                 self.lose();
             }
-            Event::ServerError(ServerError::AuthorizationViolation) => {
-                self.warn("NATS does not let us in: look at --cluster-credentials-file");
-            }
+            Event::ServerError(ServerError::AuthorizationViolation) => self.warn(NOT_LET_IN),
             Event::SlowConsumer(_) => self.warn("more comes from other nodes than this one can take in"),
             Event::ServerError(error) => self.warn(&format!("NATS: {error}")),
-            Event::ClientError(error) => self.warn(&format!("NATS: {error}")),
+            Event::ClientError(error) => self.warn(&advice(&error.to_string())),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use super::envelope::{Envelope, Token, View};
 use super::link::{Incoming, Outgoing};
 use super::whereabouts::Epoch;
 use crate::hub::{Handover, Ledger, Owing, Pledge, Unsettled};
-use crate::protocol::{Address, PeerId};
+use crate::protocol::{Address, PeerId, RoomKey};
 
 /// A node that was heard of.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct Remote {
     pub(super) unsettled: HashMap<Token, Owed>,
     /// Sessions of which it has sent a part.
     pub(super) handing: HashMap<PeerId, (Epoch, Handover<u64>)>,
+    /// How many hear topics there.
+    pub(super) topics: HashMap<RoomKey, usize>,
     /// How many questions it has not answered.
     pub(super) questions: usize,
 }
@@ -81,6 +83,7 @@ impl Remote {
             ledger: Arc::default(),
             unsettled: HashMap::new(),
             handing: HashMap::new(),
+            topics: HashMap::new(),
             questions: 0,
         }
     }

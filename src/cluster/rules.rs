@@ -3,7 +3,7 @@
 //! A node is heard of by its signs of life, and seen once each has answered the other's greeting. Nodes that see the same
 //! ones agree on the home of each room (`home`); a home's round begins where the nodes that it sees change.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use super::link::{Incoming, Outgoing, Place};
 use super::moving::tell;
 use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
 use super::remote::{Owed, Remote, Standing};
+use super::topics::Topics;
 use super::view::{home, nodes_number};
 use super::whereabouts::Whereabouts;
 use super::{Figures, envelope};
@@ -51,6 +52,13 @@ pub(super) struct Question {
     until: Instant,
     /// For the histogram of round trips.
     since: Instant,
+}
+
+/// A session that is on its way to another node at this moment, and the questions that are to follow it.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) to: NodeId,
+    pub(super) held: Vec<(Token, Vec<u8>)>,
 }
 
 /// What is said to a room before a new member knows that it is in.
@@ -144,6 +152,8 @@ pub(super) struct Rules {
     settles: Option<Instant>,
     hello: Option<Instant>,
     is_leaving: bool,
+    /// Whether all others have been heard from since it last met them. One that comes later is no reason to send clients away.
+    was_ready: bool,
     pub(super) nodes: BTreeMap<NodeId, Remote>,
     /// Those that are up, and this one.
     pub(super) seen: BTreeSet<NodeId>,
@@ -163,12 +173,14 @@ pub(super) struct Rules {
     pub(super) undelivered: Vec<(Address, Address)>,
     /// Sessions that another node has: where they are here too, they end.
     pub(super) taken: Vec<PeerId>,
+    /// What is heard here.
+    pub(super) topics: Topics,
     /// Where sessions are that are not on the node of their id.
     pub(super) sessions: Whereabouts,
     /// Sessions that are on their way to another node at this moment.
-    pub(super) leaving: HashSet<PeerId>,
+    pub(super) leaving: HashMap<PeerId, Leaving>,
     /// The rooms of those that have left, until the other node says that it has them.
-    pub(super) gave: HashMap<PeerId, Vec<RoomKey>>,
+    pub(super) gave: HashMap<PeerId, (NodeId, Vec<RoomKey>)>,
     /// Nodes that have gone, and when.
     pub(super) departed: HashMap<NodeId, Instant>,
     /// For how long a session outlives its node.
@@ -217,6 +229,7 @@ impl Rules {
             settles: None,
             hello: None,
             is_leaving: false,
+            was_ready: false,
             nodes: BTreeMap::new(),
             seen,
             view,
@@ -230,8 +243,9 @@ impl Rules {
             lost: Vec::new(),
             undelivered: Vec::new(),
             taken: Vec::new(),
+            topics: Topics::default(),
             sessions: Whereabouts::default(),
-            leaving: HashSet::new(),
+            leaving: HashMap::new(),
             gave: HashMap::new(),
             departed: HashMap::new(),
             resume_window,
@@ -247,6 +261,7 @@ impl Rules {
         let was_away = self.disconnected.is_none_or(|since| now.duration_since(since) >= GONE);
         if was_away {
             self.settles = Some(now + SETTLE);
+            self.was_ready = false;
         }
         self.is_connected = true;
         self.hello = None;
@@ -280,6 +295,7 @@ impl Rules {
         if gap >= STALL && !self.nodes.is_empty() {
             warn!(seconds = gap.as_secs_f64(), "this node stood still, and meets the others anew");
             self.settles = Some(now + SETTLE);
+            self.was_ready = false;
             let all: Vec<NodeId> = self.nodes.keys().copied().collect();
             for node in all {
                 self.lose(node, "this node stood still");
@@ -318,6 +334,8 @@ impl Rules {
             self.give_up(token);
         }
         self.nodes.values_mut().filter(|remote| remote.is_up).for_each(Remote::settle);
+        self.was_ready |= self.disagreement().is_none();
+        self.tell_of_changed_topics();
         self.sessions.tidy(now, self.resume_window);
         self.claims.retain(|_, (_, until)| *until > now);
         self.departed.retain(|_, since| now.saturating_duration_since(*since) < self.resume_window);
@@ -328,7 +346,7 @@ impl Rules {
     }
 
     /// A question is answered no more. What is dropped here is `cluster-unavailable`.
-    fn give_up(&mut self, token: Token) {
+    pub(super) fn give_up(&mut self, token: Token) {
         let Some(Question { what, .. }) = self.questions.remove(&token) else { return };
         what.nodes().into_iter().for_each(|node| self.answered(node));
         match what {
@@ -378,6 +396,7 @@ impl Rules {
         }
         if remote.is_up {
             self.sessions.lose(node);
+            self.gave.retain(|_, (to, _)| *to != node);
             self.departed.insert(node, self.now);
             self.figures.lost += 1;
             info!(node = %node, name = remote.name, why, "a node is gone");
@@ -541,6 +560,7 @@ impl Rules {
             info!(node = %node, name = remote.name, "a node is here");
             self.departed.remove(&node);
             self.tell_whereabouts(node);
+            self.tell_all_topics(node);
             self.look();
         }
     }
@@ -615,7 +635,7 @@ impl Rules {
     /// Why a node can't be asked.
     fn unavailable(&self, node: NodeId) -> Option<ErrorCode> {
         match self.nodes.get(&node) {
-            Some(remote) if remote.is_up && remote.questions < MAX_QUESTIONS => None,
+            Some(remote) if remote.is_up && remote.questions < MAX_QUESTIONS && !remote.out.is_over() => None,
             None if self.is_settled() => Some(ErrorCode::PeerUnavailable),
             _ => Some(ErrorCode::ClusterUnavailable),
         }
@@ -637,17 +657,31 @@ impl Rules {
         if is_there { Some(node) } else { moved().or(Some(node)) }
     }
 
-    pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
-        let Some(node) = self.route(to) else { return unanswered.refuse(ErrorCode::PeerUnavailable) };
-        if self.leaving.contains(&to.id()) {
-            return unanswered.refuse(ErrorCode::ClusterUnavailable);
+    /// The same; behind a session that is on its way to that node, if it is about such a one.
+    pub(super) fn put_question_behind(&mut self, ids: &[PeerId], node: NodeId, token: Token, envelope: &Envelope<'_>) {
+        let leaving = ids.iter().find(|id| self.leaving.get(id).is_some_and(|leaving| leaving.to == node));
+        let Some(leaving) = leaving.and_then(|id| self.leaving.get_mut(id)) else {
+            return self.put_question(node, token, envelope);
+        };
+        let mut bytes = Vec::new();
+        envelope.write(token, &mut bytes);
+        leaving.held.push((token, bytes));
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.questions += 1;
         }
+    }
+
+    pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
+        let leaving = self.leaving.get(&to.id()).map(|leaving| leaving.to);
+        let Some(node) = leaving.or_else(|| self.route(to)) else {
+            return unanswered.refuse(ErrorCode::PeerUnavailable);
+        };
         if let Some(code) = self.unavailable(node) {
             return unanswered.refuse(code);
         }
         let from = unanswered.asker().clone();
         let token = self.ask(What::Relay { node, to: to.clone(), unanswered });
-        self.put_question(node, token, &relay(to.id(), &from, said));
+        self.put_question_behind(&[to.id()], node, token, &relay(to.id(), &from, said));
     }
 
     pub(super) fn broadcast(
@@ -677,7 +711,8 @@ impl Rules {
         let token = self.ask(What::Broadcast { nodes, is_lost, unanswered });
         for (node, to) in asked {
             let (room, from) = (Room::from(room), At::from(&from));
-            self.put_question(node, token, &Envelope::Broadcast { room, from, payload, to });
+            let ids: Vec<PeerId> = to.iter().copied().map(PeerId::from_bytes).collect();
+            self.put_question_behind(&ids, node, token, &Envelope::Broadcast { room, from, payload, to });
         }
         self.conclude(token);
     }
@@ -996,12 +1031,17 @@ impl Rules {
 
     /// Why this node can't do yet what others have to agree to.
     pub(super) fn unready(&self) -> Option<String> {
-        let other = |which: &dyn Fn(&Remote) -> bool| {
-            self.nodes.values().find(|remote| which(remote)).map(|remote| remote.name.clone())
-        };
         if !self.is_connected {
             return Some("no connection to NATS".to_owned());
         }
+        if self.was_ready { None } else { self.disagreement() }
+    }
+
+    /// Why not all nodes agree.
+    pub(super) fn disagreement(&self) -> Option<String> {
+        let other = |which: &dyn Fn(&Remote) -> bool| {
+            self.nodes.values().find(|remote| which(remote)).map(|remote| remote.name.clone())
+        };
         if !self.is_settled() {
             return Some("other nodes are listened for".to_owned());
         }

@@ -850,7 +850,7 @@ impl World {
             assert!(client.session.is_some(), "{} is not back", short(client.address.id()));
         }
         for node in self.nodes.values() {
-            assert_eq!(node.cluster.unready(), None);
+            assert_eq!((node.cluster.unready(), node.cluster.rules.lock().disagreement()), (None, None));
         }
         for SaidOnce { number, from, to, at, room } in &self.said {
             let is_sender = |client: &&Client| client.address.id() == *from && client.since <= *at;

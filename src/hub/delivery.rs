@@ -26,7 +26,7 @@ impl Session {
             if !self.peer.mailbox.may_owe() {
                 return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to)));
             }
-            let unanswered = Unanswered::about_peer(&self.peer, to, reply.take_reference());
+            let unanswered = Unanswered::about_peer(&self.peer, to, reply);
             elsewhere.relay(&address, Said { realm: self.peer.realm, kind, payload }, unanswered);
             return Ok(());
         }
@@ -44,7 +44,15 @@ impl Session {
                 reply.ack(addressee.is_parked());
                 Ok(())
             }
-            Err(Refused::Closed) => Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to))),
+            Err(Refused::Closed) => {
+                // On its way to another node, perhaps.
+                let Some((elsewhere, address)) = self.abroad(to) else {
+                    return Err(reply.refuse(ErrorCode::PeerUnavailable, |error| error.to(to)));
+                };
+                let unanswered = Unanswered::about_peer(&self.peer, to, reply);
+                elsewhere.relay(&address, Said { realm: self.peer.realm, kind, payload }, unanswered);
+                Ok(())
+            }
             Err(Refused::Full) => Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to))),
         }
     }

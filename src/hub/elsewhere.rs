@@ -12,6 +12,7 @@ use super::debt::{Debt, Ledger, Owed};
 use super::letter::Letter;
 use super::mailbox::{Refused, Seat};
 use super::peer::Peer;
+use super::reply::Reply;
 use super::room::{Change, Room};
 use super::token::Seal;
 use super::{Hub, ResumeRequest};
@@ -51,6 +52,15 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
 
     /// A session of this node has ended.
     fn ended(&self, id: PeerId);
+
+    /// So many peers of this node hear a topic. Called with the topic's room locked.
+    fn subscribed(&self, topic: &RoomKey, subscribers: usize);
+
+    /// How many hear a topic elsewhere.
+    fn subscribers(&self, topic: &RoomKey) -> usize;
+
+    /// Says something to all that hear a topic elsewhere: so many in all, here too, whose number belongs there in it.
+    fn publish(&self, topic: &RoomKey, payload: &str, count_at: usize, subscribers: usize);
 
     /// Why this node can't do yet what the others have to agree to, for people. None: it can.
     fn unready(&self) -> Option<String>;
@@ -120,8 +130,8 @@ pub struct Unsettled {
 }
 
 impl Unanswered {
-    pub(super) fn about_peer(peer: &Arc<Peer>, to: &str, reference: Option<Reference>) -> Self {
-        let seat = reference.is_some().then(|| peer.mailbox.await_answer());
+    pub(super) fn about_peer(peer: &Arc<Peer>, to: &str, reply: Reply<'_>) -> Self {
+        let (reference, seat) = reply.wait();
         let to = &to[..to.floor_char_boundary(ErrorNotice::MAX_TO_BYTES)];
         Self::new(peer, About::Peer(to.into()), reference, seat)
     }

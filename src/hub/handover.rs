@@ -88,15 +88,31 @@ impl Hub {
     ) -> Result<Handover<Pledge>, NotHandedOver> {
         let own = self.node().ok_or(NotHandedOver::Unknown)?;
         let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer)).ok_or(NotHandedOver::Unknown)?;
-        let (mut state, kept) = peer.hand_over(request)?;
-        self.peers.remove(&id);
-        self.handles.remove(&Tokens::of(id).handle);
+        let mut state = peer.begin_hand_over(request)?;
+        // Order: what its rooms say from now on goes to the other node; what they have said is in its queue, which goes with it.
         let rooms = std::mem::take(&mut state.rooms);
         let rooms = rooms.into_iter().map(|name| self.give_member(&peer, name, own, to)).collect();
+        let kept = peer.hand_over(&mut state);
+        self.peers.remove(&id);
+        self.handles.remove(&Tokens::of(id).handle);
         drop(state);
         let Kept { proofs, grant, spent, accepted, acknowledged, frames } = kept;
         let frames = frames.into_iter().map(|waiting| handed(waiting, &peer.address)).collect();
         Ok(Handover { id, kept: Kept { proofs, grant, spent, accepted, acknowledged, frames }, rooms })
+    }
+
+    /// Whether it would be given away. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where it would stay.
+    pub fn can_hand_over(
+        &self,
+        id: PeerId,
+        request: Option<(&ResumeRequest, Option<&str>)>,
+    ) -> Result<(), NotHandedOver> {
+        let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer)).ok_or(NotHandedOver::Unknown)?;
+        peer.can_be_handed_over(request)
     }
 
     /// The others of a room, from whose sight the peer does not go.

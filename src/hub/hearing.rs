@@ -119,7 +119,7 @@ impl Session {
             ClientMessage::Join(room) => MESSAGE_UNITS + self.hub.members(&self.peer.room(room)),
             // What is delivered is counted, not what is published.
             ClientMessage::Publish(publication) => {
-                MESSAGE_UNITS + self.hub.members(&self.peer.room(&publication.topic))
+                MESSAGE_UNITS + self.hub.subscribers(&self.peer.room(&publication.topic))
             }
             ClientMessage::Subscribe(topics) | ClientMessage::Unsubscribe(topics) => MESSAGE_UNITS + topics.len(),
             _ => MESSAGE_UNITS,

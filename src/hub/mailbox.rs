@@ -198,6 +198,12 @@ impl Mailbox {
         Seat(seat)
     }
 
+    /// The same, where the seat is kept already.
+    pub(super) fn await_in(&self, seat: Seat) -> Seat {
+        self.inbox.lock().awaited = Some(seat.0);
+        seat
+    }
+
     /// Gives the answer that the seat was kept for.
     pub(super) fn fill(&self, Seat(seat): Seat, answer: Notice) {
         let letter = self.notice(answer);

@@ -275,22 +275,30 @@ impl Peer {
         state.epoch
     }
 
-    /// Gives the session away to another node, by this token, or without being asked: here it has ended.
-    pub(super) fn hand_over(
+    /// The session is to be given to another node, by this token, or without being asked. Its state stays locked until it is.
+    pub(super) fn begin_hand_over(
         &self,
         request: Option<(&ResumeRequest, Option<&str>)>,
-    ) -> Result<(MutexGuard<'_, State>, Kept<Waiting>), NotHandedOver> {
+    ) -> Result<MutexGuard<'_, State>, NotHandedOver> {
         let mut state = self.state.lock();
-        if !state.may_be_handed_over(request) {
-            return Err(NotHandedOver::Unknown);
-        }
-        if self.mailbox.is_awaiting() {
-            return Err(NotHandedOver::NotNow);
-        }
-        self.mailbox.close();
+        state.can_be_handed_over(request, &self.mailbox)?;
         if let (Some((request, _)), Some(tokens)) = (request, &mut state.tokens) {
             tokens.spend(&request.token);
         }
+        Ok(state)
+    }
+
+    /// Whether it would be.
+    pub(super) fn can_be_handed_over(
+        &self,
+        request: Option<(&ResumeRequest, Option<&str>)>,
+    ) -> Result<(), NotHandedOver> {
+        self.state.lock().can_be_handed_over(request, &self.mailbox)
+    }
+
+    /// Gives all that it has: here it has ended.
+    pub(super) fn hand_over(&self, state: &mut State) -> Kept<Waiting> {
+        self.mailbox.close();
         let (acknowledged, frames) = state.window.hand_over();
         let mut frames: Vec<Waiting> = frames.into();
         frames.extend(std::iter::from_fn(|| self.mailbox.take_left()));
@@ -300,8 +308,8 @@ impl Peer {
         let proofs = state.tokens.as_ref().map(Tokens::proofs).unwrap_or_default();
         let (grant, accepted, spent) = (state.grant.clone(), state.accepted, state.allowance.spent(Instant::now()));
         state.has_ended = true;
-        self.pass_on(&mut state, false);
-        Ok((state, Kept { proofs, grant, spent, accepted, acknowledged, frames }))
+        self.pass_on(state, false);
+        Kept { proofs, grant, spent, accepted, acknowledged, frames }
     }
 
     /// Takes in what another node had of the session, before it is known here.
@@ -355,6 +363,18 @@ impl State {
     fn can_resume(&self, request: &ResumeRequest, grant: Option<&Grant>) -> bool {
         let is_valid = self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(&request.token)) && self.is_of(grant);
         is_valid && !self.has_ended && self.window.reaches(request.received)
+    }
+
+    fn can_be_handed_over(
+        &self,
+        request: Option<(&ResumeRequest, Option<&str>)>,
+        mailbox: &Mailbox,
+    ) -> Result<(), NotHandedOver> {
+        match self.may_be_handed_over(request) {
+            false => Err(NotHandedOver::Unknown),
+            true if mailbox.is_awaiting() => Err(NotHandedOver::NotNow),
+            true => Ok(()),
+        }
     }
 
     fn may_be_handed_over(&self, request: Option<(&ResumeRequest, Option<&str>)>) -> bool {

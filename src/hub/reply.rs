@@ -27,6 +27,16 @@ impl<'a> Reply<'a> {
         self.reference.take()
     }
 
+    /// By which the client wants to find the answer again, which another node is to give, and its seat.
+    pub(super) fn wait(self) -> (Option<Reference>, Option<Seat>) {
+        let Self { mailbox, reference, seat, .. } = self;
+        let seat = match seat {
+            Some(seat) => Some(mailbox.await_in(seat)),
+            None => reference.is_some().then(|| mailbox.await_answer()),
+        };
+        (reference, seat)
+    }
+
     /// Says that it is done, if the client wants to know.
     pub(super) fn ack(mut self, parked: bool) {
         if let Some(reference) = self.reference.take() {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use dashmap::Entry;
 
+use super::Hub;
 use super::letter::Letter;
 use super::mailbox::Refused;
 use super::peer::{Peer, State};
 use super::recollection::KeptTopics;
 use super::reply::Reply;
 use super::session::Session;
-use crate::protocol::{ErrorCode, Publication, Published, RoomName, ServerMessage, TopicNames, footprint};
+use crate::protocol::{ErrorCode, Publication, Published, RoomKey, RoomName, ServerMessage, TopicNames, footprint};
 
 /// What topics allow. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,9 @@ impl Session {
         // The name that all its subscribers share.
         let name = room.key().name.clone();
         room.insert(self.peer.id(), Arc::clone(&self.peer));
+        if let Some(elsewhere) = &self.hub.elsewhere {
+            elsewhere.subscribed(room.key(), room.len());
+        }
         drop(room);
         if self.peer.realm.keeps_topics() {
             state.subscribed(&name);
@@ -95,6 +99,9 @@ impl Session {
     pub(super) fn unsubscribe_from(&self, name: &RoomName) {
         let Entry::Occupied(mut entry) = self.hub.rooms.entry(self.peer.room(name)) else { return };
         entry.get_mut().remove(self.peer.id());
+        if let Some(elsewhere) = &self.hub.elsewhere {
+            elsewhere.subscribed(entry.key(), entry.get().len());
+        }
         if entry.get().is_empty() {
             entry.remove();
         }
@@ -113,15 +120,12 @@ impl Session {
         if let Some(name) = announces.filter(|_| self.peer.realm.keeps_topics()) {
             self.announce_on(state, &name, &topic);
         }
-        let Some(room) = self.hub.rooms.get(&self.peer.room(&topic)) else { return conclude(None, reply) };
-        let subscribers = room.len();
-        let published =
-            Published { topic: room.key().name.clone(), payload: payload.as_ref().into(), count_at, subscribers };
-        let letter = Letter::new(ServerMessage::Published(published), subscribers, &self.hub.budget);
-        // One that has closed is on its way out of the topic. All others are tried, the full ones too.
-        let is_full = |member: &&Arc<Peer>| member.mailbox.put_unowed(&letter) == Err(Refused::Full);
-        let full = room.all().filter(is_full).count();
-        drop(room);
+        let key = self.peer.room(&topic);
+        let subscribers = self.hub.subscribers(&key);
+        if let Some(elsewhere) = &self.hub.elsewhere {
+            elsewhere.publish(&key, &payload, count_at, subscribers);
+        }
+        let full = self.hub.publish(&key, &payload, count_at, subscribers);
         conclude((full > 0).then_some(ErrorCode::PeerBusy), reply)
     }
 
@@ -139,6 +143,23 @@ impl Session {
     #[must_use]
     pub fn keep_topics(&self) -> Option<KeptTopics> {
         self.held()?.keep_topics(&self.hub.budget)
+    }
+}
+
+impl Hub {
+    /// How many hear a topic, here and elsewhere.
+    pub(super) fn subscribers(&self, topic: &RoomKey) -> usize {
+        self.members(topic) + self.elsewhere.as_ref().map_or(0, |elsewhere| elsewhere.subscribers(topic))
+    }
+
+    /// Tells all that hear a topic here what is said there, and how many hear it in all. Says how many could not take it.
+    pub fn publish(&self, topic: &RoomKey, payload: &str, count_at: usize, subscribers: usize) -> usize {
+        let Some(room) = self.rooms.get(topic) else { return 0 };
+        let published = Published { topic: room.key().name.clone(), payload: payload.into(), count_at, subscribers };
+        let letter = Letter::new(ServerMessage::Published(published), room.len(), &self.budget);
+        // One that has closed is on its way out of the topic. All others are tried, the full ones too.
+        let is_full = |member: &&Arc<Peer>| member.mailbox.put_unowed(&letter) == Err(Refused::Full);
+        room.all().filter(is_full).count()
     }
 }
 

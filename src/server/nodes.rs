@@ -75,10 +75,10 @@ mod several {
         pub(in crate::server) async fn hand_over(&self, hub: &Hub, deadline: Duration) {
             if let Some(cluster) = &self.cluster {
                 hub.empty();
-                if let Ok(sessions) = timeout(deadline, cluster.hand_over_all()).await {
-                    info!(sessions, "sessions are on other nodes");
-                } else {
-                    warn!("other nodes have not said in time that all of what was handed over has arrived");
+                match timeout(deadline, cluster.hand_over_all()).await {
+                    Ok(0) => {}
+                    Ok(sessions) => info!(sessions, "sessions are on other nodes"),
+                    Err(_) => warn!("other nodes have not said in time that all of what was handed over has arrived"),
                 }
             }
         }
