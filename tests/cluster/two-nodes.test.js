@@ -2,6 +2,7 @@
 
 /** @import { Kind } from '../browser/browsers.js' */
 /** @import { Peer } from '../browser/peer.js' */
+/** @import { Server } from '../browser/server.js' */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
@@ -82,6 +83,33 @@ describe('two nodes', () => {
     await all([alice, bob], (peer) => peer.reaches('in-call'));
     await all([alice, bob], (peer) => peer.seesTheOther());
   }));
+
+  /** @type {[what: string, end: (node: Server) => Promise<void>][]} */
+  const ends = [
+    ['stopped', (node) => node.stop()],
+    ['killed', (node) => node.kill()],
+  ];
+  for (const [what, end] of ends) {
+    test(`the node of one is ${what} and started again: its id stays, the call goes on, and so does the next`, apart(['chromium', 'chromium'], async (alice, bob) => {
+      // What the browser says of a refused connection, and of our asking for the reason.
+      bob.expect(/ERR_CONNECTION_REFUSED|WebSocket connection to|\b(426|503)\b/);
+      const [id, node] = [await bob.id(), /** @type {Server} */ (cluster.nodes[1])];
+      await connect(alice, bob);
+      await all([alice, bob], (peer) => peer.seesTheOther());
+      await end(node);
+      await bob.isTold(/the call goes on/i);
+      await alice.write('Are you still there?');
+      await bob.reads('Are you still there?');
+      await node.start();
+      await cluster.ready();
+      await all([alice, bob], (peer) => peer.seesTheOther());
+      await alice.click('#hang-up');
+      await all([alice, bob], (peer) => peer.reaches('ready'));
+      assert.equal(await bob.id(), id);
+      await connect(alice, bob);
+      await all([alice, bob], (peer) => peer.seesTheOther());
+    }));
+  }
 
   test('an unknown id is said in words', apart(['chromium'], async (alice) => {
     await alice.id();
