@@ -45,7 +45,8 @@ impl Rules {
                 self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject });
             }
             None if self.departed.contains_key(&node) => self.claim(id, done),
-            None if self.is_settled() => tell(done, Fetched::Unknown),
+            // It was there, as its token is genuine. Others may only be about to notice that it is gone.
+            None if self.has_listened() => tell(done, Fetched::Unknown),
             _ => tell(done, Fetched::NotNow),
         }
     }

@@ -288,6 +288,11 @@ impl Rules {
         self.is_connected && self.settles.is_some_and(|settles| settles <= self.now)
     }
 
+    /// Whether all have told of the nodes that were there before this one, and have gone.
+    pub(super) fn has_listened(&self) -> bool {
+        self.is_settled() && self.settles.is_some_and(|settles| self.now >= settles + GONE + HELLO)
+    }
+
     /// Time goes on. A node that was stopped meanwhile gives all others up: they have gone on without it.
     fn pass(&mut self, now: Instant) {
         let gap = now.saturating_duration_since(self.now);
@@ -398,6 +403,9 @@ impl Rules {
             self.sessions.lose(node);
             self.gave.retain(|_, (to, _)| *to != node);
             self.departed.insert(node, self.now);
+            for other in self.nodes.values_mut().filter(|other| other.is_up) {
+                other.out.push(0, &Envelope::Departed(vec![(*node.as_bytes(), 0)]));
+            }
             self.figures.lost += 1;
             info!(node = %node, name = remote.name, why, "a node is gone");
             self.lost.push(node);
