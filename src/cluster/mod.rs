@@ -611,6 +611,10 @@ impl Elsewhere for Cluster {
         self.rules.lock().is_away(id)
     }
 
+    fn is_on_its_way(&self, from: PeerId, to: PeerId) -> Option<bool> {
+        self.rules.lock().is_on_its_way(from, to)
+    }
+
     fn fetch(&self, request: &ResumeRequest, subject: Option<&str>) -> oneshot::Receiver<Fetched> {
         let (done, fetched) = oneshot::channel();
         let token = &request.token;

@@ -160,6 +160,7 @@ impl Rules {
     /// It is here: all nodes are told, and the homes of its rooms.
     pub(super) fn took(&mut self, id: PeerId, epoch: Epoch, rooms: &[RoomName]) {
         self.sessions.took(id, epoch);
+        self.come.insert(id, self.now);
         let all: Vec<NodeId> = self.seen.iter().copied().filter(|node| *node != self.node).collect();
         for node in all {
             self.say(node, 0, &Envelope::Took(vec![(*id.as_bytes(), epoch)]));

@@ -179,6 +179,8 @@ pub(super) struct Rules {
     pub(super) sessions: Whereabouts,
     /// Sessions that are on their way to another node at this moment.
     pub(super) leaving: HashMap<PeerId, Leaving>,
+    /// Sessions that have come, and when.
+    pub(super) come: HashMap<PeerId, Instant>,
     /// The rooms of those that have left, until the other node says that it has them.
     pub(super) gave: HashMap<PeerId, (NodeId, Vec<RoomKey>)>,
     /// Nodes that have gone, and when.
@@ -246,6 +248,7 @@ impl Rules {
             topics: Topics::default(),
             sessions: Whereabouts::default(),
             leaving: HashMap::new(),
+            come: HashMap::new(),
             gave: HashMap::new(),
             departed: HashMap::new(),
             resume_window,
@@ -341,6 +344,7 @@ impl Rules {
         self.nodes.values_mut().filter(|remote| remote.is_up).for_each(Remote::settle);
         self.was_ready |= self.disagreement().is_none();
         self.tell_of_changed_topics();
+        self.come.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE + AGAIN);
         self.sessions.tidy(now, self.resume_window);
         self.claims.retain(|_, (_, until)| *until > now);
         self.departed.retain(|_, since| now.saturating_duration_since(*since) < self.resume_window);
@@ -681,7 +685,8 @@ impl Rules {
 
     pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
         let leaving = self.leaving.get(&to.id()).map(|leaving| leaving.to);
-        let Some(node) = leaving.or_else(|| self.route(to)) else {
+        let behind = || self.on_its_way(unanswered.asker().id(), to.id());
+        let Some(node) = leaving.or_else(behind).or_else(|| self.route(to)) else {
             return unanswered.refuse(ErrorCode::PeerUnavailable);
         };
         if let Some(code) = self.unavailable(node) {
@@ -918,6 +923,22 @@ impl Rules {
     pub(super) fn is_entering(&self, room: &RoomKey, peer: &Address) -> bool {
         self.questions.values().any(|question| {
             matches!(&question.what, What::Join { room: other, unanswered, .. } if other == room && unanswered.asker() == peer)
+        })
+    }
+
+    /// Whether a question of one peer to another is not answered yet. None: that one has not just come.
+    pub(super) fn is_on_its_way(&self, from: PeerId, to: PeerId) -> Option<bool> {
+        self.come.get(&to).map(|_| self.on_its_way(from, to).is_some())
+    }
+
+    /// The node by which something is on its way to a session that has just come: what is said next goes the same way.
+    fn on_its_way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
+        self.come.get(&to)?;
+        self.questions.values().find_map(|question| match &question.what {
+            What::Relay { node, to: other, unanswered } if other.id() == to && unanswered.asker().id() == from => {
+                Some(*node)
+            }
+            _ => None,
         })
     }
 

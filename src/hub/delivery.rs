@@ -1,6 +1,7 @@
 //! What one peer says to another, or to a room: into the mailboxes of those that it is for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::elsewhere::{Elsewhere, Said, Unanswered};
 use super::letter::Letter;
@@ -20,9 +21,13 @@ impl Session {
         mut reply: Reply<'_>,
     ) -> Result<(), ErrorCode> {
         let addressee = self.addressee(state, to);
-        if addressee.is_none()
-            && let Some((elsewhere, address)) = self.abroad(to)
-        {
+        let abroad = match &addressee {
+            // Order: behind what is on its way to it by the node on which it was.
+            Some(peer) if self.is_on_its_way(peer) => self.hub.elsewhere.as_ref().zip(Some(peer.address.clone())),
+            Some(_) => None,
+            None => self.abroad(to),
+        };
+        if let Some((elsewhere, address)) = abroad {
             if !self.peer.mailbox.may_owe() {
                 return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to)));
             }
@@ -55,6 +60,18 @@ impl Session {
             }
             Err(Refused::Full) => Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to))),
         }
+    }
+
+    /// Whether something of this peer's is on its way to one that has just come here.
+    fn is_on_its_way(&self, to: &Peer) -> bool {
+        if !to.has_just_come.load(Ordering::Relaxed) {
+            return false;
+        }
+        let asked = self.hub.elsewhere.as_ref().and_then(|elsewhere| elsewhere.is_on_its_way(self.peer.id(), to.id()));
+        if asked.is_none() {
+            to.has_just_come.store(false, Ordering::Relaxed);
+        }
+        asked.unwrap_or(false)
     }
 
     /// The peer of another node that a text means, if this one may talk to it.

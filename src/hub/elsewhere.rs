@@ -44,6 +44,10 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Whether a peer whose id is of this node is on another one.
     fn is_away(&self, id: PeerId) -> bool;
 
+    /// Whether something that one peer has said to another is still on its way, by the node on which that one was. None: it has
+    /// been here for so long that nothing can be.
+    fn is_on_its_way(&self, from: PeerId, to: PeerId) -> Option<bool>;
+
     /// Brings the session of a token here, if another node has it.
     fn fetch(&self, request: &ResumeRequest, subject: Option<&str>) -> oneshot::Receiver<Fetched>;
 

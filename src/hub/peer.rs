@@ -41,6 +41,8 @@ pub(super) struct Peer {
     pub(super) mailbox: Mailbox,
     /// Whether its connection is lost at the moment. Written with the state locked.
     parked: AtomicBool,
+    /// Whether its session has just come from another node, to which messages for it may be on their way.
+    pub(super) has_just_come: AtomicBool,
     state: Mutex<State>,
     /// Notified when the holder of the session may hold it no longer, or gives a sign of life that others wait for.
     changed: Notify,
@@ -150,7 +152,8 @@ impl Peer {
             probe: None,
         };
         let (parked, state) = (AtomicBool::new(false), Mutex::new(state));
-        (Arc::new(Self { address, realm, mailbox, parked, state, changed: Notify::new() }), epoch)
+        let has_just_come = AtomicBool::new(false);
+        (Arc::new(Self { address, realm, mailbox, parked, has_just_come, state, changed: Notify::new() }), epoch)
     }
 
     /// The key of its address.
@@ -323,6 +326,7 @@ impl Peer {
         (state.grant, state.accepted) = (grant, accepted);
         state.window = Window::handed(acknowledged, frames.into());
         self.parked.store(true, Ordering::Relaxed);
+        self.has_just_come.store(true, Ordering::Relaxed);
     }
 
     /// Whether its connection is lost at the moment.
