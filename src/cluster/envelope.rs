@@ -53,12 +53,14 @@ pub(super) enum Envelope<'a> {
     },
     /// What was said under these tokens is acknowledged, or its receiver's session has ended.
     Settled(Vec<Token>),
-    /// A session of the sender's ended before it had acknowledged what this peer said.
+    /// This peer has to be told that another one did not get what it said. It is the token's sender's debt until it was told.
     Undelivered {
         #[serde(borrow)]
         to: At<'a>,
         #[serde(borrow)]
         by: At<'a>,
+        /// Over how many nodes this has come.
+        hops: u8,
     },
     /// A peer of the sender's wants to enter a room. A question.
     Join {
@@ -124,7 +126,8 @@ pub(super) enum Envelope<'a> {
         elsewhere: Vec<Member<'a>>,
     },
     /// The client of a session has come to the sender, with the secret half of its token. A question.
-    Fetch { id: [u8; 16], proof: [u8; 16], received: u64, subject: Option<&'a str> },
+    /// `epoch` is that by which it is known to be there.
+    Fetch { id: [u8; 16], proof: [u8; 16], received: u64, subject: Option<&'a str>, epoch: Epoch },
     /// A session comes: its beginning.
     Handing {
         id: [u8; 16],
@@ -142,8 +145,10 @@ pub(super) enum Envelope<'a> {
     Handed { token: Token, id: [u8; 16] },
     /// These sessions, whose ids are of other nodes, are on the sender's from now on.
     Took(Vec<([u8; 16], Epoch)>),
-    /// These were revived on the sender's and have ended: older ones of the same ids end too.
-    Outlived(Vec<([u8; 16], Epoch)>),
+    /// A session of the sender's, which stops, is on this node from now on, or about to be.
+    Bequeathed { to: [u8; 6], id: [u8; 16], epoch: Epoch },
+    /// These have ended, so many milliseconds ago: older ones of the same ids end too.
+    Outlived(Vec<([u8; 16], Epoch, u64)>),
     /// This one has ended.
     Ended([u8; 16]),
     /// Nodes that have gone, each so many milliseconds ago.
@@ -172,8 +177,17 @@ pub(super) enum Envelope<'a> {
         #[serde(borrow)]
         peer: At<'a>,
     },
-    /// … and on the sender's no more.
+    /// … and on the sender's no more, but on this one.
     Gave {
+        round: u64,
+        #[serde(borrow)]
+        room: Room<'a>,
+        #[serde(borrow)]
+        peer: At<'a>,
+        to: [u8; 6],
+    },
+    /// A home asks the node that a member was given to. `Moved` or `Leave` answers it.
+    Given {
         round: u64,
         #[serde(borrow)]
         room: Room<'a>,

@@ -52,6 +52,8 @@ pub(super) struct Home {
     rooms: HashMap<RoomKey, BTreeMap<NodeId, Report>>,
     /// Reports that are not complete.
     coming: HashMap<NodeId, HashMap<RoomKey, Report>>,
+    /// Members that one node gave to another, which is asked for them.
+    given: HashMap<NodeId, HashSet<(RoomKey, Address)>>,
     /// The nodes whose reports are, each with its report's number.
     reported: BTreeMap<NodeId, u64>,
     is_open: bool,
@@ -157,18 +159,17 @@ impl Home {
         Ok((others, told))
     }
 
-    /// A peer has left.
+    /// A peer has left, or was not there when its node was asked for it.
     pub(super) fn leave(&mut self, node: NodeId, key: &RoomKey, peer: &Address) -> Told {
         if let Some(report) = self.coming.get_mut(&node).and_then(|report| report.get_mut(key)) {
             report.members.remove(peer);
         }
+        let was_given = self.take_given(node, key, peer);
         let Some(room) = self.rooms.get_mut(key) else { return Vec::new() };
-        let Some(report) = room.get_mut(&node) else { return Vec::new() };
-        let was_there = report.members.remove(peer);
-        if report.members.is_empty() {
-            room.remove(&node);
-        }
-        let told = if was_there && self.is_open {
+        let was_there = room.get_mut(&node).is_some_and(|report| report.members.remove(peer));
+        room.retain(|_, report| !report.members.is_empty());
+        let is_nowhere = || !room.values().any(|report| report.members.contains(peer));
+        let told = if self.is_open && (was_there || was_given && is_nowhere()) {
             told(room, node, &News::Went(key.clone(), peer.clone()))
         } else {
             Vec::new()
@@ -179,6 +180,7 @@ impl Home {
 
     /// A member is on this node from now on, wherever it was. Gives what nodes are told: this one all.
     pub(super) fn moved(&mut self, node: NodeId, key: &RoomKey, peer: &Address) -> Told {
+        self.take_given(node, key, peer);
         let room = self.rooms.entry(key.clone()).or_default();
         for report in room.values_mut() {
             report.give(peer);
@@ -196,15 +198,33 @@ impl Home {
         news
     }
 
-    /// A node has a member no more, which is on another one: none is told.
-    pub(super) fn gave(&mut self, node: NodeId, key: &RoomKey, peer: &Address) {
+    /// A node has a member no more, which is on another one: none is told. Whether that one is to be asked: it has not said so
+    /// yet, and may not have been able to.
+    pub(super) fn gave(&mut self, node: NodeId, key: &RoomKey, peer: &Address, to: NodeId) -> bool {
         let coming = self.coming.get_mut(&node).and_then(|report| report.get_mut(key));
         let known = self.rooms.get_mut(key).and_then(|room| room.get_mut(&node));
         [coming, known].into_iter().flatten().for_each(|report| report.give(peer));
-        if let Some(room) = self.rooms.get_mut(key) {
-            room.retain(|_, report| !report.members.is_empty());
-        }
+        let Some(room) = self.rooms.get_mut(key) else { return false };
+        room.retain(|_, report| !report.members.is_empty());
+        let is_nowhere = self.is_open && !room.values().any(|report| report.members.contains(peer));
+        let is_asked = is_nowhere && !room.is_empty();
         self.tidy(key);
+        is_asked && self.given.entry(to).or_default().insert((key.clone(), peer.clone()))
+    }
+
+    /// Whether a node is asked for a member that was given to it, and has not answered yet.
+    pub(super) fn asks_for(&self, node: NodeId, key: &RoomKey, peer: &Address) -> bool {
+        self.given.get(&node).is_some_and(|given| given.contains(&(key.clone(), peer.clone())))
+    }
+
+    /// Whether a node was asked for this member, which was given to it.
+    fn take_given(&mut self, node: NodeId, key: &RoomKey, peer: &Address) -> bool {
+        let Some(given) = self.given.get_mut(&node) else { return false };
+        let was_given = given.remove(&(key.clone(), peer.clone()));
+        if given.is_empty() {
+            self.given.remove(&node);
+        }
+        was_given
     }
 
     fn tidy(&mut self, key: &RoomKey) {
@@ -342,13 +362,29 @@ mod tests {
             news,
             [(a, News::Came(hall(), mover.clone(), c)), (c, News::Members(hall(), vec![(first.clone(), a)])),]
         );
-        home.gave(b, &hall(), &mover);
+        assert!(!home.gave(b, &hall(), &mover, c));
         assert_eq!(home.join(a, &hall(), &first, None).unwrap().0, [(mover.clone(), c)]);
         // A report from before does not bring it back.
         home.report(b, hall(), vec![mover.clone()], false);
-        home.gave(b, &hall(), &mover);
+        assert!(!home.gave(b, &hall(), &mover, c));
         home.reported(b, 1, &all);
         assert_eq!(home.leave(c, &hall(), &mover), [(a, News::Went(hall(), mover.clone()))]);
         assert_eq!(home.join(a, &hall(), &first, None).unwrap().0, []);
+    }
+
+    #[test]
+    fn a_node_is_asked_for_a_member_that_was_given_to_it_and_of_which_it_has_said_nothing() {
+        let nodes @ [a, b, c] = [(); 3].map(|()| NodeId::random());
+        for has_left in [false, true] {
+            let (mut home, _) = open(nodes);
+            let [first, mover] = [peer(a), peer(b)];
+            home.join(a, &hall(), &first, None).unwrap();
+            home.join(b, &hall(), &mover, None).unwrap();
+            assert!(home.gave(b, &hall(), &mover, c));
+            let news = if has_left { home.leave(c, &hall(), &mover) } else { home.moved(c, &hall(), &mover) };
+            let told = if has_left { News::Went(hall(), mover.clone()) } else { News::Came(hall(), mover.clone(), c) };
+            assert_eq!(news[0], (a, told));
+            assert!(home.given.is_empty() && home.leave(b, &hall(), &mover).is_empty());
+        }
     }
 }

@@ -13,6 +13,7 @@ mod link;
 mod moving;
 pub mod nats;
 mod parcel;
+mod passing;
 mod remote;
 mod rules;
 #[cfg(test)]
@@ -32,10 +33,11 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::sync::{Notify, oneshot};
 
-use envelope::{At, Envelope, Member, Outcome, Token, Unknown, addresses};
+use envelope::{Envelope, Member, Outcome, Token, Unknown, addresses};
 use moving::Heirless;
 pub use parcel::{Destination, FULL, Parcel};
-use rules::{Early, Kept, Rules};
+use passing::Asked;
+use rules::{Early, EarlyWords, Kept, Rules};
 
 use crate::hub::{
     Elsewhere, Fetched, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said, Seal, Session, Unanswered,
@@ -240,6 +242,7 @@ impl Cluster {
             | Envelope::HandedFrame { .. }
             | Envelope::Handed { .. }
             | Envelope::Took(_)
+            | Envelope::Bequeathed { .. }
             | Envelope::Outlived(_)
             | Envelope::Ended(_)
             | Envelope::Departed(_)
@@ -263,7 +266,16 @@ impl Cluster {
                 let (said, to) = (Said { realm, kind, payload }, PeerId::from_bytes(to));
                 let mut rules = self.rules.lock();
                 if let Some(there) = rules.whereabouts(to) {
-                    return rules.forward(there, (node, token), (from, to), said, owing);
+                    return rules.forward(there, Asked { node, token }, (from, to), said, owing);
+                }
+                let words = || EarlyWords::ToPeer(realm, kind, payload.map(Into::into));
+                let early = || Early { from: from.clone(), what: words(), owing: owing.clone() };
+                if let Some(kept) = rules.keep_behind(&from, to, early) {
+                    let outcome = match kept {
+                        Kept::Early => Outcome::Done { parked: false },
+                        Kept::Busy => Outcome::refused(ErrorCode::PeerBusy),
+                    };
+                    return rules.say(node, 0, &Envelope::Answer { token, outcome });
                 }
                 // Order: the answer is on its way before the addressee can say anything to this.
                 let done = hub.deliver(to, from, said, &owing);
@@ -274,32 +286,43 @@ impl Cluster {
                 let (Some(key), Some(from)) = (room.key(), from.address()) else {
                     return self.rules.lock().refuse_unknown(node, token);
                 };
-                let to: Vec<PeerId> = to.into_iter().map(PeerId::from_bytes).collect();
-                hub.deliver_to_room((&key, &to), &from, payload, &owing, |put| {
+                let asked = Asked { node, token };
+                let words = || EarlyWords::ToRoom(key.clone(), payload.into());
+                let early = || Early { from: from.clone(), what: words(), owing: owing.clone() };
+                let (mut members, mut full) = (Vec::with_capacity(to.len()), Vec::new());
+                for id in to.into_iter().map(PeerId::from_bytes) {
+                    match self.rules.lock().keep_behind(&from, id, early) {
+                        Some(Kept::Early) => {}
+                        Some(Kept::Busy) => full.push(id.into()),
+                        None => members.push(id),
+                    }
+                }
+                hub.deliver_to_room((&key, &members), &from, payload, &owing, |put| {
                     let mut rules = self.rules.lock();
                     // Order: as above.
                     let (mut busy, absent) = put();
-                    let early = || Early { from: from.clone(), payload: payload.into(), owing: owing.clone() };
+                    busy.extend(full);
                     for id in absent {
                         match rules.keep_early(&key, id, early) {
                             Some(Kept::Early) => {}
                             Some(Kept::Busy) => busy.push(id.into()),
-                            None => {
-                                if let Some(there) = rules.whereabouts(id) {
-                                    rules.forward_to_room(there, &key, (&from, id), payload, owing.clone());
+                            None => match rules.whereabouts(id) {
+                                Some(there) => {
+                                    let between = (&from, id);
+                                    rules.forward_to_room(there, asked, &key, between, payload, owing.clone());
                                 }
-                            }
+                                // Order: `put` has let go of the peers. One that is here has left the room.
+                                None if hub.is_here(id) => {}
+                                None => rules.was_not_delivered(from.clone(), id.into(), owing.clone()),
+                            },
                         }
                     }
-                    let outcome = Outcome::Busy(busy.iter().map(At::from).collect());
-                    rules.say(node, 0, &Envelope::Answer { token, outcome });
+                    rules.answer_for_members(asked, busy);
                 });
             }
-            Envelope::Undelivered { to, by } => {
-                if let (Some(to), Some(by)) = (to.address(), by.address())
-                    && !hub.tell_undelivered(to.id(), &by)
-                {
-                    self.rules.lock().undelivered(&to, &by);
+            Envelope::Undelivered { to, by, hops } => {
+                if let (Some(to), Some(by)) = (to.address(), by.address()) {
+                    self.rules.lock().hear_undelivered(to, by, hops, owing);
                 }
             }
             _ => {}
@@ -330,9 +353,9 @@ impl Cluster {
     /// Sessions that come and go.
     fn hear_of_session(&self, node: NodeId, token: Token, envelope: Envelope<'_>) {
         match envelope {
-            Envelope::Fetch { id, proof, received, subject } => {
+            Envelope::Fetch { id, proof, received, subject, epoch } => {
                 let request = ResumeRequest { token: ResumeToken::of(PeerId::from_bytes(id), proof), received };
-                self.hear_fetch(node, token, &request, subject);
+                self.hear_fetch((node, token), &request, subject, epoch);
             }
             Envelope::Handing { id, session } => {
                 self.rules.lock().hear_handing(node, PeerId::from_bytes(id), session);
@@ -342,6 +365,9 @@ impl Cluster {
             }
             Envelope::Handed { token, id } => self.take_in(node, token, PeerId::from_bytes(id)),
             Envelope::Took(ids) => self.rules.lock().hear_took(node, &ids),
+            Envelope::Bequeathed { to, id, epoch } => {
+                self.rules.lock().hear_bequeathed(NodeId::from_bytes(to), PeerId::from_bytes(id), epoch);
+            }
             Envelope::Outlived(ids) => self.rules.lock().hear_outlived(&ids),
             Envelope::Ended(id) => self.rules.lock().hear_ended(node, PeerId::from_bytes(id)),
             Envelope::Departed(nodes) => self.rules.lock().hear_departed(&nodes),
@@ -351,14 +377,21 @@ impl Cluster {
     }
 
     /// The client of a session of ours has come to another node.
-    fn hear_fetch(&self, node: NodeId, token: Token, request: &ResumeRequest, subject: Option<&str>) {
+    fn hear_fetch(
+        &self,
+        (node, token): (NodeId, Token),
+        request: &ResumeRequest,
+        subject: Option<&str>,
+        epoch: whereabouts::Epoch,
+    ) {
         let id = request.token.id();
-        let is_away = self.rules.lock().is_away(id);
+        let is_away = self.rules.lock().is_still_away(id, epoch);
         let given =
             if is_away { Err(NotHandedOver::NotNow) } else { self.give(id, Some((request, subject)), node, token) };
         if let Err(why) = given {
             let code = match why {
-                NotHandedOver::Unknown => ErrorCode::PeerUnavailable,
+                NotHandedOver::Absent => ErrorCode::PeerUnavailable,
+                NotHandedOver::Refused => ErrorCode::BadMessage,
                 NotHandedOver::NotNow => ErrorCode::PeerBusy,
             };
             self.rules.lock().say(node, 0, &Envelope::Answer { token, outcome: Outcome::refused(code) });
@@ -373,7 +406,7 @@ impl Cluster {
         to: NodeId,
         token: Token,
     ) -> Result<(), NotHandedOver> {
-        let hub = self.hub().ok_or(NotHandedOver::Unknown)?;
+        let hub = self.hub().ok_or(NotHandedOver::Absent)?;
         hub.can_hand_over(id, request)?;
         // Order: what is said to it from now on follows it, and so may begin only here.
         self.rules.lock().begin_leaving(id, to);
@@ -390,32 +423,33 @@ impl Cluster {
         };
         let (Some(hub), Some((epoch, handover)), Some(ledger)) = (self.hub(), handover, ledger) else { return };
         let rooms: Vec<RoomName> = handover.rooms.iter().map(|(name, _)| name.clone()).collect();
-        let session = hub.take_in(handover, &ledger);
-        let fetched = if session.is_some() { Fetched::Here } else { Fetched::Unknown };
+        let is_outdated = self.rules.lock().is_outdated(id, epoch);
+        let session = if is_outdated {
+            Err(Box::new(handover))
+        } else {
+            // Where it was thought to be lost, its id may have been had again.
+            hub.evict(id);
+            hub.take_in(handover, &ledger)
+        };
         {
             let mut rules = self.rules.lock();
-            if session.is_some() {
-                rules.took(id, epoch, &rooms);
+            let fetched = if session.is_ok() { Fetched::Here } else { Fetched::NotNow };
+            match &session {
+                Ok(_) => rules.took(id, epoch, &rooms),
+                Err(handover) => rules.turn_away(handover, &ledger),
             }
             rules.fetched(node, token, fetched);
         }
         // Without a keeper it ends here.
-        if let Some((session, Keeper(keep))) = session.zip(self.keeper.get()) {
+        if let Some((session, Keeper(keep))) = session.ok().zip(self.keeper.get()) {
             keep(session);
         }
     }
 
     /// Gives all sessions that can be resumed to other nodes, because this one stops. Says how many have gone.
     pub async fn hand_over_all(&self) -> usize {
-        let Some(hub) = self.hub() else { return 0 };
-        let (mut left, mut gone) = (hub.resumable(), 0);
-        loop {
-            let before = left.len();
-            left.retain(|id| self.is_left(*id));
-            gone += before - left.len();
-            if left.is_empty() {
-                break;
-            }
+        let mut gone = 0;
+        while self.hand_over_some(&mut gone) {
             self.stir();
             tokio::time::sleep(PAUSE).await;
         }
@@ -426,13 +460,20 @@ impl Cluster {
         gone
     }
 
-    /// Gives a session to the node that is to have it. Whether that has to be tried again.
-    fn is_left(&self, id: PeerId) -> bool {
-        let heir = self.rules.lock().heir(id);
-        match heir.map(|heir| self.give(id, None, heir, 0)) {
-            Ok(Err(NotHandedOver::NotNow)) | Err(Heirless::NotNow) => true,
-            Ok(Ok(()) | Err(NotHandedOver::Unknown)) | Err(Heirless::Alone) => false,
+    /// Gives those sessions to other nodes that can be given now. Whether others are left, or on their way to this node.
+    fn hand_over_some(&self, gone: &mut usize) -> bool {
+        let Some(hub) = self.hub() else { return false };
+        // Order: a session that comes after this is asked for no more, or seen in the next round.
+        let mut is_left = self.rules.lock().is_fetching();
+        for id in hub.resumable() {
+            let heir = self.rules.lock().heir(id);
+            match heir.map(|heir| self.give(id, None, heir, 0)) {
+                Ok(Ok(())) => *gone += 1,
+                Ok(Err(NotHandedOver::NotNow)) | Err(Heirless::NotNow) => is_left = true,
+                Ok(Err(NotHandedOver::Absent | NotHandedOver::Refused)) | Err(Heirless::Alone) => {}
+            }
         }
+        is_left
     }
 
     /// What homes and their rooms' members' nodes say to each other.
@@ -445,9 +486,15 @@ impl Cluster {
                     self.rules.lock().hear_moved(node, round, &room, &peer);
                 }
             }
-            Envelope::Gave { round, room, peer } => {
+            Envelope::Gave { round, room, peer, to } => {
                 if let (Some(room), Some(peer)) = (room.key(), peer.address()) {
-                    self.rules.lock().hear_gave(node, round, &room, &peer);
+                    self.rules.lock().hear_gave(node, round, &room, &peer, NodeId::from_bytes(to));
+                }
+            }
+            Envelope::Given { round, room, peer } => {
+                if let (Some(hub), Some(room), Some(peer)) = (self.hub(), room.key(), peer.address()) {
+                    // Order: the room is locked until the answer is on its way, as in `report`.
+                    hub.look_for(&room, &peer, |is_in| self.rules.lock().hear_given(node, round, &room, &peer, is_in));
                 }
             }
             Envelope::Join { round, room, peer } => {
@@ -497,25 +544,33 @@ impl Cluster {
         let is_in = match entering {
             Some((unanswered, early)) => {
                 let is_in = hub.admit(unanswered, room, elsewhere);
-                for early in &early {
-                    self.deliver_early(&hub, room, peer, early);
+                for early in early {
+                    self.deliver_early(&hub, peer, early);
                 }
                 is_in
             }
             // Too late, but it may be there by another question, or have asked again.
-            None => hub.is_in(room, peer) || self.rules.lock().is_entering(room, peer),
+            None => hub.look_for(room, peer, |is_in| is_in || self.rules.lock().is_entering(room, peer)),
         };
         if !is_in {
             self.rules.lock().leave_room(room, peer);
         }
     }
 
-    /// What was said to a room before its new member knew that it is in.
-    fn deliver_early(&self, hub: &Hub, room: &RoomKey, peer: &Address, Early { from, payload, owing }: &Early) {
-        let to = [peer.id()];
-        let (busy, absent) = hub.deliver_to_room((room, &to), from, payload, owing, |put| put());
-        if busy.len() + absent.len() > 0 && !hub.tell_undelivered(from.id(), peer) {
-            self.rules.lock().undelivered(from, peer);
+    /// What was said to a peer before it knew that it is in a room.
+    fn deliver_early(&self, hub: &Hub, peer: &Address, Early { from, what, owing }: Early) {
+        let is_delivered = match what {
+            EarlyWords::ToRoom(room, payload) => {
+                let (busy, absent) = hub.deliver_to_room((&room, &[peer.id()]), &from, &payload, &owing, |put| put());
+                busy.is_empty() && absent.is_empty()
+            }
+            EarlyWords::ToPeer(realm, kind, payload) => {
+                let said = Said { realm, kind, payload: payload.as_deref() };
+                hub.deliver(peer.id(), from.clone(), said, &owing).is_ok()
+            }
+        };
+        if !is_delivered {
+            self.rules.lock().was_not_delivered(from, peer.clone(), owing);
         }
     }
 
@@ -531,20 +586,24 @@ impl Cluster {
 
     /// Order: before anything else is heard, which may be about the same rooms.
     fn forget_lost(&self) {
-        let (lost, undelivered, taken) = {
+        let (lost, belated, taken) = {
             let mut rules = self.rules.lock();
-            (rules.take_lost(), rules.take_undelivered(), rules.take_taken())
+            (rules.take_lost(), rules.take_belated(), rules.take_taken())
         };
         let Some(hub) = self.hub() else { return };
+        for (to, early) in belated {
+            self.deliver_early(&hub, &to.into(), early);
+        }
         for id in taken {
             hub.evict(id);
         }
         for node in lost {
             hub.lost(node);
         }
-        for (sender, by) in undelivered {
-            if !hub.tell_undelivered(sender.id(), &by) {
-                self.rules.lock().undelivered(&sender, &by);
+        let undelivered = self.rules.lock().take_undelivered();
+        for it in undelivered {
+            if !hub.tell_undelivered(it.to.id(), &it.by) {
+                self.rules.lock().tell_elsewhere(it);
             }
         }
     }
@@ -619,6 +678,10 @@ impl Elsewhere for Cluster {
         let (done, fetched) = oneshot::channel();
         let token = &request.token;
         let seal = self.seal(token.id(), token.proof(), subject);
+        if self.hub().is_some_and(|hub| hub.is_emptied()) {
+            let _ = done.send(Fetched::NotNow);
+            return fetched;
+        }
         // Others can't have any node asked.
         if token.seal().is_some_and(|shown| verify_slices_are_equal(shown, &seal).is_ok()) {
             self.rules.lock().fetch(request, subject, done);

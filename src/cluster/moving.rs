@@ -1,5 +1,6 @@
 //! Sessions that go from node to node, and the ids of those whose node is gone: the rules.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -10,11 +11,11 @@ use super::remote::Owed;
 use super::rules::{Leaving, Rules, What};
 use super::view::{arbiter, home};
 use super::whereabouts::Epoch;
-use crate::hub::{Fetched, Handover, Kept, Owing, Pledge, ResumeRequest, Said, Spent};
+use crate::hub::{Fetched, Handover, Kept, Ledger, Owing, Pledge, ResumeRequest, Spent};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, Realm, RoomKey, RoomName};
 
 /// For how long an id belongs to the node that has claimed it and said no more of it.
-const CLAIMED: Duration = Duration::from_mins(1);
+const CLAIMED: Duration = Duration::from_secs(5);
 
 /// How much may wait for a node while sessions are handed over to it because this one stops, in bytes.
 const PACE: usize = super::link::MAX_WAITING / 4;
@@ -30,25 +31,41 @@ impl Rules {
         self.sessions.elsewhere(id).is_some()
     }
 
+    /// Whether it is, if another node knows that one of this epoch should be here: what is known of older ones counts no more.
+    pub(super) fn is_still_away(&mut self, id: PeerId, epoch: Epoch) -> bool {
+        self.sessions.drop_older(id, epoch);
+        self.is_away(id)
+    }
+
     /// Asks for a session whose token is genuine, or, where its node is gone, for its id.
     pub(super) fn fetch(&mut self, request: &ResumeRequest, subject: Option<&str>, done: oneshot::Sender<Fetched>) {
         let id = request.token.id();
         let Some(origin) = id.node() else { return tell(done, Fetched::Unknown) };
-        let node = self.sessions.elsewhere(id).unwrap_or(origin);
+        let (node, epoch) = self.sessions.known(id).unwrap_or((origin, 0));
         if node == self.node {
             return tell(done, Fetched::Unknown);
         }
         match self.nodes.get(&node) {
             Some(remote) if remote.is_up => {
-                let token = self.ask(What::Fetch { node, done });
+                let token = self.ask(What::Fetch { node, id, done });
                 let (id, proof, received) = (*id.as_bytes(), *request.token.proof(), request.received);
-                self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject });
+                self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject, epoch });
             }
             None if self.departed.contains_key(&node) => self.claim(id, done),
             // It was there, as its token is genuine. Others may only be about to notice that it is gone.
             None if self.has_listened() => tell(done, Fetched::Unknown),
             _ => tell(done, Fetched::NotNow),
         }
+    }
+
+    /// The other nodes that are seen.
+    fn others(&self) -> impl Iterator<Item = NodeId> {
+        self.seen.iter().copied().filter(|node| *node != self.node)
+    }
+
+    /// Whether sessions are on their way here that were asked for.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.questions.values().any(|question| matches!(question.what, What::Fetch { .. }))
     }
 
     fn claim(&mut self, id: PeerId, done: oneshot::Sender<Fetched>) {
@@ -63,13 +80,13 @@ impl Rules {
     pub(super) fn hear_claim(&mut self, node: NodeId, token: Token, round: u64, id: PeerId) {
         let is_held = self.sessions.is_here(id) && node != self.node;
         let has_another = |of: &NodeId| *of != node;
-        let outcome = if round != self.view.round {
-            Outcome::refused(ErrorCode::ClusterUnavailable)
-        } else if is_held
+        // Who has it says so, or has just done it: its client is to come back.
+        let outcome = if round != self.view.round
+            || is_held
             || self.sessions.elsewhere(id).as_ref().is_some_and(has_another)
             || self.claims.get(&id).is_some_and(|(of, _)| has_another(of))
         {
-            Outcome::refused(ErrorCode::PeerUnavailable)
+            Outcome::refused(ErrorCode::ClusterUnavailable)
         } else {
             self.claims.insert(id, (node, self.now + CLAIMED));
             Outcome::Done { parked: false }
@@ -119,6 +136,12 @@ impl Rules {
             self.say(to, 0, &Envelope::HandedFrame { id, owes, letter });
         }
         self.say(to, 0, &Envelope::Handed { token, id });
+        if token == 0 {
+            // Nobody may hear that this node has ended before it is known where its sessions are.
+            for node in self.others().filter(|node| *node != to).collect::<Vec<_>>() {
+                self.say(node, 0, &Envelope::Bequeathed { to: *to.as_bytes(), id, epoch });
+            }
+        }
         if let Some(remote) = self.nodes.get_mut(&to) {
             for (_, envelope) in &held {
                 remote.out.push_written(envelope);
@@ -157,12 +180,25 @@ impl Rules {
         self.nodes.get_mut(&node)?.handing.remove(&id)
     }
 
+    /// Whether a newer session of this id is known than the one that comes.
+    pub(super) fn is_outdated(&self, id: PeerId, epoch: Epoch) -> bool {
+        self.sessions.is_outdated(id, epoch)
+    }
+
+    /// A session that comes is not taken in: who has said something to it that it had not acknowledged is told.
+    pub(super) fn turn_away(&mut self, handover: &Handover<u64>, ledger: &Arc<Ledger>) {
+        for (message, token) in &handover.kept.frames {
+            if let (Some(sender), Some(token)) = (message.sender(), token) {
+                self.was_not_delivered(sender.clone(), handover.id.into(), Owing::new(ledger, *token));
+            }
+        }
+    }
+
     /// It is here: all nodes are told, and the homes of its rooms.
     pub(super) fn took(&mut self, id: PeerId, epoch: Epoch, rooms: &[RoomName]) {
         self.sessions.took(id, epoch);
-        self.come.insert(id, self.now);
-        let all: Vec<NodeId> = self.seen.iter().copied().filter(|node| *node != self.node).collect();
-        for node in all {
+        self.moved.insert(id, self.now);
+        for node in self.others().collect::<Vec<_>>() {
             self.say(node, 0, &Envelope::Took(vec![(*id.as_bytes(), epoch)]));
         }
         let peer = Address::from(id);
@@ -193,33 +229,45 @@ impl Rules {
                 continue;
             }
             self.taken.push(id);
+            self.moved.insert(id, self.now);
             let peer = Address::from(id);
             for room in self.gave.remove(&id).map(|(_, rooms)| rooms).unwrap_or_default() {
                 let Some(home) = home(&self.seen, &room) else { continue };
                 let Some(round) = self.standing(home).round(self.view) else { continue };
-                self.say(home, 0, &Envelope::Gave { round, room: Room::from(&room), peer: At::from(&peer) });
+                let (room, peer, to) = (Room::from(&room), At::from(&peer), *node.as_bytes());
+                self.say(home, 0, &Envelope::Gave { round, room, peer, to });
             }
+        }
+    }
+
+    /// A node that stops has given a session to this one, which is about to say so.
+    pub(super) fn hear_bequeathed(&mut self, to: NodeId, id: PeerId, epoch: Epoch) {
+        if self.nodes.contains_key(&to) && self.sessions.hear(self.node, to, id, epoch) {
+            self.bequeathed.insert(id, self.now);
+            self.taken.push(id);
+            self.moved.insert(id, self.now);
         }
     }
 
     /// A session of this node has ended.
     pub(super) fn ended(&mut self, id: PeerId) {
         if self.sessions.end(id, self.now) {
-            let all: Vec<NodeId> = self.seen.iter().copied().filter(|node| *node != self.node).collect();
-            for node in all {
+            for node in self.others().collect::<Vec<_>>() {
                 self.say(node, 0, &Envelope::Ended(*id.as_bytes()));
             }
         }
     }
 
     pub(super) fn hear_ended(&mut self, node: NodeId, id: PeerId) {
-        self.sessions.hear_end(node, id);
+        self.sessions.hear_end(node, id, self.now);
     }
 
-    /// Sessions that were revived on another node and have ended: older ones of the same ids end too.
-    pub(super) fn hear_outlived(&mut self, ids: &[([u8; 16], Epoch)]) {
-        for (id, epoch) in ids.iter().map(|(id, epoch)| (PeerId::from_bytes(*id), *epoch)) {
-            if self.sessions.is_outlived(id, epoch) {
+    /// Sessions that were on another node and have ended: older ones of the same ids end too.
+    pub(super) fn hear_outlived(&mut self, ids: &[([u8; 16], Epoch, u64)]) {
+        for (id, epoch, ago) in ids {
+            let (id, ago) = (PeerId::from_bytes(*id), Duration::from_millis(*ago));
+            let Some(since) = self.now.checked_sub(ago).filter(|_| ago < self.resume_window) else { continue };
+            if self.sessions.hear_outlived(id, *epoch, since) {
                 self.taken.push(id);
             }
         }
@@ -249,47 +297,27 @@ impl Rules {
         }
     }
 
-    pub(super) fn hear_gave(&mut self, node: NodeId, round: u64, room: &RoomKey, peer: &Address) {
-        if round == self.view.round {
-            self.home.gave(node, room, peer);
+    pub(super) fn hear_gave(&mut self, node: NodeId, round: u64, room: &RoomKey, peer: &Address, to: NodeId) {
+        if round == self.view.round && self.home.gave(node, room, peer, to) {
+            self.say(to, 0, &Envelope::Given { round, room: Room::from(room), peer: At::from(peer) });
         }
     }
 
-    /// Where a peer is that was of this node, or would be.
-    pub(super) fn whereabouts(&self, id: PeerId) -> Option<NodeId> {
-        self.sessions.elsewhere(id).filter(|node| self.nodes.get(node).is_some_and(|remote| remote.is_up))
-    }
-
-    /// Passes on what a peer of a third node says to one that was ours.
-    pub(super) fn forward(
-        &mut self,
-        node: NodeId,
-        asked: (NodeId, Token),
-        (from, to): (Address, PeerId),
-        said: Said<'_>,
-        owing: Owing,
-    ) {
-        let token = self.ask(What::Forward { node, asked: Some(asked), from: from.clone(), to: to.into(), owing });
-        self.put_question_behind(&[to], node, token, &super::rules::relay(to, &from, said));
-    }
-
-    /// Passes on what a peer of a third node says to a room, to a member that was ours. Its sender is told if that fails.
-    pub(super) fn forward_to_room(
-        &mut self,
-        node: NodeId,
-        room: &RoomKey,
-        (from, to): (&Address, PeerId),
-        payload: &str,
-        owing: Owing,
-    ) {
-        let token = self.ask(What::Forward { node, asked: None, from: from.clone(), to: to.into(), owing });
-        let (room, from, ids) = (Room::from(room), At::from(from), vec![*to.as_bytes()]);
-        self.put_question_behind(&[to], node, token, &Envelope::Broadcast { room, from, payload, to: ids });
+    /// A home asks for a member that was given to this node.
+    pub(super) fn hear_given(&mut self, home: NodeId, round: u64, room: &RoomKey, peer: &Address, is_in: bool) {
+        if is_in {
+            self.say(home, 0, &Envelope::Moved { round, room: Room::from(room), peer: At::from(peer) });
+        } else if !self.is_away(peer.id()) && !self.is_entering(room, peer) {
+            self.say(home, 0, &Envelope::Leave { round, room: Room::from(room), peer: At::from(peer) });
+        }
     }
 
     /// The node that takes in a session because this one stops. None: there is none, or it has to catch up first.
     pub(super) fn heir(&self, id: PeerId) -> Result<NodeId, Heirless> {
-        let others = self.seen.iter().copied().filter(|node| *node != self.node).collect();
+        if self.is_connected && !self.is_settled() {
+            return Err(Heirless::NotNow);
+        }
+        let others = self.others().collect();
         let node = arbiter(&others, id).filter(|_| self.is_connected).ok_or(Heirless::Alone)?;
         let waiting = self.nodes.get(&node).map_or(0, |remote| remote.out.waiting());
         if waiting > PACE { Err(Heirless::NotNow) } else { Ok(node) }

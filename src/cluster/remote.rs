@@ -46,7 +46,33 @@ pub(super) enum Owed {
     /// A frame of a session that was handed over.
     Pledged(Pledge),
     /// A message of a peer of a third node, to a peer that was ours.
-    Forwarded { from: Address, to: Address, _owing: Owing },
+    Forwarded { from: Address, to: Address, owing: Owing },
+    /// What a peer there has to be told.
+    Undelivered(Undelivered),
+}
+
+/// A peer has to be told that another one did not get what it said. The node that owns the debt tells it itself if this one is
+/// lost before that is done.
+#[derive(Debug)]
+pub(super) struct Undelivered {
+    pub(super) to: Address,
+    pub(super) by: Address,
+    /// When it is given up.
+    pub(super) until: Instant,
+    /// Over how many nodes it has come.
+    pub(super) hops: u8,
+    pub(super) _debt: OthersDebt,
+}
+
+/// What is settled once a peer was told.
+#[derive(Debug)]
+pub(super) enum OthersDebt {
+    /// No other node waits for it.
+    None,
+    /// For a frame of a session that was handed over.
+    Pledge { _pledge: Pledge },
+    /// For what came from another node.
+    Owing { _owing: Owing },
 }
 
 /// What is known of a node as a home.

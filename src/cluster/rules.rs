@@ -16,13 +16,14 @@ use super::home::{Home, News};
 use super::link::{Incoming, Outgoing, Place};
 use super::moving::tell;
 use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
-use super::remote::{Owed, Remote, Standing};
+use super::passing::{Asked, Members, Passed};
+use super::remote::{OthersDebt, Owed, Remote, Standing, Undelivered};
 use super::topics::Topics;
 use super::view::{home, nodes_number};
 use super::whereabouts::Whereabouts;
 use super::{Figures, envelope};
 use crate::hub::{Fetched, Ledger, Owing, Said, Unanswered};
-use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
+use crate::protocol::{Address, ErrorCode, Kind, NodeId, PeerId, Realm, RoomKey};
 
 /// Between two signs of life.
 const HELLO: Duration = Duration::from_secs(1);
@@ -61,12 +62,18 @@ pub(super) struct Leaving {
     pub(super) held: Vec<(Token, Vec<u8>)>,
 }
 
-/// What is said to a room before a new member knows that it is in.
+/// What is said to a peer before it knows that it is in a room: to the room, and what the same sender says to it after that.
 #[derive(Debug)]
 pub(super) struct Early {
     pub(super) from: Address,
-    pub(super) payload: Box<str>,
+    pub(super) what: EarlyWords,
     pub(super) owing: Owing,
+}
+
+#[derive(Debug)]
+pub(super) enum EarlyWords {
+    ToRoom(RoomKey, Box<str>),
+    ToPeer(Realm, Kind, Option<Box<str>>),
 }
 
 /// What becomes of it.
@@ -78,6 +85,12 @@ pub(super) enum Kept {
 
 /// Of these, one that enters keeps so many.
 const MAX_EARLY: usize = 64;
+
+/// To the node that a peer is thought to be on, to the one of its id, and to the one where it is.
+const MAX_HOPS: u8 = 4;
+
+/// Peers of nodes that can't be reached, for which it is kept that they have to be told something.
+const MAX_UNREACHED: usize = 65_536;
 
 #[derive(Debug)]
 pub(super) enum What {
@@ -98,16 +111,17 @@ pub(super) enum What {
         unanswered: Unanswered,
         early: Vec<Early>,
     },
-    /// What a peer of another node says to one that was ours, and the question that the answer is for. None: it was answered.
+    /// What a peer of another node says to one that was ours.
     Forward {
         node: NodeId,
-        asked: Option<(NodeId, Token)>,
+        passed: Passed,
         from: Address,
         to: Address,
         owing: Owing,
     },
     Fetch {
         node: NodeId,
+        id: PeerId,
         done: oneshot::Sender<Fetched>,
     },
     Claim {
@@ -169,8 +183,14 @@ pub(super) struct Rules {
     local: VecDeque<Vec<u8>>,
     /// Nodes whose members the hub has to forget.
     lost: Vec<NodeId>,
+    /// What other nodes have said to rooms, and of which it is not known yet whether it has reached members that have moved.
+    pub(super) passing: HashMap<Asked, Members>,
     /// Senders that have to be told that another peer did not get all.
-    pub(super) undelivered: Vec<(Address, Address)>,
+    undelivered: Vec<Undelivered>,
+    /// … and those whose node can't be reached at the moment.
+    unreached: Vec<Undelivered>,
+    /// What was kept for peers that did not enter a room in the end.
+    belated: Vec<(PeerId, Early)>,
     /// Sessions that another node has: where they are here too, they end.
     pub(super) taken: Vec<PeerId>,
     /// What is heard here.
@@ -179,14 +199,16 @@ pub(super) struct Rules {
     pub(super) sessions: Whereabouts,
     /// Sessions that are on their way to another node at this moment.
     pub(super) leaving: HashMap<PeerId, Leaving>,
-    /// Sessions that have come, and when.
-    pub(super) come: HashMap<PeerId, Instant>,
+    /// Sessions that have come here or to another node, and when.
+    pub(super) moved: HashMap<PeerId, Instant>,
+    /// Sessions that were given by nodes that stop to others, and when.
+    pub(super) bequeathed: HashMap<PeerId, Instant>,
     /// The rooms of those that have left, until the other node says that it has them.
     pub(super) gave: HashMap<PeerId, (NodeId, Vec<RoomKey>)>,
     /// Nodes that have gone, and when.
     pub(super) departed: HashMap<NodeId, Instant>,
     /// For how long a session outlives its node.
-    resume_window: Duration,
+    pub(super) resume_window: Duration,
     /// Which node may have the id of a peer whose node is gone, and until when that is remembered.
     pub(super) claims: HashMap<PeerId, (NodeId, Instant)>,
     greetings: Vec<Parcel>,
@@ -243,12 +265,16 @@ impl Rules {
             questions: HashMap::new(),
             local: VecDeque::new(),
             lost: Vec::new(),
+            passing: HashMap::new(),
             undelivered: Vec::new(),
+            unreached: Vec::new(),
+            belated: Vec::new(),
             taken: Vec::new(),
             topics: Topics::default(),
             sessions: Whereabouts::default(),
             leaving: HashMap::new(),
-            come: HashMap::new(),
+            moved: HashMap::new(),
+            bequeathed: HashMap::new(),
             gave: HashMap::new(),
             departed: HashMap::new(),
             resume_window,
@@ -276,7 +302,7 @@ impl Rules {
         self.disconnected = Some(now);
     }
 
-    /// Tells the others that this node ends.
+    /// Tells the others that this node ends. What is still owed to one of them it then tells its peers itself.
     pub(super) fn leave(&mut self, now: Instant) {
         self.pass(now);
         self.is_leaving = true;
@@ -344,9 +370,13 @@ impl Rules {
         self.nodes.values_mut().filter(|remote| remote.is_up).for_each(Remote::settle);
         self.was_ready |= self.disagreement().is_none();
         self.tell_of_changed_topics();
-        self.come.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE + AGAIN);
+        self.moved.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE + AGAIN);
+        self.bequeathed.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE + AGAIN);
         self.sessions.tidy(now, self.resume_window);
         self.claims.retain(|_, (_, until)| *until > now);
+        let unreached = self.unreached.extract_if(.., |it| it.until > now).collect::<Vec<_>>();
+        self.unreached.clear();
+        self.undelivered.extend(unreached);
         self.departed.retain(|_, since| now.saturating_duration_since(*since) < self.resume_window);
     }
 
@@ -362,13 +392,10 @@ impl Rules {
             What::Broadcast { nodes, mut unanswered, .. } => {
                 unanswered.were_busy(nodes.into_values().flatten().collect());
             }
-            What::Forward { asked: Some((asker, token)), .. } => {
-                let outcome = Outcome::refused(ErrorCode::ClusterUnavailable);
-                self.say(asker, 0, &Envelope::Answer { token, outcome });
-            }
-            What::Forward { asked: None, from, to, .. } => self.undelivered.push((from, to)),
+            What::Forward { passed, from, to, owing, .. } => self.give_up_passing(&passed, from, to, owing),
             What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
-            What::Relay { .. } | What::Join { .. } => {}
+            What::Join { unanswered, early, .. } => self.deliver_belated(unanswered.asker().id(), early),
+            What::Relay { .. } => {}
         }
     }
 
@@ -397,14 +424,15 @@ impl Rules {
         for owed in remote.unsettled.into_values() {
             self.tell_undelivered(owed);
         }
+        self.passing.retain(|asked, _| asked.node != node);
         let concerned = |question: &Question| question.what.nodes().contains(&node);
         let tokens: Vec<Token> =
             self.questions.iter().filter(|(_, question)| concerned(question)).map(|(token, _)| *token).collect();
         for token in tokens {
             self.lost_by(token, node);
         }
+        self.sessions.lose(node, self.now);
         if remote.is_up {
-            self.sessions.lose(node);
             self.gave.retain(|_, (to, _)| *to != node);
             self.departed.insert(node, self.now);
             for other in self.nodes.values_mut().filter(|other| other.is_up) {
@@ -420,24 +448,62 @@ impl Rules {
     /// What is not known to have arrived is told its sender.
     fn tell_undelivered(&mut self, owed: Owed) {
         match owed {
-            Owed::Said(unsettled) => self.undelivered.extend(unsettled.undelivered()),
-            Owed::Pledged(pledge) => {
-                let (sender, by) = pledge.parties();
-                self.undelivered.push((sender.clone(), by.clone()));
+            Owed::Said(unsettled) => {
+                for (to, by) in unsettled.undelivered() {
+                    self.has_to_know(to, by, OthersDebt::None);
+                }
             }
-            Owed::Forwarded { from, to, .. } => self.undelivered.push((from, to)),
+            Owed::Pledged(pledge) => {
+                let (to, by) = pledge.parties();
+                self.has_to_know(to.clone(), by.clone(), OthersDebt::Pledge { _pledge: pledge });
+            }
+            Owed::Forwarded { from, to, owing } => self.was_not_delivered(from, to, owing),
+            Owed::Undelivered(it) => self.undelivered.push(it),
         }
     }
 
-    /// How many messages are not settled on other nodes.
-    pub(super) fn unsettled(&self) -> usize {
-        self.nodes.values().map(|remote| remote.unsettled.len()).sum()
+    /// What came from another node has not arrived.
+    pub(super) fn was_not_delivered(&mut self, to: Address, by: Address, owing: Owing) {
+        self.has_to_know(to, by, OthersDebt::Owing { _owing: owing });
     }
 
-    /// Nothing of what is not settled will be known here any more.
+    /// Another node says that a peer has to be told. Nodes that know no better may send it round: not for ever.
+    pub(super) fn hear_undelivered(&mut self, to: Address, by: Address, hops: u8, owing: Owing) {
+        if hops < MAX_HOPS {
+            let (until, debt) = (self.now + self.resume_window, OthersDebt::Owing { _owing: owing });
+            self.undelivered.push(Undelivered { to, by, until, hops: hops + 1, _debt: debt });
+        }
+    }
+
+    /// A peer, which may be of this node, has to be told that another one did not get what it said.
+    fn has_to_know(&mut self, to: Address, by: Address, debt: OthersDebt) {
+        self.undelivered.push(Undelivered { to, by, until: self.now + self.resume_window, hops: 0, _debt: debt });
+    }
+
+    /// What was kept for a peer until it is in a room, where it is not.
+    fn deliver_belated(&mut self, to: PeerId, early: Vec<Early>) {
+        self.belated.extend(early.into_iter().map(|early| (to, early)));
+    }
+
+    /// How many messages are not settled on other nodes, or on their way by this one.
+    pub(super) fn unsettled(&self) -> usize {
+        let forwarded = self.questions.values().filter(|it| matches!(it.what, What::Forward { .. })).count();
+        self.nodes.values().map(|remote| remote.unsettled.len()).sum::<usize>() + forwarded
+    }
+
+    /// Nothing of what is not settled will be known here any more. What is owed to peers of other nodes stays as it is: these
+    /// tell them as this node ends.
     pub(super) fn give_up_unsettled(&mut self) {
-        let unsettled: Vec<Owed> =
-            self.nodes.values_mut().flat_map(|remote| std::mem::take(&mut remote.unsettled).into_values()).collect();
+        let is_ours = |_: &Token, owed: &mut Owed| match owed {
+            Owed::Said(_) => true,
+            Owed::Pledged(pledge) => !pledge.is_others(),
+            Owed::Forwarded { .. } | Owed::Undelivered(_) => false,
+        };
+        let unsettled: Vec<Owed> = self
+            .nodes
+            .values_mut()
+            .flat_map(|remote| remote.unsettled.extract_if(is_ours).map(|(_, owed)| owed).collect::<Vec<_>>())
+            .collect();
         for owed in unsettled {
             self.tell_undelivered(owed);
         }
@@ -582,11 +648,13 @@ impl Rules {
         for ids in self.sessions.here().chunks(1024) {
             self.say(node, 0, &Envelope::Took(ids.to_vec()));
         }
-        for ids in self.sessions.ended().chunks(1024) {
+        let now = self.now;
+        let ago = |since: &Instant| now.saturating_duration_since(*since).as_millis().try_into().unwrap_or(u64::MAX);
+        let ended: Vec<_> =
+            self.sessions.ended().map(|(id, epoch, since)| (*id.as_bytes(), epoch, ago(since))).collect();
+        for ids in ended.chunks(1024) {
             self.say(node, 0, &Envelope::Outlived(ids.to_vec()));
         }
-        let ago =
-            |since: &Instant| self.now.saturating_duration_since(*since).as_millis().try_into().unwrap_or(u64::MAX);
         let departed: Vec<_> = self.departed.iter().map(|(node, since)| (*node.as_bytes(), ago(since))).collect();
         for nodes in departed.chunks(1024) {
             self.say(node, 0, &Envelope::Departed(nodes.to_vec()));
@@ -707,9 +775,10 @@ impl Rules {
         let mut nodes: BTreeMap<NodeId, Vec<Address>> = BTreeMap::new();
         let mut is_lost = false;
         for (member, there) in members {
+            let behind = self.on_its_way(unanswered.asker().id(), member.id());
             // As long as the node of its id is there, what is said to it goes that way (`route`).
-            let origin = member.node().filter(|origin| *origin != self.node && self.unavailable(*origin).is_none());
-            let node = origin.unwrap_or(there);
+            let origin = || member.node().filter(|node| *node != self.node && self.unavailable(*node).is_none());
+            let node = behind.or_else(origin).unwrap_or(there);
             if self.unavailable(node).is_none() {
                 nodes.entry(node).or_default().push(member);
             } else {
@@ -730,9 +799,25 @@ impl Rules {
         self.conclude(token);
     }
 
+    /// A peer that is not here has to be told that another one did not get what it said.
     pub(super) fn undelivered(&mut self, to: &Address, by: &Address) {
-        if let Some(node) = self.route(to).filter(|node| self.nodes.get(node).is_some_and(|remote| remote.is_up)) {
-            self.say(node, 0, &Envelope::Undelivered { to: At::from(to), by: At::from(by) });
+        let (to, by, until) = (to.clone(), by.clone(), self.now + self.resume_window);
+        self.tell_elsewhere(Undelivered { to, by, until, hops: 0, _debt: OthersDebt::None });
+    }
+
+    /// Has another node tell a peer. Where it can't be reached now, that is tried again, as long as the peer may come back.
+    pub(super) fn tell_elsewhere(&mut self, it: Undelivered) {
+        let node = self.sessions.elsewhere(it.to.id()).or_else(|| it.to.node());
+        let Some(node) = node.filter(|node| *node != self.node || self.sessions.is_out_of_sight(it.to.id())) else {
+            return;
+        };
+        if self.nodes.get(&node).is_some_and(|remote| remote.is_up) {
+            self.tokens += 1;
+            let token = self.tokens;
+            self.say(node, token, &Envelope::Undelivered { to: At::from(&it.to), by: At::from(&it.by), hops: it.hops });
+            self.owe(node, token, Owed::Undelivered(it));
+        } else if self.unreached.len() < MAX_UNREACHED {
+            self.unreached.push(it);
         }
     }
 
@@ -847,23 +932,22 @@ impl Rules {
                 self.owe(node, token, Owed::Said(unanswered.unsettled([to])));
                 unanswered.ack(parked);
             }
-            (What::Relay { unanswered, .. } | What::Join { unanswered, .. }, Some(code)) => unanswered.refuse(code),
-            (What::Forward { asked, from, to, owing, .. }, _) => {
-                let is_there = code.is_none() && busy.is_empty();
-                match asked {
-                    Some((asker, token)) => self.say(asker, 0, &Envelope::Answer { token, outcome: outcome.clone() }),
-                    None if is_there => {}
-                    None => self.undelivered.push((from.clone(), to.clone())),
-                }
-                if is_there {
-                    self.owe(node, token, Owed::Forwarded { from, to, _owing: owing });
-                }
+            (What::Relay { unanswered, .. }, Some(code)) => unanswered.refuse(code),
+            (What::Join { unanswered, early, .. }, Some(code)) => {
+                self.deliver_belated(unanswered.asker().id(), early);
+                unanswered.refuse(code);
+            }
+            (What::Forward { passed, from, to, owing, .. }, _) => {
+                self.hear_passed((node, token), &passed, (from, to, owing), (outcome, busy));
             }
             (What::Claim { done, .. }, None) => tell(done, Fetched::Gone),
-            (What::Fetch { done, .. } | What::Claim { done, .. }, Some(code)) => {
-                let is_unknown = code == ErrorCode::PeerUnavailable;
+            (What::Fetch { id, done, .. }, Some(ErrorCode::PeerUnavailable)) => {
+                // It may not have arrived there yet; or it never did, and then its client can have its id again.
+                let is_unknown = !self.bequeathed.contains_key(&id) && !self.sessions.is_not_on(node, id);
                 tell(done, if is_unknown { Fetched::Unknown } else { Fetched::NotNow });
             }
+            (What::Fetch { done, .. }, Some(ErrorCode::BadMessage)) => tell(done, Fetched::Unknown),
+            (What::Fetch { done, .. } | What::Claim { done, .. }, Some(_)) => tell(done, Fetched::NotNow),
             // These are not answered so.
             (What::Join { .. } | What::Fetch { .. } | What::Broadcast { .. }, _) => {}
         }
@@ -926,26 +1010,24 @@ impl Rules {
         })
     }
 
-    /// Whether a question of one peer to another is not answered yet. None: that one has not just come.
-    pub(super) fn is_on_its_way(&self, from: PeerId, to: PeerId) -> Option<bool> {
-        self.come.get(&to).map(|_| self.on_its_way(from, to).is_some())
-    }
-
-    /// The node by which something is on its way to a session that has just come: what is said next goes the same way.
-    fn on_its_way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
-        self.come.get(&to)?;
-        self.questions.values().find_map(|question| match &question.what {
-            What::Relay { node, to: other, unanswered } if other.id() == to && unanswered.asker().id() == from => {
-                Some(*node)
-            }
-            _ => None,
-        })
-    }
-
     /// Keeps what is said to a room for a peer that its home has let in, and that does not know it yet. None: it does not enter.
     pub(super) fn keep_early(&mut self, room: &RoomKey, peer: PeerId, early: impl FnOnce() -> Early) -> Option<Kept> {
+        self.keep(peer, |other, _| other == room, early)
+    }
+
+    /// Keeps what is said to a peer behind what the same sender has said to a room that it enters. None: there is no such thing.
+    pub(super) fn keep_behind(&mut self, from: &Address, peer: PeerId, early: impl FnOnce() -> Early) -> Option<Kept> {
+        self.keep(peer, |_, all| all.iter().any(|early| early.from == *from), early)
+    }
+
+    fn keep(
+        &mut self,
+        peer: PeerId,
+        is_meant: impl Fn(&RoomKey, &[Early]) -> bool,
+        early: impl FnOnce() -> Early,
+    ) -> Option<Kept> {
         let mut entering = self.questions.values_mut().filter_map(|question| match &mut question.what {
-            What::Join { room: other, unanswered, early } if other == room && unanswered.asker().id() == peer => {
+            What::Join { room, unanswered, early } if unanswered.asker().id() == peer && is_meant(room, early) => {
                 Some(early)
             }
             _ => None,
@@ -966,6 +1048,11 @@ impl Rules {
         }
         if !self.home.is_open() {
             return self.held.push(Held { node, token, room, peer });
+        }
+        if self.home.asks_for(node, &room, &peer) {
+            // It has left meanwhile, and comes again.
+            let news = self.home.leave(node, &room, &peer);
+            self.tell(news);
         }
         match self.home.join(node, &room, &peer, self.peers_per_room) {
             Ok((elsewhere, news)) => {
@@ -1033,8 +1120,13 @@ impl Rules {
     }
 
     /// The senders that have to be told that another peer did not get all.
-    pub(super) fn take_undelivered(&mut self) -> Vec<(Address, Address)> {
+    pub(super) fn take_undelivered(&mut self) -> Vec<Undelivered> {
         std::mem::take(&mut self.undelivered)
+    }
+
+    /// What is to be delivered, though its addressee did not enter a room.
+    pub(super) fn take_belated(&mut self) -> Vec<(PeerId, Early)> {
+        std::mem::take(&mut self.belated)
     }
 
     /// The nodes whose members the hub has to forget.

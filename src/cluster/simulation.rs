@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -34,6 +35,9 @@ const LIMITS: HubLimits = HubLimits {
 /// After the last fault all has to be well within this: a node that is gone is noticed in 3 s, a link that is to be said anew
 /// needs 1 s, and a question has 3 s.
 const BOUND: u64 = 8000;
+
+/// For how long sessions wait for their clients.
+const RESUME_WINDOW: u64 = 30_000;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): numbers that look random, from a seed.
 struct Dice(u64);
@@ -113,6 +117,8 @@ struct Client {
     acknowledged: u64,
     /// Since when it has its session: what was to be told to an earlier one is lost with its node.
     since: u64,
+    /// Whether its node was gone, and it has its id again: an older session may wait somewhere.
+    is_revived: bool,
     /// When it last came back.
     back: u64,
     /// Where it comes back, and what it waits for there.
@@ -135,6 +141,13 @@ struct Client {
     parted: BTreeMap<(String, PeerId), u64>,
     /// Of whom it was told that something did not arrive, and when last.
     told: BTreeMap<PeerId, u64>,
+}
+
+impl Client {
+    /// Its connection is closed where another node has its session.
+    fn notice_loss(&mut self) {
+        self.session.take_if(|session| session.revoked().now_or_never().is_some());
+    }
 }
 
 /// A client on its way back.
@@ -171,6 +184,8 @@ struct World {
     clients: Vec<Client>,
     /// Of clients whose sessions have ended, and when.
     ended: BTreeMap<PeerId, u64>,
+    /// Of clients whose sessions have ended, and on which node, while older ones of theirs may wait somewhere.
+    outlived: Vec<(PeerId, usize)>,
     /// Of clients that have another session, while theirs waits for them somewhere.
     abandoned: BTreeSet<PeerId>,
     said: Vec<SaidOnce>,
@@ -204,6 +219,7 @@ impl World {
             emptying: None,
             clients: Vec::new(),
             ended: BTreeMap::new(),
+            outlived: Vec::new(),
             abandoned: BTreeSet::new(),
             said: Vec::new(),
             numbers: 0,
@@ -232,7 +248,7 @@ impl World {
             name: name.to_string(),
             key: vec![1; 32],
             peers_per_room: LIMITS.peers_per_room,
-            resume_window: Duration::from_secs(30),
+            resume_window: Duration::from_millis(RESUME_WINDOW),
         };
         let [.., a, b] = u64::to_be_bytes(self.seed);
         let node = NodeId::from_bytes([a, b, 0, 0, 0, u8::try_from(name).unwrap()]);
@@ -323,6 +339,7 @@ impl World {
             if is_stopped || self.dice.is_once_in(4) {
                 continue;
             }
+            self.clients[index].notice_loss();
             let mut replies = Vec::new();
             while let Some(frame) = self.clients[index].session.as_ref().and_then(Session::try_next) {
                 let message = frame.message().clone();
@@ -361,11 +378,15 @@ impl World {
         let client = &mut self.clients[index];
         let number: u64 = payload.parse().unwrap();
         let last = client.heard.insert(from.id(), number);
-        assert!(last < Some(number), "{} heard {number} after {last:?}", short(client.address.id()));
         client.numbers.insert(number);
+        let (id, is_late) = (client.address.id(), last >= Some(number));
         // What answers something comes after its ack.
-        let sender = self.said.iter().find(|said| said.number == number).map(|said| said.from);
-        assert_eq!(sender, Some(from.id()));
+        let said = self.said.iter().find(|said| said.number == number).expect("it was said");
+        assert_eq!(said.from, from.id());
+        // Of what its sender was told that it may not have arrived, the order is not known either.
+        let is_given_up = |sender: &Client| sender.since > said.at || sender.told.get(&id) >= Some(&said.at);
+        let sender = self.clients.iter().find(|client| client.address.id() == from.id());
+        assert!(!is_late || sender.is_none_or(is_given_up), "{} heard {number} after {last:?}", short(id));
     }
 
     fn hear_notice(&mut self, index: usize, notice: &Notice) {
@@ -440,6 +461,7 @@ impl World {
     /// A client says something, if it may. Gives whether it was heard.
     fn say(&mut self, index: usize, what: &str) -> bool {
         let is_stopped = self.nodes.get(&self.clients[index].node).is_none_or(|node| node.stopped > self.time);
+        self.clients[index].notice_loss();
         let Some(session) = self.clients[index].session.as_ref().filter(|_| !is_stopped) else { return false };
         let Some(permit) = session.answer_permit() else { return false };
         let _ = writeln!(self.story, "{:>6} {} says {what}", self.time, short(session.id()));
@@ -519,6 +541,7 @@ impl World {
             received: 0,
             acknowledged: 0,
             since: self.time,
+            is_revived: false,
             back: self.time,
             coming: None,
             address,
@@ -536,10 +559,14 @@ impl World {
 
     fn close(&mut self, index: usize) {
         let is_stopped = self.nodes.get(&self.clients[index].node).is_none_or(|node| node.stopped > self.time);
+        self.clients[index].notice_loss();
         if is_stopped || self.clients[index].session.is_none() {
             return;
         }
         let client = self.clients.swap_remove(index);
+        if client.is_revived {
+            self.outlived.push((client.address.id(), client.node));
+        }
         self.tell(&format!("{} goes", short(client.address.id())));
         self.ended.insert(client.address.id(), self.time);
     }
@@ -547,6 +574,7 @@ impl World {
     fn kill(&mut self, name: usize) {
         let Some(node) = self.nodes.remove(&name) else { return };
         self.tell(&format!("node {name} is killed"));
+        self.forget_outlived(name);
         let is_there = |client: &&mut Client| client.node == name && client.session.is_some();
         for client in self.clients.iter_mut().filter(is_there) {
             // What it has said and heard nothing of is answered no more.
@@ -652,6 +680,7 @@ impl World {
     /// A client loses its connection. It comes back by and by.
     fn lose(&mut self, index: usize) {
         let client = &mut self.clients[index];
+        client.notice_loss();
         let Some(node) = self.nodes.get(&client.node) else { return };
         let Some(session) = client.session.take() else { return };
         // Or its node has not noticed it when it comes back.
@@ -725,6 +754,7 @@ impl World {
         }
         assert!(self.faults.any(), "its session was there");
         let revived = (fetched == Fetched::Gone).then(|| node.hub.revive(id, None)).flatten();
+        client.is_revived = revived.is_some();
         let session = if let Some(session) = revived {
             session
         } else {
@@ -777,22 +807,23 @@ impl World {
             self.emptying = None;
             return;
         };
-        let left: BTreeSet<PeerId> = node.hub.resumable().into_iter().filter(|id| node.cluster.is_left(*id)).collect();
-        for client in self.clients.iter_mut().filter(|client| client.node == name) {
-            if !left.contains(&client.address.id()) {
-                // Its connection is closed.
-                client.session = None;
-            }
-        }
+        let is_left = node.cluster.hand_over_some(&mut 0);
         let is_settled = self.nodes[&name].cluster.rules.lock().unsettled() == 0;
-        if left.is_empty() && (is_settled || self.time >= until) {
+        if !is_left && (is_settled || self.time >= until) {
             self.emptying = None;
+            self.clients.iter_mut().filter(|client| client.node == name).for_each(|client| client.session = None);
             self.nodes[&name].kept.lock().clear();
             self.nodes[&name].cluster.leave(self.now());
             self.carry();
             self.nodes.remove(&name);
+            self.forget_outlived(name);
             self.start();
         }
+    }
+
+    /// What a node that is gone knew of sessions that have ended, it may have been the only one to know.
+    fn forget_outlived(&mut self, name: usize) {
+        self.abandoned.extend(self.outlived.extract_if(.., |(_, node)| *node == name).map(|(id, _)| id));
     }
 
     fn assert_answered(&self) {
@@ -822,6 +853,10 @@ impl World {
         self.clients.clear();
         self.nodes.values().for_each(|node| node.kept.lock().clear());
         self.pass(1500);
+        if !self.is_empty() {
+            // What one has to be told whose node is gone is kept until it can't come back any more.
+            self.pass(RESUME_WINDOW);
+        }
         self.assert_empty();
     }
 
@@ -870,7 +905,7 @@ impl World {
                 refused >= Some(*at)
                     || others >= Some(*at)
                     || parted >= Some(*at)
-                    || own >= Some(*at) && others >= Some(at.saturating_sub(500))
+                    || own >= Some(*at) && others >= Some(at.saturating_sub(BOUND))
             });
             assert!(
                 has_arrived || is_told || is_known || has_left || is_forgotten,
@@ -879,6 +914,10 @@ impl World {
                 short(*to)
             );
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nodes.values().all(|node| node.cluster.kept() == 0)
     }
 
     fn assert_empty(&self) {

@@ -17,14 +17,37 @@ pub(super) struct Whereabouts {
     elsewhere: HashMap<PeerId, (NodeId, Epoch)>,
     /// On this one, though their ids are another's, or though they were away.
     here: HashMap<PeerId, Epoch>,
-    /// That were revived here and have ended: a node that was out of sight may still have an older one.
+    /// That were somewhere else and have ended: a node that was out of sight may still have an older one.
     ended: HashMap<PeerId, (Epoch, Instant)>,
+    /// That were on nodes which were lost, and when: they may be there still.
+    out_of_sight: HashMap<PeerId, Instant>,
 }
 
 impl Whereabouts {
     /// The other node that has a session.
     pub(super) fn elsewhere(&self, id: PeerId) -> Option<NodeId> {
         self.elsewhere.get(&id).map(|(node, _)| *node)
+    }
+
+    /// … and by which epoch.
+    pub(super) fn known(&self, id: PeerId) -> Option<(NodeId, Epoch)> {
+        self.elsewhere.get(&id).copied()
+    }
+
+    /// Forgets where a session is thought to be, if there was a newer one.
+    pub(super) fn drop_older(&mut self, id: PeerId, epoch: Epoch) {
+        if self.known(id).is_some_and(|(_, known)| known < epoch) {
+            self.elsewhere.remove(&id);
+        }
+    }
+
+    /// … if it is not on this node. Whether it was thought to be.
+    pub(super) fn is_not_on(&mut self, node: NodeId, id: PeerId) -> bool {
+        let was_there = self.elsewhere(id) == Some(node);
+        if was_there {
+            self.elsewhere.remove(&id);
+        }
+        was_there
     }
 
     pub(super) fn is_here(&self, id: PeerId) -> bool {
@@ -46,9 +69,17 @@ impl Whereabouts {
         self.here.remove(&id).unwrap_or_default() + 1
     }
 
+    /// Whether a newer session of an id is known than one of this epoch.
+    pub(super) fn is_outdated(&self, id: PeerId, epoch: Epoch) -> bool {
+        let elsewhere = self.elsewhere.get(&id).map(|(_, known)| *known);
+        let ended = self.ended.get(&id).map(|(known, _)| *known);
+        elsewhere.is_some_and(|known| known > epoch) || ended >= Some(epoch) || self.epoch(id) > epoch
+    }
+
     /// A session is here.
     pub(super) fn took(&mut self, id: PeerId, epoch: Epoch) {
         self.elsewhere.remove(&id);
+        self.out_of_sight.remove(&id);
         self.here.insert(id, epoch);
     }
 
@@ -68,6 +99,7 @@ impl Whereabouts {
             return false;
         }
         self.here.remove(&id);
+        self.out_of_sight.remove(&id);
         let known = self.elsewhere.entry(id).or_insert((node, epoch));
         if epoch >= known.1 {
             *known = (node, epoch);
@@ -75,11 +107,13 @@ impl Whereabouts {
         true
     }
 
-    /// Another node says that it had a session of this epoch, which has ended. Whether an older one that is here ends too.
-    pub(super) fn is_outlived(&mut self, id: PeerId, epoch: Epoch) -> bool {
+    /// Another node says that a session of this epoch has ended. Whether an older one that is here ends too.
+    pub(super) fn hear_outlived(&mut self, id: PeerId, epoch: Epoch, since: Instant) -> bool {
         let is_older = self.epoch(id) < epoch;
         if is_older {
             self.here.remove(&id);
+            let known = self.ended.entry(id).or_insert((epoch, since));
+            *known = (*known).max((epoch, since));
         }
         is_older
     }
@@ -93,21 +127,30 @@ impl Whereabouts {
         true
     }
 
-    /// A session of another node has ended.
-    pub(super) fn hear_end(&mut self, node: NodeId, id: PeerId) {
-        if self.elsewhere(id) == Some(node) {
+    /// A session of another node has ended: that is known even if that node is gone too.
+    pub(super) fn hear_end(&mut self, node: NodeId, id: PeerId, now: Instant) {
+        if let Some((_, epoch)) = self.elsewhere.get(&id).copied().filter(|(of, _)| *of == node) {
             self.elsewhere.remove(&id);
+            self.ended.insert(id, (epoch, now));
         }
     }
 
     /// A node is gone.
-    pub(super) fn lose(&mut self, node: NodeId) {
-        self.elsewhere.retain(|_, (of, _)| *of != node);
+    pub(super) fn lose(&mut self, node: NodeId, now: Instant) {
+        let lost = self.elsewhere.extract_if(|_, (of, _)| *of == node).map(|(id, _)| (id, now));
+        self.out_of_sight.extend(lost);
+    }
+
+    /// Whether a session may be on a node that can't be seen at the moment.
+    pub(super) fn is_out_of_sight(&self, id: PeerId) -> bool {
+        self.out_of_sight.contains_key(&id)
     }
 
     /// Forgets what has ended so long ago that no older session can be left.
     pub(super) fn tidy(&mut self, now: Instant, window: Duration) {
-        self.ended.retain(|_, (_, since)| now.saturating_duration_since(*since) < window);
+        let is_recent = |since: &Instant| now.saturating_duration_since(*since) < window;
+        self.ended.retain(|_, (_, since)| is_recent(since));
+        self.out_of_sight.retain(|_, since| is_recent(since));
     }
 
     /// What is here.
@@ -115,9 +158,9 @@ impl Whereabouts {
         self.here.iter().map(|(id, epoch)| (*id.as_bytes(), *epoch)).collect()
     }
 
-    /// What was revived here and has ended.
-    pub(super) fn ended(&self) -> Vec<([u8; 16], Epoch)> {
-        self.ended.iter().map(|(id, (epoch, _))| (*id.as_bytes(), *epoch)).collect()
+    /// What has ended, and when.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (PeerId, Epoch, &Instant)> {
+        self.ended.iter().map(|(id, (epoch, since))| (*id, *epoch, since))
     }
 }
 
@@ -155,11 +198,12 @@ mod tests {
         assert!(there.end(id, now) && !there.end(id, now));
         let mut here = Whereabouts::default();
         assert_eq!(there.gave(id), 1, "it has not been here");
-        assert!(there.ended().iter().all(|(ended, epoch)| here.is_outlived(PeerId::from_bytes(*ended), *epoch)));
+        assert!(there.ended().all(|(ended, epoch, since)| here.hear_outlived(ended, epoch, *since)));
+        assert_eq!(here.ended().next(), Some((id, 3, &now)), "and tells others");
         here.took(id, 4);
-        assert!(!here.is_outlived(id, 3), "it is newer");
+        assert!(!here.hear_outlived(id, 3, now), "it is newer");
         there.tidy(now + Duration::from_secs(31), Duration::from_secs(30));
-        assert!(there.ended().is_empty());
+        assert!(there.ended().next().is_none());
     }
 
     #[test]
@@ -168,7 +212,8 @@ mod tests {
         let mut whereabouts = Whereabouts::default();
         whereabouts.hear(own, node, id, 0);
         assert_eq!(whereabouts.elsewhere(id), Some(node));
-        whereabouts.lose(node);
+        whereabouts.lose(node, Instant::now());
+        assert!(whereabouts.is_out_of_sight(id));
         assert_eq!(whereabouts.elsewhere(id), None);
         assert!(whereabouts.next(id, 10) >= 10);
     }

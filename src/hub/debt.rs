@@ -54,6 +54,20 @@ impl Debt {
         owed.debts.add(1);
         Self(Arc::clone(owed))
     }
+
+    /// Whether it is told the same way: here, or by the same node.
+    pub(super) fn is_like(&self, owed: &Arc<Owed>) -> bool {
+        match (&self.0.elsewhere, &owed.elsewhere) {
+            (None, None) => Arc::ptr_eq(&self.0, owed),
+            (Some(own), Some(other)) => Arc::ptr_eq(&own.ledger, &other.ledger),
+            _ => false,
+        }
+    }
+
+    /// Whether it is to a peer of another node.
+    pub(super) fn is_others(&self) -> bool {
+        self.0.elsewhere.is_some()
+    }
 }
 
 impl Drop for Debt {
@@ -81,5 +95,15 @@ mod tests {
         assert!(ledger.take().is_empty());
         drop(second);
         assert_eq!((ledger.take(), ledger.take()), (vec![7], vec![]));
+    }
+
+    #[test]
+    fn what_is_owed_by_one_node_is_not_owed_by_another() {
+        let [ledger, other] = [(); 2].map(|()| Arc::<Ledger>::default());
+        let here = Arc::<Owed>::default();
+        let [debt, local] = [Debt::new(&Owed::elsewhere(&ledger, 1)), Debt::new(&here)];
+        assert!(debt.is_like(&Owed::elsewhere(&ledger, 2)) && local.is_like(&here));
+        assert!(!debt.is_like(&Owed::elsewhere(&other, 1)) && !debt.is_like(&here));
+        assert!(!local.is_like(&Arc::default()) && !local.is_like(&Owed::elsewhere(&ledger, 1)));
     }
 }

@@ -99,9 +99,12 @@ impl Session {
         let Some(room) = room else {
             return Err(reply.refuse(ErrorCode::NotInRoom, |error| error.room(name.clone())));
         };
-        let others = || room.others(self.peer.id());
         // Order: as in `relay`.
-        let unanswered = if room.has_elsewhere() && self.peer.mailbox.may_owe() {
+        let apart: Vec<&Arc<Peer>> = room.others(self.peer.id()).filter(|member| self.is_on_its_way(member)).collect();
+        let is_apart = |member: &&Arc<Peer>| apart.iter().any(|other| Arc::ptr_eq(other, member));
+        let others = || room.others(self.peer.id()).filter(|member| !is_apart(member));
+        let is_for_others = room.has_elsewhere() || !apart.is_empty();
+        let unanswered = if is_for_others && self.peer.mailbox.may_owe() {
             Some(Unanswered::about_room(&self.peer, name.clone(), reply.take_reference()))
         } else {
             reply.keep_seat();
@@ -118,16 +121,13 @@ impl Session {
             let is_full = |member: &Arc<Peer>| member.mailbox.put(&letter, &self.peer.mailbox) == Err(Refused::Full);
             others().filter(|member| is_full(member)).map(|member| member.address.clone()).collect()
         } else {
-            others().map(|member| &member.address).chain(room.elsewhere()).cloned().collect()
+            room.others(self.peer.id()).map(|member| &member.address).chain(room.elsewhere()).cloned().collect()
         };
         if let (Some(mut unanswered), Some(elsewhere)) = (unanswered, &self.hub.elsewhere) {
             unanswered.were_busy(busy);
-            elsewhere.broadcast(
-                room.key(),
-                payload,
-                room.held_elsewhere().map(|(peer, node)| (peer.clone(), node)).collect(),
-                unanswered,
-            );
+            let held = room.held_elsewhere().map(|(member, node)| (member.clone(), node));
+            let apart = apart.iter().map(|member| (member.address.clone(), elsewhere.node()));
+            elsewhere.broadcast(room.key(), payload, held.chain(apart).collect(), unanswered);
             return Ok(());
         }
         if busy.is_empty() {

@@ -331,6 +331,12 @@ impl Hub {
         })
     }
 
+    /// Whether a peer is of this node.
+    #[must_use]
+    pub fn is_here(&self, id: PeerId) -> bool {
+        self.peers.contains_key(&id)
+    }
+
     /// Tells a peer that what it said was not acknowledged by another. False: it is not here.
     pub fn tell_undelivered(&self, to: PeerId, by: &Address) -> bool {
         let Some(sender) = self.peers.get(&to).map(|peer| Arc::clone(&peer)) else { return false };
@@ -374,10 +380,10 @@ impl Hub {
         self.change(key, |room| room.went(peer));
     }
 
-    /// Whether a peer of this node is in a room.
-    #[must_use]
-    pub fn is_in(&self, key: &RoomKey, peer: &Address) -> bool {
-        self.rooms.get(key).is_some_and(|room| room.get(peer.id()).is_some())
+    /// Tells whether a peer of this node is in a room, which is locked meanwhile.
+    pub fn look_for<T>(&self, key: &RoomKey, peer: &Address, tell: impl FnOnce(bool) -> T) -> T {
+        let room = self.rooms.get(key);
+        tell(room.as_ref().is_some_and(|room| room.get(peer.id()).is_some()))
     }
 
     /// The members of a room elsewhere are these.

@@ -54,7 +54,7 @@ pub struct Handover<D> {
 pub struct Pledge {
     sender: Address,
     by: Address,
-    _debt: Debt,
+    debt: Debt,
 }
 
 impl Pledge {
@@ -63,13 +63,21 @@ impl Pledge {
     pub fn parties(&self) -> (&Address, &Address) {
         (&self.sender, &self.by)
     }
+
+    /// Whether another node tells the sender, if this one is lost before it is settled.
+    #[must_use]
+    pub fn is_others(&self) -> bool {
+        self.debt.is_others()
+    }
 }
 
 /// Why a session is not handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotHandedOver {
-    /// There is none, or the token is not its own.
-    Unknown,
+    /// There is none.
+    Absent,
+    /// The token is not its own.
+    Refused,
     /// It waits for an answer of another node.
     NotNow,
 }
@@ -86,8 +94,8 @@ impl Hub {
         request: Option<(&ResumeRequest, Option<&str>)>,
         to: NodeId,
     ) -> Result<Handover<Pledge>, NotHandedOver> {
-        let own = self.node().ok_or(NotHandedOver::Unknown)?;
-        let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer)).ok_or(NotHandedOver::Unknown)?;
+        let own = self.node().ok_or(NotHandedOver::Absent)?;
+        let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer)).ok_or(NotHandedOver::Absent)?;
         let mut state = peer.begin_hand_over(request)?;
         // Order: what its rooms say from now on goes to the other node; what they have said is in its queue, which goes with it.
         let rooms = std::mem::take(&mut state.rooms);
@@ -111,7 +119,7 @@ impl Hub {
         id: PeerId,
         request: Option<(&ResumeRequest, Option<&str>)>,
     ) -> Result<(), NotHandedOver> {
-        let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer)).ok_or(NotHandedOver::Unknown)?;
+        let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer)).ok_or(NotHandedOver::Absent)?;
         peer.can_be_handed_over(request)
     }
 
@@ -131,10 +139,19 @@ impl Hub {
         (name, others)
     }
 
-    /// Takes in a session from another node: it waits here for its client. `ledger` is that node's. None: it is here already.
-    #[must_use]
-    pub fn take_in(self: &Arc<Self>, handover: Handover<u64>, ledger: &Arc<Ledger>) -> Option<Session> {
-        let Handover { id, kept, rooms } = handover;
+    /// Takes in a session from another node: it waits here for its client. `ledger` is that node's.
+    ///
+    /// # Errors
+    ///
+    /// Gives it back if there is one of this id here.
+    pub fn take_in(
+        self: &Arc<Self>,
+        handover: Handover<u64>,
+        ledger: &Arc<Ledger>,
+    ) -> Result<Session, Box<Handover<u64>>> {
+        let id = handover.id;
+        let dashmap::Entry::Vacant(entry) = self.peers.entry(id) else { return Err(Box::new(handover)) };
+        let Handover { kept, rooms, .. } = handover;
         let mailbox = Mailbox::new(self.limits.mailbox, Arc::clone(&self.budget));
         let allowance = Allowance::new(self.limits.allowance, Instant::now()).with(kept.spent, Instant::now());
         let identity = Identity { address: id.into(), realm: Realm::V1, secret: None, tokens: None };
@@ -145,10 +162,7 @@ impl Hub {
             Waiting::new(Letter::new(message, 1, &self.budget), debt)
         });
         peer.take_in(Kept { proofs, grant, spent, accepted, acknowledged, frames: frames.collect() });
-        match self.peers.entry(id) {
-            dashmap::Entry::Occupied(_) => return None,
-            dashmap::Entry::Vacant(entry) => drop(entry.insert(Arc::clone(&peer))),
-        }
+        drop(entry.insert(Arc::clone(&peer)));
         self.handles.insert(Tokens::of(id).handle, Arc::clone(&peer));
         let session = Session::new(Arc::clone(self), Arc::clone(&peer), epoch);
         if let Some(mut state) = session.held() {
@@ -157,7 +171,7 @@ impl Hub {
                 state.rooms.insert(name);
             }
         }
-        Some(session)
+        Ok(session)
     }
 
     fn take_member(&self, peer: &Arc<Peer>, name: &RoomName, others: Vec<(Address, NodeId)>) {
@@ -238,6 +252,6 @@ fn handed(mut waiting: Waiting, by: &Address) -> (ServerMessage, Option<Pledge>)
     let debt = waiting.take_debt();
     let message = waiting.letter.message.clone();
     let pledge = message.sender().cloned().zip(debt);
-    let pledge = pledge.map(|(sender, debt)| Pledge { sender, by: by.clone(), _debt: debt });
+    let pledge = pledge.map(|(sender, debt)| Pledge { sender, by: by.clone(), debt });
     (message, pledge)
 }

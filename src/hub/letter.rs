@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::budget::{Budget, Reservation};
-use super::debt::Debt;
+use super::debt::{Debt, Owed};
 use crate::protocol::{RoomName, ServerMessage, footprint};
 
 /// What a message takes in one queue, in bytes, besides itself: its [`Waiting`] in a queue and in a window, each of which
@@ -68,8 +68,9 @@ impl Waiting {
         self.debt.take()
     }
 
-    /// Hands over what is owed to the sender, to a later message of the same one.
-    pub(super) fn pass_debt(&mut self) -> Option<Debt> {
-        self.debt.take()
+    /// Hands over what is owed to the sender, to a later message of the same one. None: it is known where the sender was, not
+    /// where it is.
+    pub(super) fn pass_debt(&mut self, owed: &Arc<Owed>) -> Option<Debt> {
+        self.debt.take_if(|debt| debt.is_like(owed))
     }
 }

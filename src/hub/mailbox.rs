@@ -139,7 +139,7 @@ impl Mailbox {
 
     /// The same, where the sender may be elsewhere.
     pub(super) fn put_owing(&self, letter: &Arc<Letter>, owed: &Arc<Owed>) -> Result<(), Refused> {
-        self.accept(letter, |inbox| Some(inbox.debt_of_the_last(letter).unwrap_or_else(|| Debt::new(owed))))
+        self.accept(letter, |inbox| Some(inbox.debt_of_the_last(letter, owed).unwrap_or_else(|| Debt::new(owed))))
     }
 
     /// … of which the sender is not told whether it was delivered.
@@ -464,9 +464,9 @@ impl Inbox {
     }
 
     /// Of the queue's last message, if it is of the same sender: what is acknowledged last is what the debt is for.
-    fn debt_of_the_last(&mut self, letter: &Letter) -> Option<Debt> {
+    fn debt_of_the_last(&mut self, letter: &Letter, owed: &Arc<Owed>) -> Option<Debt> {
         let last = self.queue.back_mut()?.as_mut()?;
-        if last.letter.message.sender() == letter.message.sender() { last.pass_debt() } else { None }
+        if last.letter.message.sender() == letter.message.sender() { last.pass_debt(owed) } else { None }
     }
 
     fn take_announcement(&mut self) -> Option<Announcement> {

@@ -374,19 +374,16 @@ impl State {
         request: Option<(&ResumeRequest, Option<&str>)>,
         mailbox: &Mailbox,
     ) -> Result<(), NotHandedOver> {
-        match self.may_be_handed_over(request) {
-            false => Err(NotHandedOver::Unknown),
+        let tokens = self.tokens.as_ref().filter(|_| !self.has_ended).ok_or(NotHandedOver::Absent)?;
+        let own = self.grant.as_ref().map(|grant| &*grant.subject);
+        let is_accepted = request.is_none_or(|(request, subject)| {
+            tokens.accepts(&request.token) && self.window.reaches(request.received) && own == subject
+        });
+        match is_accepted {
+            false => Err(NotHandedOver::Refused),
             true if mailbox.is_awaiting() => Err(NotHandedOver::NotNow),
             true => Ok(()),
         }
-    }
-
-    fn may_be_handed_over(&self, request: Option<(&ResumeRequest, Option<&str>)>) -> bool {
-        let Some(tokens) = self.tokens.as_ref().filter(|_| !self.has_ended) else { return false };
-        let own = self.grant.as_ref().map(|grant| &*grant.subject);
-        request.is_none_or(|(request, subject)| {
-            tokens.accepts(&request.token) && self.window.reaches(request.received) && own == subject
-        })
     }
 
     /// Whose it is, where credentials are asked for.

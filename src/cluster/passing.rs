@@ -1,0 +1,163 @@
+//! What is said to sessions that have moved, or are about to: by which way it goes, so that nothing overtakes what went before.
+//!
+//! What one peer says to another goes to the node of the addressee's id, as long as that one is there, and it passes it on.
+//! While something is on its way, what follows goes the same way: a question is answered once it has arrived where the
+//! addressee is.
+
+use super::envelope::{At, Envelope, Outcome, Room, Token};
+use super::remote::Owed;
+use super::rules::{Rules, What, relay};
+use crate::hub::{Owing, Said};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
+
+/// The question of another node that is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    pub(super) node: NodeId,
+    pub(super) token: Token,
+}
+
+/// What was passed on.
+#[derive(Debug)]
+pub(super) enum Passed {
+    /// From one peer to another. The outcome is the question's.
+    Relay(Asked),
+    /// From a room. The question may be about other members, too.
+    Broadcast(Asked),
+}
+
+/// A question about members of a room, of which some have moved.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// How many have not been answered for.
+    left: usize,
+    busy: Vec<Address>,
+}
+
+impl Rules {
+    /// Where a peer is that was of this node, or would be.
+    pub(super) fn whereabouts(&self, id: PeerId) -> Option<NodeId> {
+        self.sessions.elsewhere(id).filter(|node| self.nodes.get(node).is_some_and(|remote| remote.is_up))
+    }
+
+    /// The node by which something is on its way to a session that has just moved. What is said next goes the same way.
+    pub(super) fn on_its_way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
+        self.moved.get(&to)?;
+        let last = self.questions.iter().filter_map(|(token, question)| Some((*token, question.what.way(from, to)?)));
+        last.max_by_key(|(token, _)| *token).map(|(_, node)| node)
+    }
+
+    /// Whether anything of one peer's is on its way to another one. None: that one has not just come.
+    pub(super) fn is_on_its_way(&self, from: PeerId, to: PeerId) -> Option<bool> {
+        self.moved.get(&to).map(|_| self.on_its_way(from, to).is_some())
+    }
+
+    /// Passes on what a peer of a third node says to one that was ours.
+    pub(super) fn forward(
+        &mut self,
+        there: NodeId,
+        asked: Asked,
+        (from, to): (Address, PeerId),
+        said: Said<'_>,
+        owing: Owing,
+    ) {
+        let node = self.on_its_way(from.id(), to).unwrap_or(there);
+        let passed = Passed::Relay(asked);
+        let token = self.ask(What::Forward { node, passed, from: from.clone(), to: to.into(), owing });
+        self.put_question_behind(&[to], node, token, &relay(to, &from, said));
+    }
+
+    /// Passes on what a peer of a third node says to a room, to a member that was ours. Its sender is told if that fails.
+    pub(super) fn forward_to_room(
+        &mut self,
+        there: NodeId,
+        asked: Asked,
+        room: &RoomKey,
+        (from, to): (&Address, PeerId),
+        payload: &str,
+        owing: Owing,
+    ) {
+        let node = self.on_its_way(from.id(), to).unwrap_or(there);
+        self.passing.entry(asked).or_default().left += 1;
+        let passed = Passed::Broadcast(asked);
+        let token = self.ask(What::Forward { node, passed, from: from.clone(), to: to.into(), owing });
+        let (room, from, ids) = (Room::from(room), At::from(from), vec![*to.as_bytes()]);
+        self.put_question_behind(&[to], node, token, &Envelope::Broadcast { room, from, payload, to: ids });
+    }
+
+    /// Answers what was said to members of a room, once it has arrived at those to whom it was passed on.
+    pub(super) fn answer_for_members(&mut self, asked: Asked, busy: Vec<Address>) {
+        match self.passing.get_mut(&asked) {
+            Some(members) => members.busy.extend(busy),
+            None => self.say_busy(asked, &busy),
+        }
+    }
+
+    /// What was passed on is answered, or never will be.
+    pub(super) fn was_passed(&mut self, passed: &Passed, outcome: &Outcome<'_>, busy: Vec<Address>) {
+        match *passed {
+            Passed::Relay(Asked { node, token }) => {
+                self.say(node, 0, &Envelope::Answer { token, outcome: outcome.clone() });
+            }
+            Passed::Broadcast(asked) => {
+                let Some(members) = self.passing.get_mut(&asked) else { return };
+                members.left -= 1;
+                members.busy.extend(busy);
+                if members.left == 0
+                    && let Some(members) = self.passing.remove(&asked)
+                {
+                    self.say_busy(asked, &members.busy);
+                }
+            }
+        }
+    }
+
+    fn say_busy(&mut self, Asked { node, token }: Asked, busy: &[Address]) {
+        let outcome = Outcome::Busy(busy.iter().map(At::from).collect());
+        self.say(node, 0, &Envelope::Answer { token, outcome });
+    }
+
+    /// What was passed on will not be answered any more.
+    pub(super) fn give_up_passing(&mut self, passed: &Passed, from: Address, to: Address, owing: Owing) {
+        if matches!(passed, Passed::Broadcast(_)) {
+            self.was_not_delivered(from, to, owing);
+        }
+        self.was_passed(passed, &Outcome::refused(ErrorCode::ClusterUnavailable), Vec::new());
+    }
+
+    /// The node to which something was passed on has answered.
+    pub(super) fn hear_passed(
+        &mut self,
+        (node, token): (NodeId, Token),
+        passed: &Passed,
+        (from, to, owing): (Address, Address, Owing),
+        (outcome, busy): (&Outcome<'_>, Vec<Address>),
+    ) {
+        let is_refused = matches!(outcome, Outcome::Refused(_));
+        if !is_refused && busy.is_empty() {
+            self.owe(node, token, Owed::Forwarded { from, to, owing });
+        } else if is_refused && matches!(passed, Passed::Broadcast(_)) {
+            self.was_not_delivered(from, to, owing);
+        }
+        self.was_passed(passed, outcome, busy);
+    }
+}
+
+impl What {
+    /// The node by which something goes from one peer to another.
+    fn way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
+        match self {
+            Self::Relay { node, to: other, unanswered } => {
+                (other.id() == to && unanswered.asker().id() == from).then_some(*node)
+            }
+            Self::Forward { node, from: sender, to: other, .. } => {
+                (other.id() == to && sender.id() == from).then_some(*node)
+            }
+            Self::Broadcast { nodes, unanswered, .. } if unanswered.asker().id() == from => {
+                let has_it = |members: &[Address]| members.iter().any(|member| member.id() == to);
+                nodes.iter().find(|(_, members)| has_it(members)).map(|(node, _)| *node)
+            }
+            _ => None,
+        }
+    }
+}
