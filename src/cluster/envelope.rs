@@ -128,6 +128,8 @@ pub(super) enum Envelope<'a> {
     /// The client of a session has come to the sender, with the secret half of its token. A question.
     /// `epoch` is that by which it is known to be there.
     Fetch { id: [u8; 16], proof: [u8; 16], received: u64, subject: Option<&'a str>, epoch: Epoch },
+    /// Who shows this wants to have the name of a peer of the receiver's. A question.
+    Contest { id: [u8; 16], secret: Option<&'a str>, subject: Option<&'a str> },
     /// A session comes: its beginning.
     Handing {
         id: [u8; 16],
@@ -243,8 +245,8 @@ pub(super) enum Outcome<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum At<'a> {
     Id([u8; 16]),
-    /// Of a realm whose names begin with their node.
-    Name(&'a str),
+    /// With the key that follows from it.
+    Name([u8; 16], &'a str),
 }
 
 /// A peer, and the node that it is on.
@@ -283,7 +285,8 @@ pub(super) struct Room<'a> {
 
 impl<'a> From<&'a Address> for At<'a> {
     fn from(address: &'a Address) -> Self {
-        address.name().map_or_else(|| Self::Id(*address.id().as_bytes()), Self::Name)
+        let key = *address.id().as_bytes();
+        address.name().map_or(Self::Id(key), |name| Self::Name(key, name))
     }
 }
 
@@ -292,7 +295,9 @@ impl At<'_> {
     pub(super) fn address(&self) -> Option<Address> {
         match self {
             Self::Id(bytes) => Some(PeerId::from_bytes(*bytes).into()),
-            Self::Name(name) => Address::named(Realm::SocketIo, name),
+            Self::Name(key, name) => {
+                (name.len() <= Address::MAX_NAME_BYTES).then(|| Address::of_name(PeerId::from_bytes(*key), name))
+            }
         }
     }
 }

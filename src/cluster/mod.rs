@@ -11,6 +11,7 @@ mod home;
 mod letter;
 mod link;
 mod moving;
+mod names;
 pub mod nats;
 mod parcel;
 mod passing;
@@ -40,9 +41,10 @@ use passing::Asked;
 use rules::{Early, EarlyWords, Kept, Rules};
 
 use crate::hub::{
-    Elsewhere, Fetched, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said, Seal, Session, Unanswered,
+    Claim, Claimed, Contested, Elsewhere, Fetched, Holder, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said,
+    Seal, Session, Unanswered,
 };
-use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey, RoomName};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey, RoomName, Secret};
 
 /// How often [`Cluster::tick`] is to be called.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -72,11 +74,23 @@ impl fmt::Debug for Keeper {
     }
 }
 
+/// A client of another node waits for a name of ours.
+#[derive(Debug)]
+struct Contest {
+    node: NodeId,
+    token: Token,
+    holder: Holder,
+}
+
+/// At a time.
+const MAX_CONTESTS: usize = 1024;
+
 /// The cluster as this node sees it.
 #[derive(Debug)]
 pub struct Cluster {
     node: NodeId,
     rules: Mutex<Rules>,
+    contests: Mutex<Vec<Contest>>,
     /// Set once, as the hub is made after this.
     hub: OnceLock<Weak<Hub>>,
     /// Keeps sessions that come from other nodes until their clients do.
@@ -109,6 +123,7 @@ impl Cluster {
                 settings.resume_window,
                 now,
             )),
+            contests: Mutex::default(),
             hub: OnceLock::new(),
             keeper: OnceLock::new(),
             key,
@@ -160,6 +175,7 @@ impl Cluster {
 
     /// Does what is due.
     pub fn tick(&self, now: Instant) {
+        self.judge_contests();
         self.rules.lock().tick(now);
         self.settle();
     }
@@ -246,7 +262,8 @@ impl Cluster {
             | Envelope::Outlived(_)
             | Envelope::Ended(_)
             | Envelope::Departed(_)
-            | Envelope::Claim { .. } => self.hear_of_session(node, token, envelope),
+            | Envelope::Claim { .. }
+            | Envelope::Contest { .. } => self.hear_of_session(node, token, envelope),
             Envelope::Hear { .. } | Envelope::Publish { .. } => self.hear_topic(node, &envelope),
             _ => self.hear_of_room(node, token, envelope),
         }
@@ -371,6 +388,10 @@ impl Cluster {
             Envelope::Outlived(ids) => self.rules.lock().hear_outlived(&ids),
             Envelope::Ended(id) => self.rules.lock().hear_ended(node, PeerId::from_bytes(id)),
             Envelope::Departed(nodes) => self.rules.lock().hear_departed(&nodes),
+            Envelope::Contest { id, secret, subject } => {
+                let secret = secret.map(|secret| Secret(secret.to_owned()));
+                self.hear_contest(node, token, PeerId::from_bytes(id), (secret.as_ref(), subject));
+            }
             Envelope::Claim { round, id } => self.rules.lock().hear_claim(node, token, round, PeerId::from_bytes(id)),
             _ => {}
         }
@@ -413,6 +434,42 @@ impl Cluster {
         let handover = hub.hand_over(id, request, to).inspect_err(|_| self.rules.lock().stay(id))?;
         self.rules.lock().hand_over(to, token, handover);
         Ok(())
+    }
+
+    /// A client of another node wants a name of ours.
+    fn hear_contest(&self, node: NodeId, token: Token, id: PeerId, (secret, subject): (Option<&Secret>, Option<&str>)) {
+        let Some(hub) = self.hub() else { return };
+        let outcome = match hub.contest_for(id, secret, subject, Instant::now()) {
+            Contested::Free => Outcome::Done { parked: false },
+            Contested::Kept => Outcome::refused(ErrorCode::PeerBusy),
+            Contested::Asked(holder) => {
+                let mut contests = self.contests.lock();
+                if contests.len() < MAX_CONTESTS {
+                    return contests.push(Contest { node, token, holder });
+                }
+                Outcome::refused(ErrorCode::ClusterUnavailable)
+            }
+        };
+        self.rules.lock().say(node, 0, &Envelope::Answer { token, outcome });
+    }
+
+    /// Answers those whose holders have had their time, or have given a sign of life.
+    fn judge_contests(&self) {
+        let Some(hub) = self.hub() else { return };
+        let now = Instant::now();
+        let verdict = |contest: &mut Contest| hub.judge(&contest.holder, now);
+        let mut judged = Vec::new();
+        self.contests.lock().retain_mut(|contest| match verdict(contest) {
+            None => true,
+            Some(is_free) => {
+                judged.push((contest.node, contest.token, is_free));
+                false
+            }
+        });
+        for (node, token, is_free) in judged {
+            let outcome = if is_free { Outcome::Done { parked: false } } else { Outcome::refused(ErrorCode::PeerBusy) };
+            self.rules.lock().say(node, 0, &Envelope::Answer { token, outcome });
+        }
     }
 
     /// A session has come from another node.
@@ -596,6 +653,7 @@ impl Cluster {
         }
         for id in taken {
             hub.evict(id);
+            hub.forward_awaited(id);
         }
         for node in lost {
             hub.lost(node);
@@ -693,10 +751,18 @@ impl Elsewhere for Cluster {
         fetched
     }
 
-    fn revived(&self, id: PeerId) {
+    fn has(&self, id: PeerId) {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.rules.lock().revived(id, clock.as_micros().try_into().unwrap_or(u64::MAX));
+        self.rules.lock().has(id, clock.as_micros().try_into().unwrap_or(u64::MAX));
         self.stir();
+    }
+
+    fn claim(&self, claim: &Claim, subject: Option<&str>) -> oneshot::Receiver<Claimed> {
+        let (done, claimed) = oneshot::channel();
+        let secret = claim.secret.as_ref().map(|secret| &*secret.0);
+        self.rules.lock().claim_name(claim.address.id(), secret, subject, done);
+        self.stir();
+        claimed
     }
 
     fn subscribed(&self, topic: &RoomKey, subscribers: usize) {
@@ -912,6 +978,107 @@ mod tests {
         let nodes = [node("a", 1, now), node("b", 2, now)];
         pass(&nodes, &mut now, 3000);
         assert!(nodes.iter().all(|node| node.cluster.figures().nodes == 0 && node.hub.unready().is_none()));
+    }
+
+    fn name(secret: &str) -> Claim {
+        let address = Address::named(Realm::PeerJs, "alice").unwrap();
+        Claim { realm: Realm::PeerJs, address, secret: Some(Secret(secret.to_owned())) }
+    }
+
+    /// What other nodes say to a claim that is repeated as long as it is worth it at once.
+    fn claimed(nodes: &[Node], at: &Node, claim: &Claim, now: Instant) -> Option<Claimed> {
+        loop {
+            let mut claiming = Elsewhere::claim(&*at.cluster, claim, None);
+            carry(nodes, now);
+            match claiming.try_recv().ok() {
+                Some(Claimed::Free) => {}
+                claimed => return claimed,
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_peers_of_all_nodes_and_its_secret_brings_it_to_another() {
+        let (nodes, now) = two();
+        let [a, b] = &nodes;
+        assert_eq!(claimed(&nodes, a, &name("secret"), now), Some(Claimed::Granted));
+        let holder = a.hub.claim(name("secret"), None).unwrap();
+        carry(&nodes, now);
+        // It is asked for a sign of life.
+        assert_eq!(claimed(&nodes, b, &name("other"), now), None);
+        let _ = holder.hear(Ask::Control, 0, Instant::now(), Vec::new);
+        let mut claiming = Elsewhere::claim(&*b.cluster, &name("other"), None);
+        carry(&nodes, now);
+        assert_eq!(claiming.try_recv(), Ok(Claimed::Taken), "it has just given one");
+        assert_eq!(claimed(&nodes, b, &name("secret"), now), Some(Claimed::Granted));
+        assert_eq!(a.hub.peers(), 0);
+        let newer = b.hub.claim(name("secret"), None).unwrap();
+        carry(&nodes, now);
+        drop(newer);
+        carry(&nodes, now);
+        assert_eq!(claimed(&nodes, a, &name("other"), now), Some(Claimed::Granted), "it was left");
+    }
+
+    #[test]
+    fn a_name_that_two_nodes_want_at_once_is_one_s() {
+        let (nodes, now) = two();
+        let mut claims = nodes.each_ref().map(|node| Elsewhere::claim(&*node.cluster, &name("secret"), None));
+        carry(&nodes, now);
+        let mut claims = claims.each_mut().map(|claiming| claiming.try_recv().unwrap());
+        claims.sort_by_key(|claimed| *claimed == Claimed::NotNow);
+        assert_eq!(claims, [Claimed::Granted, Claimed::NotNow]);
+    }
+
+    #[test]
+    fn what_waits_for_a_name_goes_to_the_node_on_which_it_is_claimed_and_what_is_said_then_comes_after_it() {
+        let (nodes, now) = two();
+        let [a, b] = &nodes;
+        let caller = Claim { address: Address::named(Realm::PeerJs, "caller").unwrap(), ..name("x") };
+        let caller = a.hub.claim(caller, None).unwrap();
+        let offer = |payload: &str| {
+            let message = crate::protocol::ClientMessage::Relay {
+                kind: crate::protocol::Kind::Offer,
+                to: "alice".into(),
+                payload: Some(payload),
+            };
+            let request = crate::protocol::Request { reference: None, message };
+            let ask = Ask::Frame(Ok(request), caller.answer_permit().unwrap());
+            assert_eq!(caller.hear(ask, 0, Instant::now(), Vec::new).refused, None);
+        };
+        offer("1");
+        offer("2");
+        let alice = b.hub.claim(name("secret"), None).unwrap();
+        carry(&nodes, now);
+        assert_eq!(a.hub.awaited(), 0);
+        offer("3");
+        carry(&nodes, now);
+        let heard = std::iter::from_fn(|| alice.try_next()).map(|frame| match frame.message() {
+            ServerMessage::Relayed { from, payload: Some(payload), .. } => {
+                assert_eq!(from.to_string(), "caller");
+                payload.to_string()
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(heard.collect::<Vec<_>>(), ["1", "2", "3"]);
+        // It leaves without having acknowledged anything, and comes no more.
+        drop(alice);
+        carry(&nodes, now);
+        assert_eq!(error(&caller), ErrorCode::Undelivered);
+        offer("4");
+        assert_eq!(a.hub.awaited(), 1, "until it is claimed again");
+    }
+
+    /// Nodes that did not see each other have both let a client have it.
+    #[test]
+    fn of_two_that_have_a_name_the_one_that_came_later_keeps_it() {
+        let mut now = Instant::now();
+        let nodes = [node("a", 1, now), node("b", 1, now)];
+        let _older = nodes[0].hub.claim(name("older"), None).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        let newer = nodes[1].hub.claim(name("newer"), None).unwrap();
+        pass(&nodes, &mut now, 3000);
+        assert_eq!(nodes.each_ref().map(|node| node.hub.peers()), [0, 1]);
+        assert!(newer.answer_permit().is_some());
     }
 
     #[test]

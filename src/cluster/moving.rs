@@ -197,6 +197,7 @@ impl Rules {
     /// It is here: all nodes are told, and the homes of its rooms.
     pub(super) fn took(&mut self, id: PeerId, epoch: Epoch, rooms: &[RoomName]) {
         self.sessions.took(id, epoch);
+        self.claims.remove(&id);
         self.moved.insert(id, self.now);
         for node in self.others().collect::<Vec<_>>() {
             self.say(node, 0, &Envelope::Took(vec![(*id.as_bytes(), epoch)]));
@@ -228,6 +229,8 @@ impl Rules {
             if !self.sessions.hear(self.node, node, id, epoch) {
                 continue;
             }
+            // Who has claimed it has it now, and may leave it again.
+            self.claims.remove(&id);
             self.taken.push(id);
             self.moved.insert(id, self.now);
             let peer = Address::from(id);
@@ -273,8 +276,8 @@ impl Rules {
         }
     }
 
-    /// A peer whose node is gone has its id again, here.
-    pub(super) fn revived(&mut self, id: PeerId, clock: Epoch) {
+    /// A peer whose node is gone has its id again, here; or one has a name.
+    pub(super) fn has(&mut self, id: PeerId, clock: Epoch) {
         let epoch = self.sessions.next(id, clock);
         self.took(id, epoch, &[]);
     }

@@ -21,8 +21,8 @@ use super::remote::{OthersDebt, Owed, Remote, Standing, Undelivered};
 use super::topics::Topics;
 use super::view::{home, nodes_number};
 use super::whereabouts::Whereabouts;
-use super::{Figures, envelope};
-use crate::hub::{Fetched, Ledger, Owing, Said, Unanswered};
+use super::{Figures, envelope, names};
+use crate::hub::{Claimed, Fetched, Ledger, Owing, Said, Unanswered};
 use crate::protocol::{Address, ErrorCode, Kind, NodeId, PeerId, Realm, RoomKey};
 
 /// Between two signs of life.
@@ -128,6 +128,12 @@ pub(super) enum What {
         node: NodeId,
         done: oneshot::Sender<Fetched>,
     },
+    /// A client wants to have a name. Whether it has it if the node agrees; else it is only free then.
+    Name {
+        node: NodeId,
+        is_free: bool,
+        done: oneshot::Sender<Claimed>,
+    },
 }
 
 impl What {
@@ -137,7 +143,8 @@ impl What {
             Self::Relay { node, .. }
             | Self::Forward { node, .. }
             | Self::Fetch { node, .. }
-            | Self::Claim { node, .. } => vec![*node],
+            | Self::Claim { node, .. }
+            | Self::Name { node, .. } => vec![*node],
             Self::Broadcast { nodes, .. } => nodes.keys().copied().collect(),
             Self::Join { .. } => Vec::new(),
         }
@@ -394,6 +401,7 @@ impl Rules {
             }
             What::Forward { passed, from, to, owing, .. } => self.give_up_passing(&passed, from, to, owing),
             What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
+            What::Name { done, .. } => names::tell(done, Claimed::NotNow),
             What::Join { unanswered, early, .. } => self.deliver_belated(unanswered.asker().id(), early),
             What::Relay { .. } => {}
         }
@@ -706,8 +714,12 @@ impl Rules {
     }
 
     pub(super) fn ask(&mut self, what: What) -> Token {
+        self.ask_for(PATIENCE, what)
+    }
+
+    pub(super) fn ask_for(&mut self, patience: Duration, what: What) -> Token {
         self.tokens += 1;
-        let question = Question { what, until: self.now + PATIENCE, since: Instant::now() };
+        let question = Question { what, until: self.now + patience, since: Instant::now() };
         self.questions.insert(self.tokens, question);
         self.tokens
     }
@@ -754,7 +766,10 @@ impl Rules {
     pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
         let leaving = self.leaving.get(&to.id()).map(|leaving| leaving.to);
         let behind = || self.on_its_way(unanswered.asker().id(), to.id());
-        let Some(node) = leaving.or_else(behind).or_else(|| self.route(to)) else {
+        // Who has a name is known; its key says nothing of that.
+        let has_claims = said.realm.has_claims();
+        let route = || if has_claims { self.sessions.elsewhere(to.id()) } else { self.route(to) };
+        let Some(node) = leaving.or_else(behind).or_else(route) else {
             return unanswered.refuse(ErrorCode::PeerUnavailable);
         };
         if let Some(code) = self.unavailable(node) {
@@ -941,6 +956,10 @@ impl Rules {
                 self.hear_passed((node, token), &passed, (from, to, owing), (outcome, busy));
             }
             (What::Claim { done, .. }, None) => tell(done, Fetched::Gone),
+            (What::Name { is_free: true, done, .. }, None) => names::tell(done, Claimed::Granted),
+            (What::Name { is_free: false, done, .. }, None) => names::tell(done, Claimed::Free),
+            (What::Name { is_free: false, done, .. }, Some(ErrorCode::PeerBusy)) => names::tell(done, Claimed::Taken),
+            (What::Name { done, .. }, _) => names::tell(done, Claimed::NotNow),
             (What::Fetch { id, done, .. }, Some(ErrorCode::PeerUnavailable)) => {
                 // It may not have arrived there yet; or it never did, and then its client can have its id again.
                 let is_unknown = !self.bequeathed.contains_key(&id) && !self.sessions.is_not_on(node, id);

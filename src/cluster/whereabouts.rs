@@ -85,8 +85,10 @@ impl Whereabouts {
 
     /// An epoch that is newer than those that are known.
     pub(super) fn next(&self, id: PeerId, clock: Epoch) -> Epoch {
-        let known = self.elsewhere.get(&id).map(|(_, epoch)| *epoch);
-        clock.max(known.unwrap_or_default() + 1).max(self.epoch(id) + 1)
+        let elsewhere = self.elsewhere.get(&id).map(|(_, epoch)| *epoch);
+        let ended = self.ended.get(&id).map(|(epoch, _)| *epoch);
+        let known = elsewhere.max(ended).unwrap_or_default().max(self.epoch(id));
+        clock.max(known + 1)
     }
 
     fn epoch(&self, id: PeerId) -> Epoch {

@@ -51,7 +51,7 @@ fn nodes(cli: &Cli) -> Vec<String> {
          nodes the same file"
             .to_owned()
     });
-    let is_apart = |realm: &&Realm| matches!(realm, Realm::PeerJs | Realm::Matchbox | Realm::GStreamer);
+    let is_apart = |realm: &&Realm| matches!(realm, Realm::Matchbox | Realm::GStreamer);
     let apart = cli.dialects.dialect.iter().filter(is_apart);
     let apart = apart.map(|realm| {
         format!("--dialect {} with --cluster: its clients meet only those of the same node", realm.as_str())

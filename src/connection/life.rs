@@ -14,7 +14,7 @@ use crate::accept::Stream;
 use crate::admission::{Overload, Permit};
 use crate::auth::Grant;
 use crate::dialect::Dialect;
-use crate::hub::{Claim, Hub, Lifetime, ResumeRequest, Session, Taken};
+use crate::hub::{Claim, Claimed, Hub, Lifetime, ResumeRequest, Session, Taken};
 use crate::ice::IceContext;
 use crate::metrics::Metrics;
 use crate::parking::{Parking, ParkingPermit};
@@ -54,6 +54,8 @@ pub(crate) enum Entrance {
     Named(Claim),
     /// Not at all: it is told why.
     Denied(Denial),
+    /// Not at this time: it is worth another try.
+    NotNow,
 }
 
 /// Why a client gets no session although it has a WebSocket.
@@ -77,10 +79,14 @@ impl Terms {
     /// a box, and no argument of something that waits is held twice.
     pub(crate) fn serve(self: &Arc<Self>, stream: Stream, client: Box<Client>) -> impl Future<Output = End> + use<> {
         let (terms, address, dialect) = (Arc::clone(self), client.address, client.dialect.realm().as_str());
-        let arrived = Box::new((stream, *client));
+        let mut arrived = Box::new((stream, *client));
         async move {
             if let Entrance::Named(claim) = &arrived.1.entrance {
-                terms.hub.contest(claim, arrived.1.grant.as_ref()).await;
+                match terms.hub.contest(claim, arrived.1.grant.as_ref()).await {
+                    Claimed::Granted => {}
+                    Claimed::Taken => arrived.1.entrance = Entrance::Denied(Denial::Taken),
+                    Claimed::Free | Claimed::NotNow => arrived.1.entrance = Entrance::NotNow,
+                }
             }
             let (mut connection, permit) = match terms.begin(arrived) {
                 Ok(begun) => begun,
@@ -145,6 +151,7 @@ impl Terms {
                 };
             }
             Entrance::Denied(denial) => return Err(Refused::Denied(denial, permit)),
+            Entrance::NotNow => return Err(Refused::Full),
         };
         let resumed = resume.map(|request| self.hub.resume(&request, grant.as_ref()));
         if let Some(resumed) = &resumed {

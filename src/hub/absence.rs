@@ -11,6 +11,7 @@ use dashmap::Entry;
 
 use super::Hub;
 use super::awaited::{Full, Queue};
+use super::elsewhere::{Elsewhere, Said, Unanswered};
 use super::letter::Letter;
 use super::mailbox::Refused;
 use super::peer::{Peer, State};
@@ -41,8 +42,14 @@ impl Session {
             self.forget_claimed(state);
         }
         let entry = self.hub.awaited.entry(name.id());
+        let has_more = matches!(&entry, Entry::Occupied(queue) if queue.get().has_sender(self.peer.id()));
         match self.hub.put(&name, &letter, &self.peer) {
             Ok(()) => reply.ack(false),
+            // Order: behind what it has said already, which follows the name to its node (`forward_awaited`).
+            Err(Refused::Closed) if !has_more && let Some(elsewhere) = self.hub.holder_elsewhere(&name) => {
+                let said = Said { realm: self.peer.realm, kind, payload };
+                elsewhere.relay(&name, said, Unanswered::about_peer(&self.peer, to, reply));
+            }
             Err(Refused::Closed) if self.leave_for(state, entry, name, letter, now).is_ok() => reply.ack(false),
             Err(_) => return Err(reply.refuse(ErrorCode::PeerBusy, |error| error.to(to))),
         }
@@ -68,7 +75,7 @@ impl Session {
         let until = match entry {
             Entry::Occupied(mut entry) => entry.get_mut().put(by, (letter, debt), limits, budget, now)?,
             Entry::Vacant(entry) => {
-                let mut queue = Queue::default();
+                let mut queue = Queue::new(name.clone());
                 let until = queue.put(by, (letter, debt), limits, budget, now)?;
                 entry.insert(queue);
                 until
@@ -120,10 +127,30 @@ impl Hub {
     /// Gives a new peer all that waits for its name. `entry` has been locked since before the peer had it.
     pub(super) fn deliver_awaited(entry: Entry<'_, PeerId, Queue>, peer: &Peer) {
         if let Entry::Occupied(mut entry) = entry {
-            peer.mailbox.receive(std::mem::take(entry.get_mut()).into_waiting());
+            peer.mailbox.receive(entry.get_mut().take());
             // Order: this unlocks it (`no_message_overtakes_another_while_its_addressee_comes_and_goes`).
             entry.remove();
         }
+    }
+
+    /// The other nodes, if one of them has a name.
+    fn holder_elsewhere(&self, name: &Address) -> Option<&Arc<dyn Elsewhere>> {
+        self.elsewhere.as_ref().filter(|elsewhere| elsewhere.is_away(name.id()))
+    }
+
+    /// Says what has waited for a name to the peer of another node that has it by now.
+    pub fn forward_awaited(&self, id: PeerId) {
+        let Entry::Occupied(mut entry) = self.awaited.entry(id) else { return };
+        let name = entry.get().name().clone();
+        let Some(elsewhere) = self.holder_elsewhere(&name) else { return };
+        for waiting in entry.get_mut().take() {
+            let ServerMessage::Relayed { from, kind, payload } = &waiting.letter.message else { continue };
+            let Some(sender) = self.peers.get(&from.id()).map(|peer| Arc::clone(&peer)) else { continue };
+            let said = Said { realm: sender.realm, kind: *kind, payload: payload.as_deref() };
+            elsewhere.relay(&name, said, Unanswered::about_name(&sender, &name.to_string()));
+        }
+        // Order: as above.
+        entry.remove();
     }
 
     /// Has something forgotten that waits for a name, and holds nothing of a name for which nothing waits.

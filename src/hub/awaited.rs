@@ -80,8 +80,9 @@ struct Deadline {
 }
 
 /// All that waits for one name, in the order in which it was said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
+    name: Address,
     letters: VecDeque<Awaited>,
     /// What they weigh.
     bytes: usize,
@@ -94,6 +95,14 @@ pub(super) struct Queue {
 pub(super) struct Full;
 
 impl Queue {
+    pub(super) fn new(name: Address) -> Self {
+        Self { name, letters: VecDeque::new(), bytes: 0, senders: HashMap::new() }
+    }
+
+    pub(super) fn name(&self) -> &Address {
+        &self.name
+    }
+
     /// Puts in what a peer says, and gives back when all that it said to the name is given up.
     // Invariant: what waits fits into an empty mailbox (`what_waits_for_a_name_fits_its_mailbox`).
     pub(super) fn put(
@@ -145,9 +154,13 @@ impl Queue {
         self.letters.is_empty()
     }
 
-    /// All of it, for the peer that has the name from now on.
-    pub(super) fn into_waiting(self) -> impl Iterator<Item = Waiting> {
-        self.letters.into_iter().map(|Awaited { letter, debt, .. }| Waiting::new(letter, Some(debt)))
+    /// Takes all of it, for the peer that has the name from now on.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Waiting> + use<> {
+        self.senders.clear();
+        self.bytes = 0;
+        std::mem::take(&mut self.letters)
+            .into_iter()
+            .map(|Awaited { letter, debt, .. }| Waiting::new(letter, Some(debt)))
     }
 }
 
@@ -241,30 +254,34 @@ mod tests {
         }
     }
 
-    fn texts(queue: Queue) -> Vec<String> {
+    fn queue() -> Queue {
+        Queue::new(Address::named(Realm::PeerJs, "bob").unwrap())
+    }
+
+    fn texts(queue: &mut Queue) -> Vec<String> {
         let text = |waiting: Waiting| match &waiting.letter.message {
             ServerMessage::Relayed { payload: Some(payload), .. } => payload.to_string(),
             other => panic!("{other:?}"),
         };
-        queue.into_waiting().map(text).collect()
+        queue.take().map(text).collect()
     }
 
     #[test]
     fn a_sender_s_time_begins_with_its_first_message_and_is_its_own() {
-        let (site, mut queue) = (Site::new(100_000), Queue::default());
+        let (site, mut queue) = (Site::new(100_000), queue());
         assert_eq!(site.put(&mut queue, 0, "1", 0), Ok(site.at(5)));
         assert_eq!(site.put(&mut queue, 1, "2", 3), Ok(site.at(8)));
         assert_eq!(site.put(&mut queue, 0, "3", 4), Ok(site.at(5)));
         assert!(!queue.give_up(site.senders[0].0, site.at(4)));
         assert!(queue.give_up(site.senders[0].0, site.at(5)) && !queue.give_up(site.senders[0].0, site.at(9)));
         assert_eq!(site.put(&mut queue, 0, "4", 6), Ok(site.at(11)), "a new first message");
-        assert_eq!(texts(queue), ["2", "4"]);
+        assert_eq!(texts(&mut queue), ["2", "4"]);
         site.assert_nothing_is_held();
     }
 
     #[test]
     fn a_sender_has_a_quarter_of_a_name_s_queue_and_always_one_message() {
-        let (site, mut queue) = (Site::new(1_000_000), Queue::default());
+        let (site, mut queue) = (Site::new(1_000_000), queue());
         for number in 0..4 {
             assert!(site.put(&mut queue, 0, "x", number).is_ok());
         }
@@ -277,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_absent_names_counts_in_the_budget_of_all() {
-        let (site, mut queue) = (Site::new(2000), Queue::default());
+        let (site, mut queue) = (Site::new(2000), queue());
         assert!(site.put(&mut queue, 0, &"x".repeat(1000), 0).is_ok());
         assert_eq!(site.put(&mut queue, 1, "x", 0), Err(Full));
         queue.forget(site.senders[0].0);
@@ -325,7 +342,7 @@ mod tests {
 
         #[test]
         fn what_waits_is_delivered_in_order_or_given_up_once(steps in proptest::collection::vec(step(), 0..80)) {
-            let (site, mut queue) = (Site::new(20_000), Queue::default());
+            let (site, mut queue) = (Site::new(20_000), queue());
             // What should wait, and since when each sender does.
             let (mut expected, mut since) = (Vec::<(usize, String)>::new(), [None; 3]);
             let (mut second, mut next) = (0, 0);
@@ -355,7 +372,7 @@ mod tests {
                     }
                     Step::Claim => {
                         let said: Vec<String> = std::mem::take(&mut expected).into_iter().map(|(_, text)| text).collect();
-                        prop_assert_eq!(texts(std::mem::take(&mut queue)), said);
+                        prop_assert_eq!(texts(&mut queue), said);
                         since = [None; 3];
                         site.assert_nothing_is_held();
                     }

@@ -1,25 +1,40 @@
 //! Two clients that want one name: the one that has it keeps it as long as it gives a sign of life.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
-use super::peer::{Asked, Peer};
+use super::elsewhere::{Claimed, Elsewhere};
+use super::peer::{Asked, Epoch, Peer};
 use super::probe::PATIENCE;
 use super::{Claim, Hub, Session};
 use crate::auth::Grant;
+use crate::protocol::{PeerId, Secret};
+
+/// For how long other nodes are asked: a holder there has its 3 s, and a node that is gone is noticed in 3 s.
+const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(8);
+
+/// Between two times.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Hub {
     /// Has the holder of a name asked for a sign of life, where a [`claim`](Self::claim) would be refused for its sake. A
     /// holder that gives none in 3 s is gone then, and the name is free.
-    pub async fn contest(self: &Arc<Self>, claim: &Claim, grant: Option<&Grant>) {
+    ///
+    /// What other nodes say is asked where none of this one has the name.
+    pub async fn contest(self: &Arc<Self>, claim: &Claim, grant: Option<&Grant>) -> Claimed {
         let holder = self.peers.get(&claim.address.id()).map(|peer| Arc::clone(&peer));
-        if let Some(holder) = holder
-            && !holder.is_claimed_by(claim.secret.as_ref(), grant)
-        {
-            // Boxed: there is one such future for each client with a name, and few have to wait.
-            Box::pin(self.outlive(holder)).await;
+        // Boxed: there is one such future for each client with a name, and few have to wait.
+        match (holder, &self.elsewhere) {
+            (Some(holder), _) if !holder.is_claimed_by(claim.secret.as_ref(), subject(grant)) => {
+                Box::pin(self.outlive(holder)).await;
+                Claimed::Granted
+            }
+            (None, Some(elsewhere)) if claim.realm.has_claims() => {
+                Box::pin(claim_elsewhere(elsewhere, claim, subject(grant))).await
+            }
+            _ => Claimed::Granted,
         }
     }
 
@@ -32,6 +47,81 @@ impl Hub {
             // Dropped, it ends.
             drop(Session::new(Arc::clone(self), holder, evicted));
         }
+    }
+}
+
+/// Asks other nodes until they know.
+async fn claim_elsewhere(elsewhere: &Arc<dyn Elsewhere>, claim: &Claim, subject: Option<&str>) -> Claimed {
+    let until = Instant::now() + PATIENCE_ELSEWHERE;
+    loop {
+        let claimed = elsewhere.claim(claim, subject).await.unwrap_or(Claimed::NotNow);
+        match claimed {
+            Claimed::Granted | Claimed::Taken => return claimed,
+            _ if Instant::now() >= until => return Claimed::NotNow,
+            Claimed::Free => {}
+            Claimed::NotNow => sleep(PAUSE).await,
+        }
+    }
+}
+
+fn subject(grant: Option<&Grant>) -> Option<&str> {
+    grant.map(|grant| &*grant.subject)
+}
+
+/// A holder that was asked for a sign of life because a client of another node wants its name.
+#[derive(Debug)]
+pub struct Holder {
+    peer: Arc<Peer>,
+    epoch: Epoch,
+    until: Instant,
+}
+
+/// What is to be said to a client of another node that wants a name of this one.
+#[derive(Debug)]
+pub enum Contested {
+    /// The name is free.
+    Free,
+    /// Its holder is there.
+    Kept,
+    /// That will be known in 3 s: [`Hub::judge`].
+    Asked(Holder),
+}
+
+impl Hub {
+    /// The same for a client of another node.
+    #[must_use]
+    pub fn contest_for(
+        self: &Arc<Self>,
+        id: PeerId,
+        secret: Option<&Secret>,
+        subject: Option<&str>,
+        now: Instant,
+    ) -> Contested {
+        let Some(peer) = self.peers.get(&id).map(|peer| Arc::clone(&peer)) else { return Contested::Free };
+        if peer.is_claimed_by(secret, subject) {
+            self.evict(id);
+            return Contested::Free;
+        }
+        match peer.ask(now) {
+            Asked::Gone => Contested::Free,
+            Asked::Alive => Contested::Kept,
+            Asked::Waits(epoch) => Contested::Asked(Holder { peer, epoch, until: now + PATIENCE }),
+        }
+    }
+
+    /// Whether the name of a holder that was asked is free by now. None: it is not known yet.
+    #[must_use]
+    pub fn judge(self: &Arc<Self>, holder: &Holder, now: Instant) -> Option<bool> {
+        let Holder { peer, epoch, until } = holder;
+        if peer.is_settled(*epoch) {
+            return Some(!self.is_here(peer.id()));
+        }
+        if now < *until {
+            return None;
+        }
+        let evicted = peer.evict(*epoch, now);
+        // Dropped, it ends.
+        Some(evicted.map(|evicted| drop(Session::new(Arc::clone(self), Arc::clone(peer), evicted))).is_some())
     }
 }
 

@@ -15,7 +15,7 @@ use super::peer::Peer;
 use super::reply::Reply;
 use super::room::{Change, Room};
 use super::token::Seal;
-use super::{Hub, ResumeRequest};
+use super::{Claim, Hub, ResumeRequest};
 use crate::protocol::{
     Address, ErrorCode, ErrorNotice, Kind, NodeId, Notice, PeerId, Realm, Reference, RoomKey, RoomName, ServerMessage,
 };
@@ -51,8 +51,11 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Brings the session of a token here, if another node has it.
     fn fetch(&self, request: &ResumeRequest, subject: Option<&str>) -> oneshot::Receiver<Fetched>;
 
-    /// A peer whose node is gone has its id again, on this one.
-    fn revived(&self, id: PeerId);
+    /// A peer has an id on this node that others may look for elsewhere: that of a session whose node is gone, or of a name.
+    fn has(&self, id: PeerId);
+
+    /// Asks whether a client of this subject may have a name here, as far as other nodes are concerned.
+    fn claim(&self, claim: &Claim, subject: Option<&str>) -> oneshot::Receiver<Claimed>;
 
     /// A session of this node has ended.
     fn ended(&self, id: PeerId);
@@ -82,6 +85,19 @@ pub enum Fetched {
     Unknown,
     /// Its node is gone, and all that it had. Its id is the client's, on this node.
     Gone,
+    /// That is not known now. It is worth another try.
+    NotNow,
+}
+
+/// What other nodes say to a claim on a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// None has it: it is the client's, here.
+    Granted,
+    /// Its holder has left. It is worth another try at once.
+    Free,
+    /// A peer of another node has it, and is there.
+    Taken,
     /// That is not known now. It is worth another try.
     NotNow,
 }
@@ -149,6 +165,11 @@ impl Unanswered {
     pub(super) fn entering(peer: &Arc<Peer>, room: RoomName, reference: Option<Reference>) -> Self {
         let seat = peer.mailbox.await_answer();
         Self::new(peer, About::Room(room), reference, Some(seat))
+    }
+
+    /// What has waited for a name is said now: it is answered only if that fails.
+    pub(super) fn about_name(peer: &Arc<Peer>, name: &str) -> Self {
+        Self::new(peer, About::Peer(name.into()), None, None)
     }
 
     fn new(peer: &Arc<Peer>, about: About, reference: Option<Reference>, seat: Option<Seat>) -> Self {

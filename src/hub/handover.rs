@@ -224,7 +224,7 @@ impl Hub {
             dashmap::Entry::Vacant(entry) => {
                 drop(entry.insert(Arc::clone(&peer)));
                 if let Some(elsewhere) = &self.elsewhere {
-                    elsewhere.revived(id);
+                    elsewhere.has(id);
                 }
                 Some(Session::new(Arc::clone(self), peer, epoch))
             }

@@ -48,8 +48,9 @@ use parking_lot::Mutex;
 
 pub(crate) use allowance::{Allowance, MESSAGE_UNITS};
 pub use allowance::{AllowanceLimits, Spent};
+pub use contest::{Contested, Holder};
 pub use debt::Ledger;
-pub use elsewhere::{Elsewhere, Fetched, Owing, Said, Unanswered, Unsettled};
+pub use elsewhere::{Claimed, Elsewhere, Fetched, Owing, Said, Unanswered, Unsettled};
 pub use handover::{Handover, Kept, NotHandedOver, Pledge};
 pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
@@ -297,6 +298,9 @@ impl Hub {
                 Entry::Vacant(entry) => {
                     let (peer, epoch) = self.peer(realm, address, lifetime, grant, secret);
                     drop(entry.insert(Arc::clone(&peer)));
+                    if let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| realm.has_claims()) {
+                        elsewhere.has(id);
+                    }
                     if let Some(awaited) = awaited {
                         Self::deliver_awaited(awaited, &peer);
                     }

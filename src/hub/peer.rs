@@ -202,7 +202,7 @@ impl Peer {
         if state.has_ended {
             return Reclaim::Ended;
         }
-        if !state.is_claimed_by(secret, grant) {
+        if !state.is_claimed_by(secret, grant.map(|grant| &*grant.subject)) {
             return Reclaim::Refused;
         }
         state.grant = grant.cloned();
@@ -210,8 +210,13 @@ impl Peer {
     }
 
     /// Whether [`reclaim`](Self::reclaim) would be done now. Changes nothing.
-    pub(super) fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
-        self.state.lock().is_claimed_by(secret, grant)
+    pub(super) fn is_claimed_by(&self, secret: Option<&Secret>, subject: Option<&str>) -> bool {
+        self.state.lock().is_claimed_by(secret, subject)
+    }
+
+    /// Whether it is known what has become of the client that was asked in this epoch.
+    pub(super) fn is_settled(&self, epoch: Epoch) -> bool {
+        self.state.lock().is_settled(epoch)
     }
 
     /// Has its client asked for a sign of life.
@@ -238,7 +243,7 @@ impl Peer {
             tokio::pin!(changed);
             // Order: as in `revoked`.
             changed.as_mut().enable();
-            if self.state.lock().is_settled(epoch) {
+            if self.is_settled(epoch) {
                 return;
             }
             changed.await;
@@ -403,9 +408,9 @@ impl State {
     }
 
     /// Whether these claim the session's name rightfully.
-    fn is_claimed_by(&self, secret: Option<&Secret>, grant: Option<&Grant>) -> bool {
+    fn is_claimed_by(&self, secret: Option<&Secret>, subject: Option<&str>) -> bool {
         let (Some(own), Some(shown)) = (&self.secret, secret) else { return false };
-        verify_slices_are_equal(own.0.as_bytes(), shown.0.as_bytes()).is_ok() && self.is_of(grant)
+        verify_slices_are_equal(own.0.as_bytes(), shown.0.as_bytes()).is_ok() && self.subject() == subject
     }
 
     /// Whether the connection has to ask its client for a sign of life: said once.

@@ -134,6 +134,10 @@ impl Session {
     pub fn end(&mut self) -> Vec<Frame> {
         let Some(mut state) = self.held() else { return Vec::new() };
         self.peer.mailbox.close();
+        if let Some(elsewhere) = &self.hub.elsewhere {
+            // Order: before another one can have the same name here.
+            elsewhere.ended(self.id());
+        }
         self.hub.peers.remove(&self.peer.id());
         if let Some(tokens) = state.tokens() {
             self.hub.handles.remove(&tokens.handle);
@@ -156,9 +160,6 @@ impl Session {
             self.leave_exchange();
         }
         let (senders, rest) = state.finish(&self.peer.mailbox);
-        if let Some(elsewhere) = &self.hub.elsewhere {
-            elsewhere.ended(self.id());
-        }
         self.report_undelivered(senders);
         // Order: what is owed to them is given up once they are told.
         state.settle(&self.peer.mailbox);

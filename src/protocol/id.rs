@@ -76,6 +76,12 @@ impl Realm {
         self == Self::PeerJs
     }
 
+    /// Whether its clients choose their names, each of which one peer has, on whichever node.
+    #[must_use]
+    pub fn has_claims(self) -> bool {
+        self == Self::PeerJs
+    }
+
     /// Whether a peer of this realm reaches only those that share a room with it.
     #[must_use]
     pub fn keeps_to_rooms(self) -> bool {
@@ -153,6 +159,12 @@ impl Address {
     pub fn named(realm: Realm, name: &str) -> Option<Self> {
         let is_valid = (1..=Self::MAX_NAME_BYTES).contains(&name.len());
         is_valid.then(|| Self { id: PeerId::named(realm, name), name: Some(name.into()) })
+    }
+
+    /// The address of a name whose key is known already.
+    #[must_use]
+    pub fn of_name(id: PeerId, name: &str) -> Self {
+        Self { id, name: Some(name.into()) }
     }
 
     /// The key under which the peer is known: its id, or one that follows from its name.

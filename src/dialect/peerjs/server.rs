@@ -49,8 +49,8 @@ fn word(kind: Kind) -> Option<&'static str> {
 
 /// The one word that the client has for it is that of an addressee who did not come.
 fn was_not_delivered(code: ErrorCode) -> bool {
-    use ErrorCode::{PeerBusy, PeerUnavailable, RateLimited, Undelivered};
-    matches!(code, PeerUnavailable | PeerBusy | Undelivered | RateLimited)
+    use ErrorCode::{ClusterUnavailable, PeerBusy, PeerUnavailable, RateLimited, Undelivered};
+    matches!(code, PeerUnavailable | PeerBusy | Undelivered | RateLimited | ClusterUnavailable)
 }
 
 fn frame<T: Serialize + ?Sized>(kind: &str, src: &T, dst: &Address, payload: Option<&str>, out: &mut Vec<u8>) {

@@ -1,0 +1,45 @@
+//! Names that clients choose, each of which one peer of all nodes has: the rules.
+//!
+//! Where the peer with a name is, nodes know as they know it of sessions that have moved (`whereabouts`). Who wants a name that
+//! another node has asks that one first, whether its holder is still there; then it asks the arbiter of the name's key, so
+//! that of two nodes one gets it. Nodes that did not see each other may both have let a client have it: the later one counts.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::envelope::Envelope;
+use super::rules::{Rules, What};
+use super::view::arbiter;
+use crate::hub::Claimed;
+use crate::protocol::PeerId;
+
+/// A holder has 3 s to give a sign of life, and its answer has to come back.
+const HOLDER_PATIENCE: Duration = Duration::from_millis(4500);
+
+impl Rules {
+    /// Asks whether a client may have a name here.
+    pub(super) fn claim_name(
+        &mut self,
+        id: PeerId,
+        secret: Option<&str>,
+        subject: Option<&str>,
+        done: oneshot::Sender<Claimed>,
+    ) {
+        if let Some(node) = self.sessions.elsewhere(id) {
+            let token = self.ask_for(HOLDER_PATIENCE, What::Name { node, is_free: false, done });
+            return self.put_question(node, token, &Envelope::Contest { id: *id.as_bytes(), secret, subject });
+        }
+        let asked = arbiter(&self.seen, id).and_then(|node| Some((node, self.standing(node).round(self.view)?)));
+        let Some((node, round)) = asked.filter(|_| self.is_settled()) else {
+            return tell(done, Claimed::NotNow);
+        };
+        let token = self.ask(What::Name { node, is_free: true, done });
+        self.put_question(node, token, &Envelope::Claim { round, id: *id.as_bytes() });
+    }
+}
+
+/// Tells a client's handshake, which may be over, what has become of its claim.
+pub(super) fn tell(done: oneshot::Sender<Claimed>, claimed: Claimed) {
+    let _ = done.send(claimed);
+}
