@@ -5,6 +5,7 @@
 # make check      formatting, lints, docs, types
 # make fuzz       fuzzing, 60 seconds for each target: SECONDS=60
 # make soak       peers that talk and fail, 10 minutes: SECONDS=600
+# make soak-cluster three nodes under load, of which one is killed every 30 s, 5 minutes: SECONDS=300
 # make check-cost counts what must not grow unnoticed (a part of CI)
 # make rivals     what it is measured beside: servers in Rust, of 250 crates, are built in 4 minutes at first
 # make bench      beside other servers, in 11 minutes; QUICK=1: one, which shows only that it works
@@ -19,12 +20,12 @@
 # make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
 # make test-cluster nodes that are one service, and the NATS servers between them
-# make simulate   nodes that are one service, on a network that fails: SEEDS=0..2000, in 4 minutes
+# make simulate   nodes that are one service, on a network that fails, 7 minutes of which are for the build: SEEDS=0..20000
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench bench-cluster growth check-cost soak bench-turn
+.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn
 
 # The lines at the top of this file.
 help:
@@ -118,9 +119,9 @@ test-cluster: node_modules
 	npm run --silent test:cluster
 
 # Nodes, clients and a network that fails, simulated: each run follows from its seed, and one that breaks a promise prints its story.
-simulate: SEEDS = 0..2000
+simulate: SEEDS = 0..20000
 simulate:
-	CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/simulate SEEDS=$(SEEDS) RUST_BACKTRACE=0 \
+	CARGO_PROFILE_TEST_OPT_LEVEL=3 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/simulate SEEDS=$(SEEDS) RUST_BACKTRACE=0 \
 		cargo test --lib -- --ignored what_is_promised_holds_in_many_runs
 
 # Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
@@ -153,6 +154,12 @@ bench-cluster:
 # What becomes of costs as peers, rooms and their members become many.
 growth:
 	cargo bench --bench load -- growth $(if $(QUICK),quick,whole) $(INTO)
+
+# Three nodes, of which one is killed every 30 s.
+soak-cluster: SECONDS = 300
+soak-cluster:
+	tests/nats current
+	cargo bench --bench soak -- cluster target/nats/nats-server $(SECONDS)
 
 soak: SECONDS = 600
 soak:

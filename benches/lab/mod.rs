@@ -40,6 +40,13 @@ impl Program {
         self.folder.path()
     }
 
+    /// Kills it: it can't say anything any more.
+    #[allow(dead_code, reason = "not each bench kills one")]
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
     /// Its resident memory.
     pub(crate) fn resident_kib(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("Linux");

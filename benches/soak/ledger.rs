@@ -1,6 +1,6 @@
 //! Every message: its sender, its addressee, and whether it arrived.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 #[derive(Default)]
 pub(crate) struct Ledger {
     flows: Mutex<HashMap<(String, String), Flow>>,
+    /// The members of each room, as they say themselves.
+    rooms: Mutex<HashMap<String, BTreeSet<String>>>,
     counts: [AtomicU64; Count::ALL.len()],
 }
 
@@ -18,6 +20,8 @@ struct Flow {
     refused: u64,
     arrived: u64,
     last: u64,
+    /// Those that have neither arrived nor been refused, and whether their sender was told that they may not have arrived.
+    open: BTreeMap<u64, bool>,
 }
 
 /// Events that are counted besides messages.
@@ -27,6 +31,7 @@ pub(crate) enum Count {
     Silences,
     LostWelcomes,
     Resumes,
+    Revivals,
     SessionsLost,
     RoomMessages,
     RoomsOutOfOrder,
@@ -40,14 +45,17 @@ pub(crate) enum Count {
     ReloadsUnseen,
     Farewells,
     FarewellsUntold,
+    Kills,
+    RostersWrong,
 }
 
 impl Count {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Resets,
         Self::Silences,
         Self::LostWelcomes,
         Self::Resumes,
+        Self::Revivals,
         Self::SessionsLost,
         Self::RoomMessages,
         Self::RoomsOutOfOrder,
@@ -61,10 +69,12 @@ impl Count {
         Self::ReloadsUnseen,
         Self::Farewells,
         Self::FarewellsUntold,
+        Self::Kills,
+        Self::RostersWrong,
     ];
 
     /// Events that fail the soak.
-    pub(crate) const BAD: [Self; 7] = [
+    pub(crate) const BAD: [Self; 8] = [
         Self::SessionsLost,
         Self::RoomsOutOfOrder,
         Self::Again,
@@ -72,6 +82,7 @@ impl Count {
         Self::NotDropped,
         Self::ReloadsUnseen,
         Self::FarewellsUntold,
+        Self::RostersWrong,
     ];
 }
 
@@ -81,6 +92,8 @@ pub(crate) struct Sum {
     pub(crate) sent: u64,
     pub(crate) arrived: u64,
     pub(crate) refused: u64,
+    /// Not arrived, but their sender was told of it.
+    pub(crate) told: u64,
 }
 
 impl Ledger {
@@ -97,12 +110,30 @@ impl Ledger {
         let mut flows = self.flows();
         let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();
         flow.sent += 1;
+        flow.open.insert(flow.sent, false);
         flow.sent
     }
 
     /// Counts a message whose sender was told that it is not delivered.
-    pub(crate) fn refuse(&self, from: &str, to: &str) {
-        self.flows().entry((from.to_owned(), to.to_owned())).or_default().refused += 1;
+    pub(crate) fn refuse(&self, from: &str, to: &str, number: u64) {
+        let mut flows = self.flows();
+        let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();
+        flow.refused += 1;
+        flow.open.remove(&number);
+    }
+
+    /// A peer was told that what it has said to another, or to all, may not have arrived.
+    pub(crate) fn doubt(&self, from: &str, to: Option<&str>) {
+        let mut flows = self.flows();
+        let its = flows.iter_mut().filter(|((by, other), _)| by == from && to.is_none_or(|to| to == other));
+        its.for_each(|(_, flow)| flow.open.values_mut().for_each(|is_told| *is_told = true));
+    }
+
+    /// … or that one message may not have.
+    pub(crate) fn doubt_one(&self, from: &str, to: &str, number: u64) {
+        let mut flows = self.flows();
+        let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();
+        flow.open.entry(number).and_modify(|is_told| *is_told = true);
     }
 
     /// Counts a message that has arrived; one that comes twice, or after a later one, is counted as such.
@@ -112,9 +143,30 @@ impl Ledger {
         if number > flow.last {
             flow.last = number;
             flow.arrived += 1;
+            flow.open.remove(&number);
         } else {
             drop(flows);
             self.count(Count::Again);
+        }
+    }
+
+    /// A peer says which rooms it is in.
+    pub(crate) fn note_roster(&self, id: &str, roster: &HashMap<String, BTreeSet<String>>) {
+        let mut rooms = self.rooms.lock().expect("no thread panics while it holds the lock");
+        for room in roster.keys() {
+            rooms.entry(room.clone()).or_default().insert(id.to_owned());
+        }
+    }
+
+    /// … and who it thinks is there besides. All have said it.
+    pub(crate) fn check_roster(&self, id: &str, roster: &HashMap<String, BTreeSet<String>>) {
+        let rooms = self.rooms.lock().expect("no thread panics while it holds the lock");
+        for (room, known) in roster {
+            let others: BTreeSet<String> = rooms[room].iter().filter(|other| *other != id).cloned().collect();
+            if others != *known {
+                println!("{id} in {room}: {:?} are not there, {:?} are", known - &others, &others - known);
+                self.count(Count::RostersWrong);
+            }
         }
     }
 
@@ -124,6 +176,7 @@ impl Ledger {
             sum.sent += flow.sent;
             sum.arrived += flow.arrived;
             sum.refused += flow.refused;
+            sum.told += flow.open.values().filter(|is_told| **is_told).count() as u64;
         }
         sum
     }

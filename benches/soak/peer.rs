@@ -1,8 +1,9 @@
 //! A client that follows the protocol exactly, and loses its connection all the time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -20,17 +21,39 @@ use crate::ledger::{Count, Ledger};
 
 pub(crate) type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// How to reach the server, and the ledger.
+/// How to reach the server, or the nodes of one, and the ledger.
 #[derive(Clone)]
 pub(crate) struct Site {
-    pub(crate) port: u16,
+    pub(crate) ports: Arc<Ports>,
     pub(crate) connector: TlsConnector,
     pub(crate) ledger: Arc<Ledger>,
 }
 
+/// Those of all nodes, each in its turn.
+pub(crate) struct Ports {
+    all: Mutex<Vec<u16>>,
+    turn: AtomicUsize,
+}
+
+impl Ports {
+    pub(crate) fn new(all: Vec<u16>) -> Arc<Self> {
+        Arc::new(Self { all: Mutex::new(all), turn: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn next(&self) -> u16 {
+        let all = self.all.lock().expect("no thread panics while it holds the lock");
+        all[self.turn.fetch_add(1, Ordering::Relaxed) % all.len()]
+    }
+
+    /// A node is another one from now on.
+    pub(crate) fn set(&self, node: usize, port: u16) {
+        self.all.lock().expect("no thread panics while it holds the lock")[node] = port;
+    }
+}
+
 impl Site {
     pub(crate) async fn tls(&self) -> io::Result<TlsStream<TcpStream>> {
-        self.shake_hands(TcpStream::connect(("127.0.0.1", self.port)).await?).await
+        self.shake_hands(TcpStream::connect(("127.0.0.1", self.ports.next())).await?).await
     }
 
     async fn shake_hands(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -46,12 +69,12 @@ impl Site {
     pub(crate) async fn open_narrow(&self) -> Result<Socket, Error> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
-        let tcp = socket.connect(([127, 0, 0, 1], self.port).into()).await?;
+        let tcp = socket.connect(([127, 0, 0, 1], self.ports.next()).into()).await?;
         self.upgrade(self.shake_hands(tcp).await?, "").await
     }
 
     async fn upgrade(&self, tls: TlsStream<TcpStream>, protocols: &str) -> Result<Socket, Error> {
-        let mut request = format!("wss://localhost:{}/ws", self.port).into_client_request()?;
+        let mut request = "wss://localhost/ws".into_client_request()?;
         if !protocols.is_empty() {
             request.headers_mut().insert("sec-websocket-protocol", protocols.parse().expect("a header"));
         }
@@ -77,11 +100,13 @@ pub(crate) struct Peer {
     acknowledged: u64,
     sent: u64,
     unprocessed: VecDeque<Sent>,
-    /// Requests without an answer so far: the `ref`, and the addressee.
-    asked: HashMap<u64, Option<String>>,
+    /// Requests without an answer so far: the `ref`, and the addressee with the message's number.
+    asked: HashMap<u64, Option<(String, u64)>>,
     last_ref: u64,
     /// The last number that came from each peer of a room.
     rooms: HashMap<(String, String), u64>,
+    /// Who is in its rooms besides.
+    pub(crate) roster: HashMap<String, BTreeSet<String>>,
     /// Peers whose sessions ended before they acknowledged what this peer sent.
     pub(crate) undelivered: Vec<String>,
 }
@@ -102,6 +127,7 @@ impl Peer {
             asked: HashMap::new(),
             last_ref: 0,
             rooms: HashMap::new(),
+            roster: HashMap::new(),
             undelivered: Vec::new(),
         })
     }
@@ -110,7 +136,7 @@ impl Peer {
     pub(crate) async fn message(&mut self, to: &str, bytes: usize) {
         let number = self.site.ledger.send(&self.id, to);
         let message = json!({ "n": number, "fill": "x".repeat(bytes) });
-        self.ask(json!({ "type": "message", "to": to, "message": message }), Some(to.to_owned())).await;
+        self.ask(json!({ "type": "message", "to": to, "message": message }), Some((to.to_owned(), number))).await;
     }
 
     /// A numbered message for all of a room.
@@ -129,7 +155,7 @@ impl Peer {
         self.ask(json!({ "type": kind, "room": room }), None).await;
     }
 
-    async fn ask(&mut self, mut message: Value, to: Option<String>) {
+    async fn ask(&mut self, mut message: Value, to: Option<(String, u64)>) {
         self.last_ref += 1;
         message["ref"] = self.last_ref.into();
         self.asked.insert(self.last_ref, to);
@@ -181,10 +207,13 @@ impl Peer {
     async fn hear(&mut self, frame: &str) {
         self.received += 1;
         let message: Value = serde_json::from_str(frame).expect("the server speaks JSON");
+        self.look(&message);
         if let Some(answered) = message["ref"].as_u64() {
             self.answer(answered, &message);
         } else if message["code"] == "undelivered" {
-            self.undelivered.push(string(&message["to"]));
+            let to = string(&message["to"]);
+            self.site.ledger.doubt(&self.id, Some(&to));
+            self.undelivered.push(to);
         } else if message["type"] == "message" {
             self.take_in(&message);
         }
@@ -193,12 +222,31 @@ impl Peer {
         }
     }
 
+    /// Who comes and goes in its rooms.
+    fn look(&mut self, message: &Value) {
+        let Some(room) = message["room"].as_str() else { return };
+        let peer = || string(&message["peer"]);
+        match message["type"].as_str() {
+            Some("joined") => {
+                let peers = message["peers"].as_array().expect("a list").iter().map(string).collect();
+                self.roster.insert(room.to_owned(), peers);
+            }
+            Some("left") => drop(self.roster.remove(room)),
+            Some("peer-joined") => drop(self.roster.entry(room.to_owned()).or_default().insert(peer())),
+            Some("peer-left") => drop(self.roster.entry(room.to_owned()).or_default().remove(&peer())),
+            _ => {}
+        }
+    }
+
     fn answer(&mut self, answered: u64, answer: &Value) {
         // Answers come in the order of the requests: all that was sent before this one has been processed too.
         let index = self.unprocessed.iter().position(|sent| sent.frame.contains(&format!("\"ref\":{answered},")));
         self.unprocessed.drain(..index.map_or(0, |index| index + 1));
         match self.asked.remove(&answered) {
-            Some(Some(to)) if answer["type"] == "error" => self.site.ledger.refuse(&self.id, &to),
+            Some(Some((to, number))) if answer["code"] == "cluster-unavailable" => {
+                self.site.ledger.doubt_one(&self.id, &to, number);
+            }
+            Some(Some((to, number))) if answer["type"] == "error" => self.site.ledger.refuse(&self.id, &to, number),
             Some(_) => {}
             None => self.site.ledger.count(Count::Again),
         }
@@ -258,8 +306,7 @@ impl Peer {
         self.socket = socket;
         self.token = string(&welcome["resume"]);
         if welcome["resumed"] != true {
-            self.site.ledger.count(Count::SessionsLost);
-            return;
+            return self.begin_anew(welcome);
         }
         self.site.ledger.count(Count::Resumes);
         let accepted = welcome["accepted"].as_u64().expect("it is resumed");
@@ -267,6 +314,17 @@ impl Peer {
         for sent in &self.unprocessed {
             let _ = timeout(Duration::from_secs(1), self.socket.send(Message::text(sent.frame.clone()))).await;
         }
+    }
+
+    /// Its node is gone, and all that was there. It has its id again, or the server has lost it.
+    fn begin_anew(&mut self, welcome: &Value) {
+        let is_its_own = welcome["id"] == *self.id;
+        self.site.ledger.count(if is_its_own { Count::Revivals } else { Count::SessionsLost });
+        self.site.ledger.doubt(&self.id, None);
+        (self.received, self.acknowledged, self.sent) = (0, 0, 0);
+        self.unprocessed.clear();
+        self.asked.clear();
+        self.roster.clear();
     }
 
     /// Closes the session.

@@ -1,12 +1,14 @@
 //! What the peers of a soak do, until it is over.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Barrier;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::lab::connector;
 use crate::ledger::Count;
 use crate::peer::{Peer, Site, Socket, string, text};
+
+/// When nothing has come for so long, nothing more does.
+const ROSTERS: Duration = Duration::from_secs(10);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,8 +37,12 @@ impl Dice {
 }
 
 /// Two peers that talk to each other, and to rooms, and lose their connections.
-pub(crate) async fn talk(site: Site, number: usize, stop: CancellationToken) {
+pub(crate) async fn talk(site: Site, number: usize, stop: CancellationToken, end: Arc<Barrier>) {
     let (Ok(mut one), Ok(mut other)) = (Peer::connect(&site).await, Peer::connect(&site).await) else {
+        // The others wait for it.
+        for _ in 0..3 {
+            end.wait().await;
+        }
         return site.ledger.count(Count::SessionsLost);
     };
     let (one_id, other_id) = (one.id.clone(), other.id.clone());
@@ -44,6 +53,17 @@ pub(crate) async fn talk(site: Site, number: usize, stop: CancellationToken) {
     tokio::join!(one.settle(), other.settle());
     tokio::join!(one.ping(), other.ping());
     tokio::join!(one.settle(), other.settle());
+    // Who is where is known in 8 s, whatever has happened.
+    end.wait().await;
+    tokio::join!(one.listen(ROSTERS), other.listen(ROSTERS));
+    for peer in [&one, &other] {
+        site.ledger.note_roster(&peer.id, &peer.roster);
+    }
+    end.wait().await;
+    for peer in [&one, &other] {
+        site.ledger.check_roster(&peer.id, &peer.roster);
+    }
+    end.wait().await;
     tokio::join!(one.close(), other.close());
 }
 
@@ -163,13 +183,13 @@ async fn vandalize_once(site: &Site, dice: &mut Dice) -> Option<()> {
     let garbage: Vec<u8> = (0..dice.throw(2000)).map(|_| u8::try_from(dice.throw(256)).expect("a byte")).collect();
     match dice.throw(6) {
         // Noise, before TLS and inside it.
-        0 => TcpStream::connect(("127.0.0.1", site.port)).await.ok()?.write_all(&garbage).await.ok()?,
+        0 => TcpStream::connect(("127.0.0.1", site.ports.next())).await.ok()?.write_all(&garbage).await.ok()?,
         1 => site.tls().await.ok()?.write_all(&garbage).await.ok()?,
         // A reset in the middle of the handshake.
         2 => {
             let socket = TcpSocket::new_v4().ok()?;
             socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).ok()?;
-            let mut tcp = socket.connect(([127, 0, 0, 1], site.port).into()).await.ok()?;
+            let mut tcp = socket.connect(([127, 0, 0, 1], site.ports.next()).into()).await.ok()?;
             tcp.write_all(&[22, 3, 1]).await.ok()?;
         }
         // Text that is no message, until the server closes the connection.

@@ -1,11 +1,13 @@
 //! Many nodes, their hubs and their clients in one thread, on a network that does what networks do. No part of the server.
 //!
-//! Each run follows from its seed; a run that breaks a promise prints its story.
+//! What happens in a run follows from its seed, but for ids and the order in hash tables; one that breaks a promise prints its
+//! story.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -955,12 +957,19 @@ fn what_is_promised_holds_in_runs_that_follow_from_seeds() {
 #[test]
 #[ignore = "make simulate"]
 fn what_is_promised_holds_in_many_runs() {
-    let (mut played, mut broken) = (0, Vec::new());
-    for seed in wished().unwrap_or(0..1000) {
-        played += 1;
-        if std::panic::catch_unwind(|| World::new(seed).run()).is_err() {
-            broken.push(seed);
+    let seeds = wished().unwrap_or(0..1000);
+    let (next, broken) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
+    let play = || {
+        while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| seeds.contains(seed)) {
+            if std::panic::catch_unwind(|| World::new(seed).run()).is_err() {
+                broken.lock().push(seed);
+            }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        (0..cores).for_each(|_| drop(scope.spawn(play)));
+    });
+    let (played, broken) = (seeds.end - seeds.start, broken.into_inner());
     assert!(broken.is_empty(), "{} of {played} runs broke a promise: seeds {broken:?}", broken.len());
 }
