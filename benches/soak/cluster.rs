@@ -24,6 +24,9 @@ const TALKERS: usize = 300;
 /// Between two kills.
 const LIFE: Duration = Duration::from_secs(30);
 
+/// What a node says of itself once it sees the two others.
+const ALL_OTHERS: &str = "entremise_cluster_nodes 2.0";
+
 /// How long nodes may take to agree.
 const AGREEMENT: Duration = Duration::from_secs(30);
 
@@ -84,8 +87,7 @@ impl Service {
             let mut seen = 0;
             for (_, monitor) in &self.nodes {
                 let text = scrape(*monitor).await;
-                let others = format!("entremise_cluster_nodes {}", NODES - 1);
-                seen += usize::from(text.lines().any(|line| line == others));
+                seen += usize::from(text.lines().any(|line| line == ALL_OTHERS));
             }
             if seen == NODES {
                 return;
@@ -164,7 +166,9 @@ fn report(ledger: &Ledger, memory: &[usize], left: &[(&'static str, f64)]) -> Ex
     let (first, second) = memory.split_at(memory.len().div_ceil(2));
     #[expect(clippy::cast_precision_loss, reason = "memory in KiB fits")]
     let growth = highest(second) as f64 / highest(first) as f64;
-    println!("memory of nodes at their end: {first:?} KiB, then {second:?} KiB ({growth:.2})\nheld at the end: {left:?}");
+    println!(
+        "memory of nodes at their end: {first:?} KiB, then {second:?} KiB ({growth:.2})\nheld at the end: {left:?}"
+    );
     let bad = Count::BAD.into_iter().any(|what| ledger.counted(what) > 0);
     let failed = lost != 0 || bad || growth > GROWTH || !left.is_empty();
     println!("{lost} lost in silence: {}", if failed { "FAILED" } else { "passed" });

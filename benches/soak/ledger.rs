@@ -136,14 +136,15 @@ impl Ledger {
         flow.open.entry(number).and_modify(|is_told| *is_told = true);
     }
 
-    /// Counts a message that has arrived; one that comes twice, or after a later one, is counted as such.
+    /// Counts a message that has arrived; one that comes twice, or after a later one, is counted as such. Where its sender was
+    /// told that it may not have arrived, its place in the order is not known either.
     pub(crate) fn arrive(&self, from: &str, to: &str, number: u64) {
         let mut flows = self.flows();
         let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();
-        if number > flow.last {
-            flow.last = number;
+        let is_doubted = flow.open.remove(&number);
+        if is_doubted == Some(true) || is_doubted.is_some() && number > flow.last {
+            flow.last = flow.last.max(number);
             flow.arrived += 1;
-            flow.open.remove(&number);
         } else {
             drop(flows);
             self.count(Count::Again);

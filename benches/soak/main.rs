@@ -60,7 +60,8 @@ async fn soak() -> ExitCode {
     // Slow readers are given up soon, so that there are many of them; vandals come as fast as they can.
     let flags = ["--write-timeout", "2", "--metrics-listen", &metrics];
     let server = Program::start(&flags);
-    let site = Site { ports: Ports::new(vec![server.port]), connector: connector(), ledger: Arc::new(Ledger::default()) };
+    let site =
+        Site { ports: Ports::new(vec![server.port]), connector: connector(), ledger: Arc::new(Ledger::default()) };
     let before = held(metrics_port).await;
 
     let stop = CancellationToken::new();

@@ -149,6 +149,8 @@ pub(super) enum Envelope<'a> {
     Took(Vec<([u8; 16], Epoch)>),
     /// A session of the sender's, which stops, is on this node from now on, or about to be.
     Bequeathed { to: [u8; 6], id: [u8; 16], epoch: Epoch },
+    /// These were on nodes that have gone, so many milliseconds ago.
+    Unseen(Vec<([u8; 16], u64)>),
     /// These have ended, so many milliseconds ago: older ones of the same ids end too.
     Outlived(Vec<([u8; 16], Epoch, u64)>),
     /// This one has ended.

@@ -6,6 +6,8 @@
 //! Order of locks: a room's shard, then the rules, then a shard of peers or a mailbox. What comes in is heard with nothing
 //! locked, by one thread at a time.
 
+#[cfg(test)]
+mod defects;
 mod envelope;
 mod home;
 mod letter;
@@ -259,6 +261,7 @@ impl Cluster {
             | Envelope::Handed { .. }
             | Envelope::Took(_)
             | Envelope::Bequeathed { .. }
+            | Envelope::Unseen(_)
             | Envelope::Outlived(_)
             | Envelope::Ended(_)
             | Envelope::Departed(_)
@@ -385,6 +388,7 @@ impl Cluster {
             Envelope::Bequeathed { to, id, epoch } => {
                 self.rules.lock().hear_bequeathed(NodeId::from_bytes(to), PeerId::from_bytes(id), epoch);
             }
+            Envelope::Unseen(ids) => self.rules.lock().hear_unseen(&ids),
             Envelope::Outlived(ids) => self.rules.lock().hear_outlived(&ids),
             Envelope::Ended(id) => self.rules.lock().hear_ended(node, PeerId::from_bytes(id)),
             Envelope::Departed(nodes) => self.rules.lock().hear_departed(&nodes),
@@ -406,7 +410,10 @@ impl Cluster {
         epoch: whereabouts::Epoch,
     ) {
         let id = request.token.id();
-        let is_away = self.rules.lock().is_still_away(id, epoch);
+        let is_away = {
+            let mut rules = self.rules.lock();
+            rules.is_still_away(id, epoch) || rules.sessions.out_of_sight(id).is_some()
+        };
         let given =
             if is_away { Err(NotHandedOver::NotNow) } else { self.give(id, Some((request, subject)), node, token) };
         if let Err(why) = given {
@@ -845,12 +852,12 @@ mod tests {
         topics: TopicLimits::NONE,
     };
 
-    struct Node {
-        cluster: Arc<Cluster>,
-        hub: Arc<Hub>,
+    pub(super) struct Node {
+        pub(super) cluster: Arc<Cluster>,
+        pub(super) hub: Arc<Hub>,
     }
 
-    fn node(name: &str, key: u8, now: Instant) -> Node {
+    pub(super) fn node(name: &str, key: u8, now: Instant) -> Node {
         let resume_window = Duration::from_secs(30);
         let settings =
             ClusterSettings { name: name.to_owned(), key: vec![key; 32], peers_per_room: None, resume_window };
@@ -862,7 +869,7 @@ mod tests {
     }
 
     /// Carries all parcels, until there is none.
-    fn carry(nodes: &[Node], now: Instant) {
+    pub(super) fn carry(nodes: &[Node], now: Instant) {
         loop {
             let mut is_quiet = true;
             for from in nodes {
@@ -882,7 +889,7 @@ mod tests {
     }
 
     /// So much later, with all that nodes do meanwhile.
-    fn pass(nodes: &[Node], now: &mut Instant, milliseconds: u64) {
+    pub(super) fn pass(nodes: &[Node], now: &mut Instant, milliseconds: u64) {
         for _ in 0..milliseconds / 100 {
             *now += TICK;
             for node in nodes {
@@ -892,7 +899,7 @@ mod tests {
         }
     }
 
-    fn two() -> ([Node; 2], Instant) {
+    pub(super) fn two() -> ([Node; 2], Instant) {
         let mut now = Instant::now();
         let nodes = [node("a", 1, now), node("b", 1, now)];
         pass(&nodes, &mut now, 3000);
@@ -900,20 +907,20 @@ mod tests {
         (nodes, now)
     }
 
-    fn say(session: &Session, frame: &str) {
+    pub(super) fn say(session: &Session, frame: &str) {
         let ask = Ask::Frame(decode(frame), session.answer_permit().unwrap());
         assert_eq!(session.hear(ask, 0, Instant::now(), Vec::new).refused, None);
     }
 
-    fn open(node: &Node) -> Session {
+    pub(super) fn open(node: &Node) -> Session {
         node.hub.open(Realm::V1, Lifetime::Resumable, None)
     }
 
-    fn message(to: &Session) -> String {
+    pub(super) fn message(to: &Session) -> String {
         format!(r#"{{"type":"message","to":"{}","message":1,"ref":1}}"#, to.id())
     }
 
-    fn error(session: &Session) -> ErrorCode {
+    pub(super) fn error(session: &Session) -> ErrorCode {
         match session.try_next().unwrap().message() {
             ServerMessage::Notice(Notice::Error(error)) => error.code,
             other => panic!("{other:?}"),

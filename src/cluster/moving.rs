@@ -17,6 +17,9 @@ use crate::protocol::{Address, ErrorCode, NodeId, PeerId, Realm, RoomKey, RoomNa
 /// For how long an id belongs to the node that has claimed it and said no more of it.
 const CLAIMED: Duration = Duration::from_secs(5);
 
+/// Nodes that have lost something on the way between them have met again by then.
+const REUNION: Duration = Duration::from_millis(1500);
+
 /// How much may wait for a node while sessions are handed over to it because this one stops, in bytes.
 const PACE: usize = super::link::MAX_WAITING / 4;
 
@@ -41,7 +44,11 @@ impl Rules {
     pub(super) fn fetch(&mut self, request: &ResumeRequest, subject: Option<&str>, done: oneshot::Sender<Fetched>) {
         let id = request.token.id();
         let Some(origin) = id.node() else { return tell(done, Fetched::Unknown) };
-        let (node, epoch) = self.sessions.known(id).unwrap_or((origin, 0));
+        let known = self.sessions.known(id);
+        if let Some(since) = self.sessions.out_of_sight(id).filter(|_| known.is_none()) {
+            return self.claim_since(since, id, done);
+        }
+        let (node, epoch) = known.unwrap_or((origin, 0));
         if node == self.node {
             return tell(done, Fetched::Unknown);
         }
@@ -51,9 +58,9 @@ impl Rules {
                 let (id, proof, received) = (*id.as_bytes(), *request.token.proof(), request.received);
                 self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject, epoch });
             }
-            None if self.departed.contains_key(&node) => self.claim(id, done),
+            None if let Some(since) = self.departed.get(&node).copied() => self.claim_since(since, id, done),
             // It was there, as its token is genuine. Others may only be about to notice that it is gone.
-            None if self.has_listened() => tell(done, Fetched::Unknown),
+            None if self.has_listened() => self.claim(id, done),
             _ => tell(done, Fetched::NotNow),
         }
     }
@@ -66,6 +73,14 @@ impl Rules {
     /// Whether sessions are on their way here that were asked for.
     pub(super) fn is_fetching(&self) -> bool {
         self.questions.values().any(|question| matches!(question.what, What::Fetch { .. }))
+    }
+
+    /// Claims an id whose node is gone since then: one that is only out of touch is back soon.
+    fn claim_since(&mut self, since: Instant, id: PeerId, done: oneshot::Sender<Fetched>) {
+        if self.now.saturating_duration_since(since) < REUNION {
+            return tell(done, Fetched::NotNow);
+        }
+        self.claim(id, done);
     }
 
     fn claim(&mut self, id: PeerId, done: oneshot::Sender<Fetched>) {
@@ -290,6 +305,15 @@ impl Rules {
                 let known: &mut Instant = self.departed.entry(node).or_insert(since);
                 *known = (*known).max(since);
             }
+        }
+    }
+
+    /// Sessions that were on nodes which have gone, so many milliseconds ago.
+    pub(super) fn hear_unseen(&mut self, ids: &[([u8; 16], u64)]) {
+        for (id, ago) in ids {
+            let since = self.now.checked_sub(Duration::from_millis(*ago));
+            let Some(since) = since.filter(|_| Duration::from_millis(*ago) < self.resume_window) else { continue };
+            self.sessions.hear_unseen(PeerId::from_bytes(*id), since);
         }
     }
 

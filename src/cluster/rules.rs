@@ -663,6 +663,10 @@ impl Rules {
         for ids in ended.chunks(1024) {
             self.say(node, 0, &Envelope::Outlived(ids.to_vec()));
         }
+        let unseen: Vec<_> = self.sessions.unseen().map(|(id, since)| (*id.as_bytes(), ago(since))).collect();
+        for ids in unseen.chunks(1024) {
+            self.say(node, 0, &Envelope::Unseen(ids.to_vec()));
+        }
         let departed: Vec<_> = self.departed.iter().map(|(node, since)| (*node.as_bytes(), ago(since))).collect();
         for nodes in departed.chunks(1024) {
             self.say(node, 0, &Envelope::Departed(nodes.to_vec()));
@@ -823,7 +827,8 @@ impl Rules {
     /// Has another node tell a peer. Where it can't be reached now, that is tried again, as long as the peer may come back.
     pub(super) fn tell_elsewhere(&mut self, it: Undelivered) {
         let node = self.sessions.elsewhere(it.to.id()).or_else(|| it.to.node());
-        let Some(node) = node.filter(|node| *node != self.node || self.sessions.is_out_of_sight(it.to.id())) else {
+        let Some(node) = node.filter(|node| *node != self.node || self.sessions.out_of_sight(it.to.id()).is_some())
+        else {
             return;
         };
         if self.nodes.get(&node).is_some_and(|remote| remote.is_up) {

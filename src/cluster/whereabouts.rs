@@ -143,9 +143,21 @@ impl Whereabouts {
         self.out_of_sight.extend(lost);
     }
 
-    /// Whether a session may be on a node that can't be seen at the moment.
-    pub(super) fn is_out_of_sight(&self, id: PeerId) -> bool {
-        self.out_of_sight.contains_key(&id)
+    /// Since when the node of a session can't be seen.
+    pub(super) fn out_of_sight(&self, id: PeerId) -> Option<Instant> {
+        self.out_of_sight.get(&id).copied()
+    }
+
+    /// Another node knows that of a session.
+    pub(super) fn hear_unseen(&mut self, id: PeerId, since: Instant) {
+        if !self.here.contains_key(&id) && !self.elsewhere.contains_key(&id) {
+            self.out_of_sight.entry(id).or_insert(since);
+        }
+    }
+
+    /// All of which that is known.
+    pub(super) fn unseen(&self) -> impl Iterator<Item = (PeerId, &Instant)> {
+        self.out_of_sight.iter().map(|(id, since)| (*id, since))
     }
 
     /// Forgets what has ended so long ago that no older session can be left.
@@ -215,7 +227,7 @@ mod tests {
         whereabouts.hear(own, node, id, 0);
         assert_eq!(whereabouts.elsewhere(id), Some(node));
         whereabouts.lose(node, Instant::now());
-        assert!(whereabouts.is_out_of_sight(id));
+        assert!(whereabouts.out_of_sight(id).is_some());
         assert_eq!(whereabouts.elsewhere(id), None);
         assert!(whereabouts.next(id, 10) >= 10);
     }
