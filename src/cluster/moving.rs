@@ -152,7 +152,7 @@ impl Rules {
         }
         self.say(to, 0, &Envelope::Handed { token, id });
         if token == 0 {
-            // Nobody may hear that this node has ended before it is known where its sessions are.
+            // Order: where its sessions are is known before it is heard that this node has ended.
             for node in self.others().filter(|node| *node != to).collect::<Vec<_>>() {
                 self.say(node, 0, &Envelope::Bequeathed { to: *to.as_bytes(), id, epoch });
             }
