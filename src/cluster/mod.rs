@@ -633,8 +633,10 @@ impl Cluster {
                 hub.deliver(peer.id(), from.clone(), said, &owing).is_ok()
             }
         };
+        let mut rules = self.rules.lock();
+        rules.was_kept(peer.id());
         if !is_delivered {
-            self.rules.lock().was_not_delivered(from, peer.clone(), owing);
+            rules.was_not_delivered(from, peer.clone(), owing);
         }
     }
 

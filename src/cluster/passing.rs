@@ -47,8 +47,11 @@ impl Rules {
         last.max_by_key(|(token, _)| *token).map(|(_, node)| node)
     }
 
-    /// Whether anything of one peer's is on its way to another one. None: that one has not just come.
+    /// Whether anything of one peer's is on its way to another one, or kept for it until it is in a room. None: that one has not just come.
     pub(super) fn is_on_its_way(&self, from: PeerId, to: PeerId) -> Option<bool> {
+        if self.is_kept(from, to) {
+            return Some(true);
+        }
         self.moved.get(&to).map(|_| self.on_its_way(from, to).is_some())
     }
 

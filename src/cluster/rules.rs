@@ -196,6 +196,8 @@ pub(super) struct Rules {
     undelivered: Vec<Undelivered>,
     /// … and those whose node can't be reached at the moment.
     unreached: Vec<Undelivered>,
+    /// How much is kept for each peer that enters a room.
+    early_for: HashMap<PeerId, usize>,
     /// What was kept for peers that did not enter a room in the end.
     belated: Vec<(PeerId, Early)>,
     /// Sessions that another node has: where they are here too, they end.
@@ -275,6 +277,7 @@ impl Rules {
             passing: HashMap::new(),
             undelivered: Vec::new(),
             unreached: Vec::new(),
+            early_for: HashMap::new(),
             belated: Vec::new(),
             taken: Vec::new(),
             topics: Topics::default(),
@@ -768,6 +771,14 @@ impl Rules {
     }
 
     pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
+        let from = unanswered.asker().clone();
+        let words = || EarlyWords::ToPeer(said.realm, said.kind, said.payload.map(Into::into));
+        let early = || Early { from: from.clone(), what: words(), owing: unanswered.owing() };
+        match self.keep_behind(&from, to.id(), early) {
+            Some(Kept::Early) => return unanswered.ack(false),
+            Some(Kept::Busy) => return unanswered.refuse(ErrorCode::PeerBusy),
+            None => {}
+        }
         let leaving = self.leaving.get(&to.id()).map(|leaving| leaving.to);
         let behind = || self.on_its_way(unanswered.asker().id(), to.id());
         // Who has a name is known; its key says nothing of that.
@@ -779,7 +790,6 @@ impl Rules {
         if let Some(code) = self.unavailable(node) {
             return unanswered.refuse(code);
         }
-        let from = unanswered.asker().clone();
         let token = self.ask(What::Relay { node, to: to.clone(), unanswered });
         self.put_question_behind(&[to.id()], node, token, &relay(to.id(), &from, said));
     }
@@ -1041,6 +1051,10 @@ impl Rules {
 
     /// Keeps what is said to a peer behind what the same sender has said to a room that it enters. None: there is no such thing.
     pub(super) fn keep_behind(&mut self, from: &Address, peer: PeerId, early: impl FnOnce() -> Early) -> Option<Kept> {
+        // Looked at for each message: nothing is kept for most.
+        if !self.early_for.contains_key(&peer) {
+            return None;
+        }
         self.keep(peer, |_, all| all.iter().any(|early| early.from == *from), early)
     }
 
@@ -1061,7 +1075,27 @@ impl Rules {
             return Some(Kept::Busy);
         }
         all.push(early());
+        *self.early_for.entry(peer).or_default() += 1;
         Some(Kept::Early)
+    }
+
+    /// Whether something that one peer has said is kept for another one.
+    pub(super) fn is_kept(&self, from: PeerId, to: PeerId) -> bool {
+        let is_of = |all: &[Early]| all.iter().any(|early| early.from.id() == from);
+        self.early_for.contains_key(&to)
+            && self.questions.values().any(|question| {
+                matches!(&question.what, What::Join { unanswered, early, .. } if unanswered.asker().id() == to && is_of(early))
+            })
+    }
+
+    /// Something that was kept for a peer is not any more.
+    pub(super) fn was_kept(&mut self, peer: PeerId) {
+        if let Some(count) = self.early_for.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.early_for.remove(&peer);
+            }
+        }
     }
 
     /// A node's peer wants to enter a room of ours.
@@ -1206,7 +1240,7 @@ impl Rules {
 
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        self.unsettled() + self.home.rooms() + self.held.len()
+        self.unsettled() + self.home.rooms() + self.held.len() + self.early_for.len()
     }
 
     pub(super) fn count_received(&mut self) {

@@ -62,9 +62,10 @@ impl Session {
         }
     }
 
-    /// Whether something of this peer's is on its way to one that has just come here.
+    /// Whether something of this peer's is on its way to one that has just come here, or that enters a room.
     fn is_on_its_way(&self, to: &Peer) -> bool {
-        if !to.has_just_come.load(Ordering::Relaxed) {
+        // One that waits for an answer may be about to enter a room.
+        if !to.has_just_come.load(Ordering::Relaxed) && !to.mailbox.is_awaiting() {
             return false;
         }
         let asked = self.hub.elsewhere.as_ref().and_then(|elsewhere| elsewhere.is_on_its_way(self.peer.id(), to.id()));

@@ -184,6 +184,12 @@ impl Unanswered {
         &self.peer.address
     }
 
+    /// Where it is delivered here after all: what is owed to its sender.
+    #[must_use]
+    pub fn owing(&self) -> Owing {
+        Owing::of(self.peer.mailbox.owed())
+    }
+
     /// These members of the room had no room for it.
     pub fn were_busy(&mut self, members: Vec<Address>) {
         self.busy.extend(members);
@@ -280,8 +286,11 @@ impl Owing {
     /// The token is the other node's.
     #[must_use]
     pub fn new(ledger: &Arc<Ledger>, token: u64) -> Self {
-        let owed = Owed::elsewhere(ledger, token);
-        Self { _while_put: Arc::new(Debt::new(&owed)), owed }
+        Self::of(&Owed::elsewhere(ledger, token))
+    }
+
+    fn of(owed: &Arc<Owed>) -> Self {
+        Self { _while_put: Arc::new(Debt::new(owed)), owed: Arc::clone(owed) }
     }
 }
 

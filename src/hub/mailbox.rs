@@ -168,6 +168,11 @@ impl Mailbox {
         is_within && (bytes <= MODEST_BYTES || !self.budget.is_exceeded())
     }
 
+    /// What is owed to this peer.
+    pub(super) fn owed(&self) -> &Arc<Owed> {
+        &self.owed
+    }
+
     /// Whether this peer may say something more that could be undelivered.
     pub(super) fn may_owe(&self) -> bool {
         self.owed.used() < self.limits.debts()
