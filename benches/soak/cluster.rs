@@ -156,7 +156,7 @@ async fn left(service: &Service) -> Vec<(&'static str, f64)> {
 }
 
 fn report(ledger: &Ledger, memory: &[usize], left: &[(&'static str, f64)]) -> ExitCode {
-    let Sum { sent, arrived, refused, told } = ledger.sum();
+    let Sum { sent, arrived, refused, told, late } = ledger.sum();
     let lost = sent - arrived - refused - told;
     println!("messages: {sent} sent, {arrived} arrived, {refused} refused, {told} told that they may not have arrived");
     for what in Count::ALL.into_iter().filter(|what| ledger.counted(*what) > 0) {
@@ -170,7 +170,7 @@ fn report(ledger: &Ledger, memory: &[usize], left: &[(&'static str, f64)]) -> Ex
         "memory of nodes at their end: {first:?} KiB, then {second:?} KiB ({growth:.2})\nheld at the end: {left:?}"
     );
     let bad = Count::BAD.into_iter().any(|what| ledger.counted(what) > 0);
-    let failed = lost != 0 || bad || growth > GROWTH || !left.is_empty();
-    println!("{lost} lost in silence: {}", if failed { "FAILED" } else { "passed" });
+    let failed = lost != 0 || late != 0 || bad || growth > GROWTH || !left.is_empty();
+    println!("{late} out of order, {lost} lost in silence: {}", if failed { "FAILED" } else { "passed" });
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -22,6 +22,8 @@ struct Flow {
     last: u64,
     /// Those that have neither arrived nor been refused, and whether their sender was told that they may not have arrived.
     open: BTreeMap<u64, bool>,
+    /// Those that arrived after later ones. Their sender may be about to hear that they may not have arrived.
+    late: BTreeSet<u64>,
 }
 
 /// Events that are counted besides messages.
@@ -94,6 +96,8 @@ pub(crate) struct Sum {
     pub(crate) refused: u64,
     /// Not arrived, but their sender was told of it.
     pub(crate) told: u64,
+    /// Arrived after later ones, though their sender was not told.
+    pub(crate) late: u64,
 }
 
 impl Ledger {
@@ -126,7 +130,10 @@ impl Ledger {
     pub(crate) fn doubt(&self, from: &str, to: Option<&str>) {
         let mut flows = self.flows();
         let its = flows.iter_mut().filter(|((by, other), _)| by == from && to.is_none_or(|to| to == other));
-        its.for_each(|(_, flow)| flow.open.values_mut().for_each(|is_told| *is_told = true));
+        its.for_each(|(_, flow)| {
+            flow.open.values_mut().for_each(|is_told| *is_told = true);
+            flow.late.clear();
+        });
     }
 
     /// … or that one message may not have.
@@ -134,6 +141,7 @@ impl Ledger {
         let mut flows = self.flows();
         let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();
         flow.open.entry(number).and_modify(|is_told| *is_told = true);
+        flow.late.remove(&number);
     }
 
     /// Counts a message that has arrived; one that comes twice, or after a later one, is counted as such. Where its sender was
@@ -141,14 +149,15 @@ impl Ledger {
     pub(crate) fn arrive(&self, from: &str, to: &str, number: u64) {
         let mut flows = self.flows();
         let flow = flows.entry((from.to_owned(), to.to_owned())).or_default();
-        let is_doubted = flow.open.remove(&number);
-        if is_doubted == Some(true) || is_doubted.is_some() && number > flow.last {
-            flow.last = flow.last.max(number);
-            flow.arrived += 1;
-        } else {
+        let Some(is_doubted) = flow.open.remove(&number) else {
             drop(flows);
-            self.count(Count::Again);
+            return self.count(Count::Again);
+        };
+        flow.arrived += 1;
+        if number < flow.last && !is_doubted {
+            flow.late.insert(number);
         }
+        flow.last = flow.last.max(number);
     }
 
     /// A peer says which rooms it is in.
@@ -177,6 +186,7 @@ impl Ledger {
             sum.sent += flow.sent;
             sum.arrived += flow.arrived;
             sum.refused += flow.refused;
+            sum.late += flow.late.len() as u64;
             sum.told += flow.open.values().filter(|is_told| **is_told).count() as u64;
         }
         sum

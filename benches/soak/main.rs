@@ -161,7 +161,7 @@ async fn settled(port: u16, before: &Level) -> Level {
 }
 
 fn report(ledger: &Ledger, memory: &Memory, before: &Level, after: &Level) -> ExitCode {
-    let Sum { sent, arrived, refused, told } = ledger.sum();
+    let Sum { sent, arrived, refused, told, late } = ledger.sum();
     println!("messages: {sent} sent, {arrived} arrived, {refused} refused, {told} told that they may not have arrived");
     for what in Count::ALL {
         println!("{what:?}: {}", ledger.counted(what));
@@ -173,7 +173,7 @@ fn report(ledger: &Ledger, memory: &Memory, before: &Level, after: &Level) -> Ex
     println!("held before: {before:?}\nheld after:  {after:?}");
     let bad = Count::BAD.into_iter().any(|what| ledger.counted(what) > 0);
     // A message that is both refused and delivered makes the sum too large.
-    let failed = sent != arrived + refused + told || bad || growth > GROWTH || before != after;
+    let failed = sent != arrived + refused + told || late != 0 || bad || growth > GROWTH || before != after;
     println!("{}", if failed { "FAILED" } else { "passed" });
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
