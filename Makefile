@@ -20,7 +20,7 @@
 # make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
 # make test-cluster nodes that are one service, and the NATS servers between them
-# make simulate   nodes that are one service, on a network that fails, 7 minutes of which are for the build: SEEDS=0..20000
+# make simulate   nodes that are one service, on a network that fails, in 20 minutes: SEEDS=0..20000
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
@@ -119,10 +119,11 @@ test-cluster: node_modules
 	npm run --silent test:cluster
 
 # Nodes, clients and a network that fails, simulated: each run follows from its seed, and one that breaks a promise prints its story.
+# Then what two clients can do in a few steps, in every order.
 simulate: SEEDS = 0..20000
 simulate:
 	CARGO_PROFILE_TEST_OPT_LEVEL=3 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/simulate SEEDS=$(SEEDS) RUST_BACKTRACE=0 \
-		cargo test --lib -- --ignored what_is_promised_holds_in_many_runs
+		cargo test --lib -- --ignored what_is_promised_holds_in_many_runs whatever_two_clients_do
 
 # Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules

@@ -149,6 +149,8 @@ pub(super) enum Envelope<'a> {
     Took(Vec<([u8; 16], Epoch)>),
     /// A session of the sender's, which stops, is on this node from now on, or about to be.
     Bequeathed { to: [u8; 6], id: [u8; 16], epoch: Epoch },
+    /// This node has no session that it was thought to have by this epoch.
+    Missing { at: [u8; 6], id: [u8; 16], epoch: Epoch },
     /// These were on nodes that have gone, so many milliseconds ago.
     Unseen(Vec<([u8; 16], u64)>),
     /// These have ended, so many milliseconds ago: older ones of the same ids end too.
@@ -198,6 +200,9 @@ pub(super) enum Envelope<'a> {
         #[serde(borrow)]
         peer: At<'a>,
     },
+    /// The sender stops, and is to be given no session any more that it does not ask for. A question: what was on its way there
+    /// is there before the answer.
+    Retiring,
 }
 
 /// What a session has besides its frames.

@@ -52,8 +52,8 @@ pub(super) struct Home {
     rooms: HashMap<RoomKey, BTreeMap<NodeId, Report>>,
     /// Reports that are not complete.
     coming: HashMap<NodeId, HashMap<RoomKey, Report>>,
-    /// Members that one node gave to another, which is asked for them.
-    given: HashMap<NodeId, HashSet<(RoomKey, Address)>>,
+    /// Members that one node gave to another, which is asked for them. They keep their places.
+    given: HashMap<RoomKey, HashMap<Address, NodeId>>,
     /// The nodes whose reports are, each with its report's number.
     reported: BTreeMap<NodeId, u64>,
     is_open: bool,
@@ -111,9 +111,11 @@ impl Home {
     fn replace(&mut self, node: NodeId, key: &RoomKey, now: Report, news: &mut Told) {
         let room = self.rooms.entry(key.clone()).or_default();
         let before = room.remove(&node).unwrap_or_default().members;
+        // What another node has reported meanwhile has moved there.
+        let gone: Vec<&Address> = before.difference(&now.members).filter(|it| !is_in(room, it)).collect();
         for other in room.keys() {
             news.extend(now.members.difference(&before).map(|it| (*other, News::Came(key.clone(), it.clone(), node))));
-            news.extend(before.difference(&now.members).map(|it| (*other, News::Went(key.clone(), it.clone()))));
+            news.extend(gone.iter().map(|it| (*other, News::Went(key.clone(), (*it).clone()))));
         }
         if now.has_others || !room.is_empty() {
             news.push((node, News::Members(key.clone(), elsewhere(room, node))));
@@ -145,10 +147,12 @@ impl Home {
         peer: &Address,
         limit: Option<NonZeroUsize>,
     ) -> Result<(Held, Told), RoomFull> {
+        let on_their_way = self.given.get(key).map_or(0, HashMap::len);
         let room = self.rooms.entry(key.clone()).or_default();
         let is_member = room.get(&node).is_some_and(|report| report.members.contains(peer));
-        let size: usize = room.values().map(|report| report.members.len()).sum();
+        let size = on_their_way + room.values().map(|report| report.members.len()).sum::<usize>();
         if !is_member && limit.is_some_and(|limit| size >= limit.get()) {
+            self.tidy(key);
             return Err(RoomFull);
         }
         // A node that was out of sight may have the same peer still.
@@ -168,8 +172,7 @@ impl Home {
         let Some(room) = self.rooms.get_mut(key) else { return Vec::new() };
         let was_there = room.get_mut(&node).is_some_and(|report| report.members.remove(peer));
         room.retain(|_, report| !report.members.is_empty());
-        let is_nowhere = || !room.values().any(|report| report.members.contains(peer));
-        let told = if self.is_open && (was_there || was_given && is_nowhere()) {
+        let told = if self.is_open && (was_there || was_given) && !is_in(room, peer) {
             told(room, node, &News::Went(key.clone(), peer.clone()))
         } else {
             Vec::new()
@@ -180,7 +183,8 @@ impl Home {
 
     /// A member is on this node from now on, wherever it was. Gives what nodes are told: this one all.
     pub(super) fn moved(&mut self, node: NodeId, key: &RoomKey, peer: &Address) -> Told {
-        self.take_given(node, key, peer);
+        // Wherever it was thought to be on its way to.
+        self.forget_given(key, peer);
         let room = self.rooms.entry(key.clone()).or_default();
         for report in room.values_mut() {
             report.give(peer);
@@ -206,25 +210,32 @@ impl Home {
         [coming, known].into_iter().flatten().for_each(|report| report.give(peer));
         let Some(room) = self.rooms.get_mut(key) else { return false };
         room.retain(|_, report| !report.members.is_empty());
-        let is_nowhere = self.is_open && !room.values().any(|report| report.members.contains(peer));
-        let is_asked = is_nowhere && !room.is_empty();
+        let is_asked = self.is_open && !is_in(room, peer);
         self.tidy(key);
-        is_asked && self.given.entry(to).or_default().insert((key.clone(), peer.clone()))
+        is_asked && self.given.entry(key.clone()).or_default().insert(peer.clone(), to) != Some(to)
     }
 
     /// Whether a node is asked for a member that was given to it, and has not answered yet.
     pub(super) fn asks_for(&self, node: NodeId, key: &RoomKey, peer: &Address) -> bool {
-        self.given.get(&node).is_some_and(|given| given.contains(&(key.clone(), peer.clone())))
+        self.given.get(key).is_some_and(|given| given.get(peer) == Some(&node))
     }
 
     /// Whether a node was asked for this member, which was given to it.
     fn take_given(&mut self, node: NodeId, key: &RoomKey, peer: &Address) -> bool {
-        let Some(given) = self.given.get_mut(&node) else { return false };
-        let was_given = given.remove(&(key.clone(), peer.clone()));
-        if given.is_empty() {
-            self.given.remove(&node);
+        let was_given = self.asks_for(node, key, peer);
+        if was_given {
+            self.forget_given(key, peer);
         }
         was_given
+    }
+
+    fn forget_given(&mut self, key: &RoomKey, peer: &Address) {
+        if let Some(given) = self.given.get_mut(key) {
+            given.remove(peer);
+            if given.is_empty() {
+                self.given.remove(key);
+            }
+        }
     }
 
     fn tidy(&mut self, key: &RoomKey) {
@@ -232,6 +243,10 @@ impl Home {
             self.rooms.remove(key);
         }
     }
+}
+
+fn is_in(room: &BTreeMap<NodeId, Report>, peer: &Address) -> bool {
+    room.values().any(|report| report.members.contains(peer))
 }
 
 fn elsewhere(room: &BTreeMap<NodeId, Report>, node: NodeId) -> Held {
@@ -289,6 +304,20 @@ mod tests {
         assert!(home.join(b, &hall(), &second, limit).is_ok(), "it is there already");
         home.leave(a, &hall(), &peer(a));
         assert_eq!(home.join(c, &hall(), &peer(c), limit), Err(RoomFull), "a stranger's leaving makes no room");
+    }
+
+    #[test]
+    fn a_member_that_is_on_its_way_to_another_node_keeps_its_place() {
+        let nodes @ [a, b, c] = [(); 3].map(|()| NodeId::random());
+        let (mut home, _) = open(nodes);
+        let (limit, mover) = (NonZeroUsize::new(1), peer(b));
+        home.join(b, &hall(), &mover, limit).unwrap();
+        assert!(home.gave(b, &hall(), &mover, c), "it is asked for");
+        assert_eq!(home.join(a, &hall(), &peer(a), limit), Err(RoomFull));
+        home.moved(a, &hall(), &mover);
+        assert_eq!(home.join(b, &hall(), &peer(b), limit), Err(RoomFull));
+        home.leave(a, &hall(), &mover);
+        assert!(home.join(b, &hall(), &peer(b), limit).is_ok() && home.given.is_empty());
     }
 
     /// Defect 3 of others: the room was deleted for all.
@@ -370,6 +399,21 @@ mod tests {
         home.reported(b, 1, &all);
         assert_eq!(home.leave(c, &hall(), &mover), [(a, News::Went(hall(), mover.clone()))]);
         assert_eq!(home.join(a, &hall(), &first, None).unwrap().0, []);
+    }
+
+    #[test]
+    fn a_member_that_another_node_has_reported_is_not_gone_where_its_former_node_reports_it_no_more() {
+        let nodes @ [a, b, c] = [(); 3].map(|()| NodeId::random());
+        let (mut home, all) = open(nodes);
+        let [first, mover] = [peer(a), peer(b)];
+        home.join(a, &hall(), &first, None).unwrap();
+        home.join(b, &hall(), &mover, None).unwrap();
+        home.report(c, hall(), vec![mover.clone()], true);
+        assert!(home.reported(c, 1, &all).contains(&(a, News::Came(hall(), mover.clone(), c))));
+        let news = home.reported(b, 1, &all);
+        assert!(!news.iter().any(|(_, news)| matches!(news, News::Went(..))), "{news:?}");
+        assert_eq!(home.leave(b, &hall(), &mover), []);
+        assert_eq!(home.leave(c, &hall(), &mover), [(a, News::Went(hall(), mover))]);
     }
 
     #[test]

@@ -8,7 +8,10 @@
 
 #[cfg(test)]
 mod defects;
+mod early;
 mod envelope;
+#[cfg(test)]
+mod exhaustive;
 mod home;
 mod letter;
 mod link;
@@ -22,6 +25,7 @@ mod rules;
 #[cfg(test)]
 mod simulation;
 mod topics;
+mod undelivered;
 mod view;
 mod whereabouts;
 
@@ -36,11 +40,12 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::sync::{Notify, oneshot};
 
+use early::{Early, Kept, Words};
 use envelope::{Envelope, Member, Outcome, Token, Unknown, addresses};
 use moving::Heirless;
 pub use parcel::{Destination, FULL, Parcel};
 use passing::Asked;
-use rules::{Early, EarlyWords, Kept, Rules};
+use rules::Rules;
 
 use crate::hub::{
     Claim, Claimed, Contested, Elsewhere, Fetched, Holder, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said,
@@ -262,6 +267,8 @@ impl Cluster {
             | Envelope::Took(_)
             | Envelope::Bequeathed { .. }
             | Envelope::Unseen(_)
+            | Envelope::Retiring
+            | Envelope::Missing { .. }
             | Envelope::Outlived(_)
             | Envelope::Ended(_)
             | Envelope::Departed(_)
@@ -288,9 +295,9 @@ impl Cluster {
                 if let Some(there) = rules.whereabouts(to) {
                     return rules.forward(there, Asked { node, token }, (from, to), said, owing);
                 }
-                let words = || EarlyWords::ToPeer(realm, kind, payload.map(Into::into));
-                let early = || Early { from: from.clone(), what: words(), owing: owing.clone() };
-                if let Some(kept) = rules.keep_behind(&from, to, early) {
+                let words = || Words::ToPeer(realm, kind, payload.map(Into::into));
+                let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
+                if let Some(kept) = rules.keep_behind(from.id(), to, early) {
                     let outcome = match kept {
                         Kept::Early => Outcome::Done { parked: false },
                         Kept::Busy => Outcome::refused(ErrorCode::PeerBusy),
@@ -307,11 +314,11 @@ impl Cluster {
                     return self.rules.lock().refuse_unknown(node, token);
                 };
                 let asked = Asked { node, token };
-                let words = || EarlyWords::ToRoom(key.clone(), payload.into());
-                let early = || Early { from: from.clone(), what: words(), owing: owing.clone() };
+                let words = || Words::ToRoom(key.clone(), payload.into());
+                let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
                 let (mut members, mut full) = (Vec::with_capacity(to.len()), Vec::new());
                 for id in to.into_iter().map(PeerId::from_bytes) {
-                    match self.rules.lock().keep_behind(&from, id, early) {
+                    match self.rules.lock().keep_behind(from.id(), id, early) {
                         Some(Kept::Early) => {}
                         Some(Kept::Busy) => full.push(id.into()),
                         None => members.push(id),
@@ -388,7 +395,11 @@ impl Cluster {
             Envelope::Bequeathed { to, id, epoch } => {
                 self.rules.lock().hear_bequeathed(NodeId::from_bytes(to), PeerId::from_bytes(id), epoch);
             }
+            Envelope::Missing { at, id, epoch } => {
+                self.rules.lock().hear_missing(NodeId::from_bytes(at), PeerId::from_bytes(id), epoch);
+            }
             Envelope::Unseen(ids) => self.rules.lock().hear_unseen(&ids),
+            Envelope::Retiring => self.rules.lock().hear_retiring(node, token),
             Envelope::Outlived(ids) => self.rules.lock().hear_outlived(&ids),
             Envelope::Ended(id) => self.rules.lock().hear_ended(node, PeerId::from_bytes(id)),
             Envelope::Departed(nodes) => self.rules.lock().hear_departed(&nodes),
@@ -410,10 +421,7 @@ impl Cluster {
         epoch: whereabouts::Epoch,
     ) {
         let id = request.token.id();
-        let is_away = {
-            let mut rules = self.rules.lock();
-            rules.is_still_away(id, epoch) || rules.sessions.out_of_sight(id).is_some()
-        };
+        let is_away = self.rules.lock().is_away_for(node, id, epoch);
         let given =
             if is_away { Err(NotHandedOver::NotNow) } else { self.give(id, Some((request, subject)), node, token) };
         if let Err(why) = given {
@@ -437,7 +445,7 @@ impl Cluster {
         let hub = self.hub().ok_or(NotHandedOver::Absent)?;
         hub.can_hand_over(id, request)?;
         // Order: what is said to it from now on follows it, and so may begin only here.
-        self.rules.lock().begin_leaving(id, to);
+        self.rules.lock().begin_leaving(id, to, token != 0)?;
         let handover = hub.hand_over(id, request, to).inspect_err(|_| self.rules.lock().stay(id))?;
         self.rules.lock().hand_over(to, token, handover);
         Ok(())
@@ -513,12 +521,9 @@ impl Cluster {
     /// Gives all sessions that can be resumed to other nodes, because this one stops. Says how many have gone.
     pub async fn hand_over_all(&self) -> usize {
         let mut gone = 0;
-        while self.hand_over_some(&mut gone) {
-            self.stir();
-            tokio::time::sleep(PAUSE).await;
-        }
         // Their clients, which are back by and by, say what they have got.
-        while self.rules.lock().unsettled() > 0 {
+        while self.hand_over_some(&mut gone) || self.rules.lock().unsettled() > 0 {
+            self.stir();
             tokio::time::sleep(PAUSE).await;
         }
         gone
@@ -527,8 +532,12 @@ impl Cluster {
     /// Gives those sessions to other nodes that can be given now. Whether others are left, or on their way to this node.
     fn hand_over_some(&self, gone: &mut usize) -> bool {
         let Some(hub) = self.hub() else { return false };
-        // Order: a session that comes after this is asked for no more, or seen in the next round.
-        let mut is_left = self.rules.lock().is_fetching();
+        // Order: a session that comes after this is expected no more, or seen in the next round.
+        let mut is_left = {
+            let mut rules = self.rules.lock();
+            rules.retire();
+            rules.expects_sessions()
+        };
         for id in hub.resumable() {
             let heir = self.rules.lock().heir(id);
             match heir.map(|heir| self.give(id, None, heir, 0)) {
@@ -606,11 +615,9 @@ impl Cluster {
         let Some(hub) = self.hub() else { return };
         let entering = self.rules.lock().take_admitted(token);
         let is_in = match entering {
-            Some((unanswered, early)) => {
+            Some(unanswered) => {
                 let is_in = hub.admit(unanswered, room, elsewhere);
-                for early in early {
-                    self.deliver_early(&hub, peer, early);
-                }
+                self.deliver_early(&hub, peer);
                 is_in
             }
             // Too late, but it may be there by another question, or have asked again.
@@ -621,22 +628,24 @@ impl Cluster {
         }
     }
 
-    /// What was said to a peer before it knew that it is in a room.
-    fn deliver_early(&self, hub: &Hub, peer: &Address, Early { from, what, owing }: Early) {
-        let is_delivered = match what {
-            EarlyWords::ToRoom(room, payload) => {
-                let (busy, absent) = hub.deliver_to_room((&room, &[peer.id()]), &from, &payload, &owing, |put| put());
-                busy.is_empty() && absent.is_empty()
+    /// What was said to a peer before it knew whether it is in a room.
+    fn deliver_early(&self, hub: &Hub, peer: &Address) {
+        let all = self.rules.lock().take_early(peer.id());
+        for Early { from, words, owing } in all {
+            let is_delivered = match words {
+                Words::ToRoom(room, payload) => {
+                    let to = [peer.id()];
+                    let (busy, absent) = hub.deliver_to_room((&room, &to), &from, &payload, &owing, |put| put());
+                    busy.is_empty() && absent.is_empty()
+                }
+                Words::ToPeer(realm, kind, payload) => {
+                    let said = Said { realm, kind, payload: payload.as_deref() };
+                    hub.deliver(peer.id(), from.clone(), said, &owing).is_ok()
+                }
+            };
+            if !is_delivered {
+                self.rules.lock().was_not_delivered(from, peer.clone(), owing);
             }
-            EarlyWords::ToPeer(realm, kind, payload) => {
-                let said = Said { realm, kind, payload: payload.as_deref() };
-                hub.deliver(peer.id(), from.clone(), said, &owing).is_ok()
-            }
-        };
-        let mut rules = self.rules.lock();
-        rules.was_kept(peer.id());
-        if !is_delivered {
-            rules.was_not_delivered(from, peer.clone(), owing);
         }
     }
 
@@ -652,13 +661,13 @@ impl Cluster {
 
     /// Order: before anything else is heard, which may be about the same rooms.
     fn forget_lost(&self) {
-        let (lost, belated, taken) = {
+        let (lost, not_let_in, taken) = {
             let mut rules = self.rules.lock();
-            (rules.take_lost(), rules.take_belated(), rules.take_taken())
+            (rules.take_lost(), rules.take_not_let_in(), rules.take_taken())
         };
         let Some(hub) = self.hub() else { return };
-        for (to, early) in belated {
-            self.deliver_early(&hub, &to.into(), early);
+        for id in not_let_in {
+            self.deliver_early(&hub, &id.into());
         }
         for id in taken {
             hub.evict(id);
@@ -760,9 +769,9 @@ impl Elsewhere for Cluster {
         fetched
     }
 
-    fn has(&self, id: PeerId) {
+    fn claimed(&self, id: PeerId) {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.rules.lock().has(id, clock.as_micros().try_into().unwrap_or(u64::MAX));
+        self.rules.lock().claimed(id, clock.as_micros().try_into().unwrap_or(u64::MAX));
         self.stir();
     }
 
@@ -845,7 +854,7 @@ mod tests {
     use crate::hub::{AllowanceLimits, Ask, HubLimits, Lifetime, MailboxLimits, TopicLimits};
     use crate::protocol::{ErrorCode, Notice, Realm, ServerMessage};
 
-    const LIMITS: HubLimits = HubLimits {
+    pub(super) const LIMITS: HubLimits = HubLimits {
         allowance: AllowanceLimits::NONE,
         mailbox: MailboxLimits { messages: 16, bytes: 1 << 20 },
         queued_bytes: 1 << 24,
@@ -860,11 +869,14 @@ mod tests {
     }
 
     pub(super) fn node(name: &str, key: u8, now: Instant) -> Node {
-        let resume_window = Duration::from_secs(30);
-        let settings =
-            ClusterSettings { name: name.to_owned(), key: vec![key; 32], peers_per_room: None, resume_window };
-        let cluster = Cluster::new(&settings, now);
-        let hub = Hub::among(LIMITS, Some(Arc::clone(&cluster) as Arc<dyn Elsewhere>));
+        node_of(NodeId::random(), name, key, LIMITS, now)
+    }
+
+    pub(super) fn node_of(id: NodeId, name: &str, key: u8, limits: HubLimits, now: Instant) -> Node {
+        let (resume_window, peers_per_room) = (Duration::from_secs(30), limits.peers_per_room);
+        let settings = ClusterSettings { name: name.to_owned(), key: vec![key; 32], peers_per_room, resume_window };
+        let cluster = Cluster::of(id, &settings, now);
+        let hub = Hub::among(limits, Some(Arc::clone(&cluster) as Arc<dyn Elsewhere>));
         cluster.attach(&hub);
         cluster.connected(now);
         Node { cluster, hub }
@@ -979,6 +991,29 @@ mod tests {
         let mut fetching = nodes[0].hub.fetch(&ResumeRequest { token, received: 0 }, None).unwrap();
         carry(&nodes, now);
         assert_eq!(fetching.try_recv(), Ok(Fetched::Here));
+    }
+
+    #[test]
+    fn a_node_that_is_about_to_end_is_given_no_session_of_another_that_is() {
+        let mut now = Instant::now();
+        let nodes = ["a", "b", "c"].map(|name| node(name, 1, now));
+        let kept = nodes.each_ref().map(|_| Arc::<Mutex<Vec<Session>>>::default());
+        for (node, kept) in nodes.iter().zip(&kept) {
+            let kept = Arc::clone(kept);
+            node.cluster.keep_with(move |session| kept.lock().push(session));
+        }
+        pass(&nodes, &mut now, 3000);
+        let [a, b, c] = &nodes;
+        let sessions = std::iter::repeat_with(|| open(a)).take(20).collect::<Vec<_>>();
+        assert!(sessions.iter().all(|session| session.issue_token().is_some()));
+        [a, c].map(|node| node.hub.empty());
+        assert!(c.cluster.hand_over_some(&mut 0), "others may have given it some, as long as they do not know");
+        carry(&nodes, now);
+        assert!(!c.cluster.hand_over_some(&mut 0));
+        assert!(a.cluster.hand_over_some(&mut 0));
+        carry(&nodes, now);
+        assert_eq!([a, b, c].map(|node| node.hub.peers()), [0, sessions.len(), 0]);
+        kept.iter().for_each(|kept| kept.lock().clear());
     }
 
     #[test]

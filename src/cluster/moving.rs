@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 
 use super::envelope::{Allowed, At, Envelope, Member, Outcome, Room, Session, Token};
 use super::letter::Letter;
-use super::remote::Owed;
-use super::rules::{Leaving, Rules, What};
+use super::remote::{Owed, Remote};
+use super::rules::{Leaving, Rules, Stage, What};
 use super::view::{arbiter, home};
 use super::whereabouts::Epoch;
-use crate::hub::{Fetched, Handover, Kept, Ledger, Owing, Pledge, ResumeRequest, Spent};
+use crate::hub::{Fetched, Handover, Kept, Ledger, NotHandedOver, Owing, Pledge, ResumeRequest, Spent};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, Realm, RoomKey, RoomName};
 
 /// For how long an id belongs to the node that has claimed it and said no more of it.
@@ -34,10 +34,17 @@ impl Rules {
         self.sessions.elsewhere(id).is_some()
     }
 
-    /// Whether it is, if another node knows that one of this epoch should be here: what is known of older ones counts no more.
-    pub(super) fn is_still_away(&mut self, id: PeerId, epoch: Epoch) -> bool {
-        self.sessions.drop_older(id, epoch);
-        self.is_away(id)
+    /// Whether a session is not here for which another node asks that knows it by this epoch.
+    pub(super) fn is_away_for(&mut self, node: NodeId, id: PeerId, epoch: Epoch) -> bool {
+        self.sessions.should_be_here(id, epoch, self.now);
+        if self.is_away(id) {
+            return true;
+        }
+        // Who knows of none asks because the id is of this node.
+        let Some(since) = self.sessions.out_of_sight(id).filter(|_| epoch == 0) else { return false };
+        // It may have been lost on its way, and then its client can have its id again there, too.
+        self.say(node, 0, &Envelope::Unseen(vec![(*id.as_bytes(), self.ago(since))]));
+        true
     }
 
     /// Asks for a session whose token is genuine, or, where its node is gone, for its id.
@@ -54,7 +61,7 @@ impl Rules {
         }
         match self.nodes.get(&node) {
             Some(remote) if remote.is_up => {
-                let token = self.ask(What::Fetch { node, id, done });
+                let token = self.ask(What::Fetch { node, id, epoch, done });
                 let (id, proof, received) = (*id.as_bytes(), *request.token.proof(), request.received);
                 self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject, epoch });
             }
@@ -70,9 +77,41 @@ impl Rules {
         self.seen.iter().copied().filter(|node| *node != self.node)
     }
 
-    /// Whether sessions are on their way here that were asked for.
-    pub(super) fn is_fetching(&self) -> bool {
-        self.questions.values().any(|question| matches!(question.what, What::Fetch { .. }))
+    /// Whether sessions may be on their way here: that were asked for, or given by nodes that do not know yet that this one stops.
+    pub(super) fn expects_sessions(&self) -> bool {
+        self.questions.values().any(|question| matches!(question.what, What::Fetch { .. } | What::Retire { .. }))
+    }
+
+    /// This node is about to end. All others are told, once.
+    pub(super) fn retire(&mut self) {
+        if self.stage == Stage::Serving {
+            self.stage = Stage::Retiring;
+            for node in self.others().collect::<Vec<_>>() {
+                self.say_retiring(node);
+            }
+        }
+    }
+
+    pub(super) fn say_retiring(&mut self, node: NodeId) {
+        let token = self.ask(What::Retire { node });
+        self.put_question(node, token, &Envelope::Retiring);
+    }
+
+    /// Another node is about to end.
+    pub(super) fn hear_retiring(&mut self, node: NodeId, token: Token) {
+        if let Some(remote) = self.nodes.get_mut(&node) {
+            remote.is_retiring = true;
+        }
+        let answer = Envelope::Answer { token, outcome: Outcome::Done { parked: false } };
+        match self.leaving.values_mut().find(|leaving| leaving.to == node) {
+            // Order: behind a session that is on its way there.
+            Some(leaving) => {
+                let mut bytes = Vec::new();
+                answer.write(0, &mut bytes);
+                leaving.held.push((0, bytes));
+            }
+            None => self.say(node, 0, &answer),
+        }
     }
 
     /// Claims an id whose node is gone since then: one that is only out of touch is back soon.
@@ -109,10 +148,16 @@ impl Rules {
         self.say(node, 0, &Envelope::Answer { token, outcome });
     }
 
-    /// A session is about to leave. What is said to it from now on follows it.
-    pub(super) fn begin_leaving(&mut self, id: PeerId, to: NodeId) {
+    /// A session is about to leave. What is said to it from now on follows it. Not to a node that has not asked for it, and is
+    /// about to end.
+    pub(super) fn begin_leaving(&mut self, id: PeerId, to: NodeId, is_asked_for: bool) -> Result<(), NotHandedOver> {
+        let can_take = |remote: &Remote| remote.is_up && (is_asked_for || !remote.is_retiring);
+        if !self.nodes.get(&to).is_some_and(can_take) {
+            return Err(NotHandedOver::NotNow);
+        }
         self.leaving.insert(id, Leaving { to, held: Vec::new() });
         self.sessions.leaves(id, to);
+        Ok(())
     }
 
     /// … and stays. What was said to it in this moment is answered with `cluster-unavailable`.
@@ -127,6 +172,9 @@ impl Rules {
     pub(super) fn hand_over(&mut self, to: NodeId, token: Token, handover: Handover<Pledge>) {
         let Handover { id, kept, rooms } = handover;
         let held = self.leaving.remove(&id).map(|leaving| leaving.held).unwrap_or_default();
+        if !self.nodes.contains_key(&to) {
+            return self.lose_handover(id, kept.frames.into_iter().filter_map(|(_, pledge)| pledge), held);
+        }
         let epoch = self.sessions.gave(id);
         let key = |name: &RoomName| RoomKey { realm: Realm::V1, name: name.clone() };
         self.gave.insert(id, (to, rooms.iter().map(|(name, _)| key(name)).collect()));
@@ -161,6 +209,18 @@ impl Rules {
             for (_, envelope) in &held {
                 remote.out.push_written(envelope);
             }
+        }
+    }
+
+    /// A session is lost with the node that it was to go to: its client has its id again.
+    fn lose_handover(&mut self, id: PeerId, pledges: impl Iterator<Item = Pledge>, held: Vec<(Token, Vec<u8>)>) {
+        self.sessions.gave(id);
+        self.sessions.is_lost(id, self.now);
+        for pledge in pledges {
+            self.tell_undelivered(Owed::Pledged(pledge));
+        }
+        for (token, _) in held {
+            self.give_up(token);
         }
     }
 
@@ -267,6 +327,23 @@ impl Rules {
         }
     }
 
+    /// A node has no session of an id. Whether it was thought to have one, which was lost on its way then: all others are told,
+    /// and its client can have its id again.
+    pub(super) fn was_missing(&mut self, node: NodeId, id: PeerId, epoch: Epoch) -> bool {
+        let was_thought_there = epoch > 0;
+        if was_thought_there {
+            self.hear_missing(node, id, epoch);
+            for other in self.others().filter(|other| *other != node).collect::<Vec<_>>() {
+                self.say(other, 0, &Envelope::Missing { at: *node.as_bytes(), id: *id.as_bytes(), epoch });
+            }
+        }
+        was_thought_there
+    }
+
+    pub(super) fn hear_missing(&mut self, node: NodeId, id: PeerId, epoch: Epoch) {
+        self.sessions.is_missing(node, id, epoch, self.now);
+    }
+
     /// A session of this node has ended.
     pub(super) fn ended(&mut self, id: PeerId) {
         if self.sessions.end(id, self.now) {
@@ -292,7 +369,7 @@ impl Rules {
     }
 
     /// A peer whose node is gone has its id again, here; or one has a name.
-    pub(super) fn has(&mut self, id: PeerId, clock: Epoch) {
+    pub(super) fn claimed(&mut self, id: PeerId, clock: Epoch) {
         let epoch = self.sessions.next(id, clock);
         self.took(id, epoch, &[]);
     }
@@ -344,7 +421,8 @@ impl Rules {
         if self.is_connected && !self.is_settled() {
             return Err(Heirless::NotNow);
         }
-        let others = self.others().collect();
+        let can_take = |node: &NodeId| self.nodes.get(node).is_some_and(|remote| !remote.is_retiring);
+        let others = self.others().filter(can_take).collect();
         let node = arbiter(&others, id).filter(|_| self.is_connected).ok_or(Heirless::Alone)?;
         let waiting = self.nodes.get(&node).map_or(0, |remote| remote.out.waiting());
         if waiting > PACE { Err(Heirless::NotNow) } else { Ok(node) }

@@ -83,7 +83,8 @@ impl NatsSettings {
     /// Where it has none.
     pub fn credentials(mut self, text: &str) -> Result<Self, NatsProblem> {
         self.options = if text.contains("-----BEGIN NATS USER JWT-----") {
-            self.options.credentials(text).map_err(|_| NatsProblem::Credentials)?
+            // Its last line has to end, though it may be the file's last.
+            self.options.credentials(&format!("{text}\n")).map_err(|_| NatsProblem::Credentials)?
         } else {
             self.options.nkey(seed(text).ok_or(NatsProblem::Credentials)?.to_owned())
         };

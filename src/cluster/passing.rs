@@ -42,9 +42,19 @@ impl Rules {
 
     /// The node by which something is on its way to a session that has just moved. What is said next goes the same way.
     pub(super) fn on_its_way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
+        self.way(from, to, |_| true)
+    }
+
+    fn way(&self, from: PeerId, to: PeerId, is_meant: impl Fn(NodeId) -> bool) -> Option<NodeId> {
         self.moved.get(&to)?;
-        let last = self.questions.iter().filter_map(|(token, question)| Some((*token, question.what.way(from, to)?)));
-        last.max_by_key(|(token, _)| *token).map(|(_, node)| node)
+        let all = self.questions.iter().filter_map(|(token, question)| Some((*token, question.what.way(from, to)?)));
+        all.filter(|(_, node)| is_meant(*node)).max_by_key(|(token, _)| *token).map(|(_, node)| node)
+    }
+
+    /// Where to pass on what has come from another node. It is not sent back: what went there before it came from there before
+    /// it, too, and may be this itself.
+    fn way_on(&self, there: NodeId, asked: Asked, from: PeerId, to: PeerId) -> NodeId {
+        self.way(from, to, |node| node != asked.node).unwrap_or(there)
     }
 
     /// Whether anything of one peer's is on its way to another one, or kept for it until it is in a room. None: that one has not just come.
@@ -64,7 +74,7 @@ impl Rules {
         said: Said<'_>,
         owing: Owing,
     ) {
-        let node = self.on_its_way(from.id(), to).unwrap_or(there);
+        let node = self.way_on(there, asked, from.id(), to);
         let passed = Passed::Relay(asked);
         let token = self.ask(What::Forward { node, passed, from: from.clone(), to: to.into(), owing });
         self.put_question_behind(&[to], node, token, &relay(to, &from, said));
@@ -80,7 +90,7 @@ impl Rules {
         payload: &str,
         owing: Owing,
     ) {
-        let node = self.on_its_way(from.id(), to).unwrap_or(there);
+        let node = self.way_on(there, asked, from.id(), to);
         self.passing.entry(asked).or_default().left += 1;
         let passed = Passed::Broadcast(asked);
         let token = self.ask(What::Forward { node, passed, from: from.clone(), to: to.into(), owing });

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::envelope::{Envelope, Token, View};
 use super::link::{Incoming, Outgoing};
+use super::undelivered::Undelivered;
 use super::whereabouts::Epoch;
 use crate::hub::{Handover, Ledger, Owing, Pledge, Unsettled};
 use crate::protocol::{Address, PeerId, RoomKey};
@@ -25,6 +26,8 @@ pub(super) struct Remote {
     pub(super) greeted_at: Instant,
     /// Whether it is one of the nodes that are seen.
     pub(super) is_up: bool,
+    /// Whether it is about to end, and takes in no sessions.
+    pub(super) is_retiring: bool,
     pub(super) standing: Standing,
     /// What of its peers' messages is settled here.
     pub(super) ledger: Arc<Ledger>,
@@ -49,30 +52,6 @@ pub(super) enum Owed {
     Forwarded { from: Address, to: Address, owing: Owing },
     /// What a peer there has to be told.
     Undelivered(Undelivered),
-}
-
-/// A peer has to be told that another one did not get what it said. The node that owns the debt tells it itself if this one is
-/// lost before that is done.
-#[derive(Debug)]
-pub(super) struct Undelivered {
-    pub(super) to: Address,
-    pub(super) by: Address,
-    /// When it is given up.
-    pub(super) until: Instant,
-    /// Over how many nodes it has come.
-    pub(super) hops: u8,
-    pub(super) _debt: OthersDebt,
-}
-
-/// What is settled once a peer was told.
-#[derive(Debug)]
-pub(super) enum OthersDebt {
-    /// No other node waits for it.
-    None,
-    /// For a frame of a session that was handed over.
-    Pledge { _pledge: Pledge },
-    /// For what came from another node.
-    Owing { _owing: Owing },
 }
 
 /// What is known of a node as a home.
@@ -105,6 +84,7 @@ impl Remote {
             has_ours: false,
             greeted_at: now,
             is_up: false,
+            is_retiring: false,
             standing: Standing::default(),
             ledger: Arc::default(),
             unsettled: HashMap::new(),

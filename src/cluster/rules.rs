@@ -11,19 +11,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::early::{Early, Kept, Words};
 use super::envelope::{At, Envelope, Member, Outcome, Room, Token, View, addresses, kind_number, number};
 use super::home::{Home, News};
 use super::link::{Incoming, Outgoing, Place};
 use super::moving::tell;
 use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
 use super::passing::{Asked, Members, Passed};
-use super::remote::{OthersDebt, Owed, Remote, Standing, Undelivered};
+use super::remote::{Owed, Remote, Standing};
 use super::topics::Topics;
+use super::undelivered::Undelivered;
 use super::view::{home, nodes_number};
-use super::whereabouts::Whereabouts;
-use super::{Figures, envelope, names};
+use super::whereabouts::{Epoch, Whereabouts};
+use super::{Figures, early, envelope, names};
 use crate::hub::{Claimed, Fetched, Ledger, Owing, Said, Unanswered};
-use crate::protocol::{Address, ErrorCode, Kind, NodeId, PeerId, Realm, RoomKey};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 
 /// Between two signs of life.
 const HELLO: Duration = Duration::from_secs(1);
@@ -55,42 +57,22 @@ pub(super) struct Question {
     since: Instant,
 }
 
+/// What a node is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Serving,
+    /// It hands its sessions over, as it is about to end.
+    Retiring,
+    /// It says its last.
+    Leaving,
+}
+
 /// A session that is on its way to another node at this moment, and the questions that are to follow it.
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) to: NodeId,
     pub(super) held: Vec<(Token, Vec<u8>)>,
 }
-
-/// What is said to a peer before it knows that it is in a room: to the room, and what the same sender says to it after that.
-#[derive(Debug)]
-pub(super) struct Early {
-    pub(super) from: Address,
-    pub(super) what: EarlyWords,
-    pub(super) owing: Owing,
-}
-
-#[derive(Debug)]
-pub(super) enum EarlyWords {
-    ToRoom(RoomKey, Box<str>),
-    ToPeer(Realm, Kind, Option<Box<str>>),
-}
-
-/// What becomes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    Early,
-    Busy,
-}
-
-/// Of these, one that enters keeps so many.
-const MAX_EARLY: usize = 64;
-
-/// To the node that a peer is thought to be on, to the one of its id, and to the one where it is.
-const MAX_HOPS: u8 = 4;
-
-/// Peers of nodes that can't be reached, for which it is kept that they have to be told something.
-const MAX_UNREACHED: usize = 65_536;
 
 #[derive(Debug)]
 pub(super) enum What {
@@ -105,11 +87,9 @@ pub(super) enum What {
         is_lost: bool,
         unanswered: Unanswered,
     },
-    /// With what members of other nodes, which have heard of it already, have said to the room meanwhile.
     Join {
         room: RoomKey,
         unanswered: Unanswered,
-        early: Vec<Early>,
     },
     /// What a peer of another node says to one that was ours.
     Forward {
@@ -122,11 +102,16 @@ pub(super) enum What {
     Fetch {
         node: NodeId,
         id: PeerId,
+        epoch: Epoch,
         done: oneshot::Sender<Fetched>,
     },
     Claim {
         node: NodeId,
         done: oneshot::Sender<Fetched>,
+    },
+    /// This node stops.
+    Retire {
+        node: NodeId,
     },
     /// A client wants to have a name. Whether it has it if the node agrees; else it is only free then.
     Name {
@@ -144,6 +129,7 @@ impl What {
             | Self::Forward { node, .. }
             | Self::Fetch { node, .. }
             | Self::Claim { node, .. }
+            | Self::Retire { node }
             | Self::Name { node, .. } => vec![*node],
             Self::Broadcast { nodes, .. } => nodes.keys().copied().collect(),
             Self::Join { .. } => Vec::new(),
@@ -172,7 +158,7 @@ pub(super) struct Rules {
     disconnected: Option<Instant>,
     settles: Option<Instant>,
     hello: Option<Instant>,
-    is_leaving: bool,
+    pub(super) stage: Stage,
     /// Whether all others have been heard from since it last met them. One that comes later is no reason to send clients away.
     was_ready: bool,
     pub(super) nodes: BTreeMap<NodeId, Remote>,
@@ -193,13 +179,13 @@ pub(super) struct Rules {
     /// What other nodes have said to rooms, and of which it is not known yet whether it has reached members that have moved.
     pub(super) passing: HashMap<Asked, Members>,
     /// Senders that have to be told that another peer did not get all.
-    undelivered: Vec<Undelivered>,
+    pub(super) undelivered: Vec<Undelivered>,
     /// … and those whose node can't be reached at the moment.
-    unreached: Vec<Undelivered>,
-    /// How much is kept for each peer that enters a room.
-    early_for: HashMap<PeerId, usize>,
-    /// What was kept for peers that did not enter a room in the end.
-    belated: Vec<(PeerId, Early)>,
+    pub(super) unreached: Vec<Undelivered>,
+    /// What waits for peers that enter rooms.
+    pub(super) early: early::Waiting,
+    /// Peers that did not enter a room in the end.
+    not_let_in: Vec<PeerId>,
     /// Sessions that another node has: where they are here too, they end.
     pub(super) taken: Vec<PeerId>,
     /// What is heard here.
@@ -261,7 +247,7 @@ impl Rules {
             disconnected: None,
             settles: None,
             hello: None,
-            is_leaving: false,
+            stage: Stage::Serving,
             was_ready: false,
             nodes: BTreeMap::new(),
             seen,
@@ -277,8 +263,8 @@ impl Rules {
             passing: HashMap::new(),
             undelivered: Vec::new(),
             unreached: Vec::new(),
-            early_for: HashMap::new(),
-            belated: Vec::new(),
+            early: early::Waiting::default(),
+            not_let_in: Vec::new(),
             taken: Vec::new(),
             topics: Topics::default(),
             sessions: Whereabouts::default(),
@@ -315,8 +301,9 @@ impl Rules {
     /// Tells the others that this node ends. What is still owed to one of them it then tells its peers itself.
     pub(super) fn leave(&mut self, now: Instant) {
         self.pass(now);
-        self.is_leaving = true;
-        for remote in self.nodes.values_mut().filter(|remote| remote.is_up) {
+        self.stage = Stage::Leaving;
+        // Those that it does not see yet may see it already.
+        for remote in self.nodes.values_mut() {
             remote.settle();
             remote.out.push(0, &Envelope::Bye);
         }
@@ -349,7 +336,7 @@ impl Rules {
 
     pub(super) fn tick(&mut self, now: Instant) {
         self.pass(now);
-        if self.is_connected && !self.is_leaving && self.hello.is_none_or(|last| now >= last + HELLO) {
+        if self.is_connected && self.stage != Stage::Leaving && self.hello.is_none_or(|last| now >= last + HELLO) {
             self.hello = Some(now);
             let bytes = parcel::hello(self.node, self.fingerprint, &self.name);
             self.greetings.push(Parcel { to: Destination::All, bytes });
@@ -384,9 +371,7 @@ impl Rules {
         self.bequeathed.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE + AGAIN);
         self.sessions.tidy(now, self.resume_window);
         self.claims.retain(|_, (_, until)| *until > now);
-        let unreached = self.unreached.extract_if(.., |it| it.until > now).collect::<Vec<_>>();
-        self.unreached.clear();
-        self.undelivered.extend(unreached);
+        self.try_again_to_tell();
         self.departed.retain(|_, since| now.saturating_duration_since(*since) < self.resume_window);
     }
 
@@ -405,8 +390,8 @@ impl Rules {
             What::Forward { passed, from, to, owing, .. } => self.give_up_passing(&passed, from, to, owing),
             What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
             What::Name { done, .. } => names::tell(done, Claimed::NotNow),
-            What::Join { unanswered, early, .. } => self.deliver_belated(unanswered.asker().id(), early),
-            What::Relay { .. } => {}
+            What::Join { unanswered, .. } => self.not_let_in.push(unanswered.asker().id()),
+            What::Relay { .. } | What::Retire { .. } => {}
         }
     }
 
@@ -453,70 +438,6 @@ impl Rules {
             info!(node = %node, name = remote.name, why, "a node is gone");
             self.lost.push(node);
             self.look();
-        }
-    }
-
-    /// What is not known to have arrived is told its sender.
-    fn tell_undelivered(&mut self, owed: Owed) {
-        match owed {
-            Owed::Said(unsettled) => {
-                for (to, by) in unsettled.undelivered() {
-                    self.has_to_know(to, by, OthersDebt::None);
-                }
-            }
-            Owed::Pledged(pledge) => {
-                let (to, by) = pledge.parties();
-                self.has_to_know(to.clone(), by.clone(), OthersDebt::Pledge { _pledge: pledge });
-            }
-            Owed::Forwarded { from, to, owing } => self.was_not_delivered(from, to, owing),
-            Owed::Undelivered(it) => self.undelivered.push(it),
-        }
-    }
-
-    /// What came from another node has not arrived.
-    pub(super) fn was_not_delivered(&mut self, to: Address, by: Address, owing: Owing) {
-        self.has_to_know(to, by, OthersDebt::Owing { _owing: owing });
-    }
-
-    /// Another node says that a peer has to be told. Nodes that know no better may send it round: not for ever.
-    pub(super) fn hear_undelivered(&mut self, to: Address, by: Address, hops: u8, owing: Owing) {
-        if hops < MAX_HOPS {
-            let (until, debt) = (self.now + self.resume_window, OthersDebt::Owing { _owing: owing });
-            self.undelivered.push(Undelivered { to, by, until, hops: hops + 1, _debt: debt });
-        }
-    }
-
-    /// A peer, which may be of this node, has to be told that another one did not get what it said.
-    fn has_to_know(&mut self, to: Address, by: Address, debt: OthersDebt) {
-        self.undelivered.push(Undelivered { to, by, until: self.now + self.resume_window, hops: 0, _debt: debt });
-    }
-
-    /// What was kept for a peer until it is in a room, where it is not.
-    fn deliver_belated(&mut self, to: PeerId, early: Vec<Early>) {
-        self.belated.extend(early.into_iter().map(|early| (to, early)));
-    }
-
-    /// How many messages are not settled on other nodes, or on their way by this one.
-    pub(super) fn unsettled(&self) -> usize {
-        let forwarded = self.questions.values().filter(|it| matches!(it.what, What::Forward { .. })).count();
-        self.nodes.values().map(|remote| remote.unsettled.len()).sum::<usize>() + forwarded
-    }
-
-    /// Nothing of what is not settled will be known here any more. What is owed to peers of other nodes stays as it is: these
-    /// tell them as this node ends.
-    pub(super) fn give_up_unsettled(&mut self) {
-        let is_ours = |_: &Token, owed: &mut Owed| match owed {
-            Owed::Said(_) => true,
-            Owed::Pledged(pledge) => !pledge.is_others(),
-            Owed::Forwarded { .. } | Owed::Undelivered(_) => false,
-        };
-        let unsettled: Vec<Owed> = self
-            .nodes
-            .values_mut()
-            .flat_map(|remote| remote.unsettled.extract_if(is_ours).map(|(_, owed)| owed).collect::<Vec<_>>())
-            .collect();
-        for owed in unsettled {
-            self.tell_undelivered(owed);
         }
     }
 
@@ -650,6 +571,9 @@ impl Rules {
             self.departed.remove(&node);
             self.tell_whereabouts(node);
             self.tell_all_topics(node);
+            if self.stage == Stage::Retiring {
+                self.say_retiring(node);
+            }
             self.look();
         }
     }
@@ -659,21 +583,24 @@ impl Rules {
         for ids in self.sessions.here().chunks(1024) {
             self.say(node, 0, &Envelope::Took(ids.to_vec()));
         }
-        let now = self.now;
-        let ago = |since: &Instant| now.saturating_duration_since(*since).as_millis().try_into().unwrap_or(u64::MAX);
         let ended: Vec<_> =
-            self.sessions.ended().map(|(id, epoch, since)| (*id.as_bytes(), epoch, ago(since))).collect();
+            self.sessions.ended().map(|(id, epoch, since)| (*id.as_bytes(), epoch, self.ago(*since))).collect();
         for ids in ended.chunks(1024) {
             self.say(node, 0, &Envelope::Outlived(ids.to_vec()));
         }
-        let unseen: Vec<_> = self.sessions.unseen().map(|(id, since)| (*id.as_bytes(), ago(since))).collect();
+        let unseen: Vec<_> = self.sessions.unseen().map(|(id, since)| (*id.as_bytes(), self.ago(*since))).collect();
         for ids in unseen.chunks(1024) {
             self.say(node, 0, &Envelope::Unseen(ids.to_vec()));
         }
-        let departed: Vec<_> = self.departed.iter().map(|(node, since)| (*node.as_bytes(), ago(since))).collect();
+        let departed: Vec<_> = self.departed.iter().map(|(node, since)| (*node.as_bytes(), self.ago(*since))).collect();
         for nodes in departed.chunks(1024) {
             self.say(node, 0, &Envelope::Departed(nodes.to_vec()));
         }
+    }
+
+    /// In milliseconds.
+    pub(super) fn ago(&self, since: Instant) -> u64 {
+        self.now.saturating_duration_since(since).as_millis().try_into().unwrap_or(u64::MAX)
     }
 
     /// Whether what comes over a node's link still counts.
@@ -772,9 +699,9 @@ impl Rules {
 
     pub(super) fn relay(&mut self, to: &Address, said: Said<'_>, unanswered: Unanswered) {
         let from = unanswered.asker().clone();
-        let words = || EarlyWords::ToPeer(said.realm, said.kind, said.payload.map(Into::into));
-        let early = || Early { from: from.clone(), what: words(), owing: unanswered.owing() };
-        match self.keep_behind(&from, to.id(), early) {
+        let words = || Words::ToPeer(said.realm, said.kind, said.payload.map(Into::into));
+        let early = || Early { from: from.clone(), words: words(), owing: unanswered.owing() };
+        match self.keep_behind(from.id(), to.id(), early) {
             Some(Kept::Early) => return unanswered.ack(false),
             Some(Kept::Busy) => return unanswered.refuse(ErrorCode::PeerBusy),
             None => {}
@@ -828,35 +755,12 @@ impl Rules {
         self.conclude(token);
     }
 
-    /// A peer that is not here has to be told that another one did not get what it said.
-    pub(super) fn undelivered(&mut self, to: &Address, by: &Address) {
-        let (to, by, until) = (to.clone(), by.clone(), self.now + self.resume_window);
-        self.tell_elsewhere(Undelivered { to, by, until, hops: 0, _debt: OthersDebt::None });
-    }
-
-    /// Has another node tell a peer. Where it can't be reached now, that is tried again, as long as the peer may come back.
-    pub(super) fn tell_elsewhere(&mut self, it: Undelivered) {
-        let node = self.sessions.elsewhere(it.to.id()).or_else(|| it.to.node());
-        let Some(node) = node.filter(|node| *node != self.node || self.sessions.out_of_sight(it.to.id()).is_some())
-        else {
-            return;
-        };
-        if self.nodes.get(&node).is_some_and(|remote| remote.is_up) {
-            self.tokens += 1;
-            let token = self.tokens;
-            self.say(node, token, &Envelope::Undelivered { to: At::from(&it.to), by: At::from(&it.by), hops: it.hops });
-            self.owe(node, token, Owed::Undelivered(it));
-        } else if self.unreached.len() < MAX_UNREACHED {
-            self.unreached.push(it);
-        }
-    }
-
     /// Asks the home of a room to let a peer in, now or as soon as it can be asked.
     pub(super) fn join(&mut self, room: RoomKey, unanswered: Unanswered) {
-        if !self.is_connected || self.is_leaving {
+        if !self.is_connected || self.stage == Stage::Leaving {
             return unanswered.refuse(ErrorCode::ClusterUnavailable);
         }
-        let token = self.ask(What::Join { room, unanswered, early: Vec::new() });
+        let token = self.ask(What::Join { room, unanswered });
         self.ask_home(token);
     }
 
@@ -963,9 +867,9 @@ impl Rules {
                 unanswered.ack(parked);
             }
             (What::Relay { unanswered, .. }, Some(code)) => unanswered.refuse(code),
-            (What::Join { unanswered, early, .. }, Some(code)) => {
-                self.deliver_belated(unanswered.asker().id(), early);
-                unanswered.refuse(code);
+            (What::Join { unanswered, .. }, code) => {
+                self.not_let_in.push(unanswered.asker().id());
+                unanswered.refuse(code.unwrap_or(ErrorCode::ClusterUnavailable));
             }
             (What::Forward { passed, from, to, owing, .. }, _) => {
                 self.hear_passed((node, token), &passed, (from, to, owing), (outcome, busy));
@@ -975,15 +879,16 @@ impl Rules {
             (What::Name { is_free: false, done, .. }, None) => names::tell(done, Claimed::Free),
             (What::Name { is_free: false, done, .. }, Some(ErrorCode::PeerBusy)) => names::tell(done, Claimed::Taken),
             (What::Name { done, .. }, _) => names::tell(done, Claimed::NotNow),
-            (What::Fetch { id, done, .. }, Some(ErrorCode::PeerUnavailable)) => {
-                // It may not have arrived there yet; or it never did, and then its client can have its id again.
-                let is_unknown = !self.bequeathed.contains_key(&id) && !self.sessions.is_not_on(node, id);
-                tell(done, if is_unknown { Fetched::Unknown } else { Fetched::NotNow });
+            (What::Fetch { id, epoch, done, .. }, Some(ErrorCode::PeerUnavailable)) => {
+                // It may not have arrived there yet; or it never did.
+                let is_on_its_way = self.bequeathed.contains_key(&id);
+                let is_worth_it = is_on_its_way || self.was_missing(node, id, epoch);
+                tell(done, if is_worth_it { Fetched::NotNow } else { Fetched::Unknown });
             }
             (What::Fetch { done, .. }, Some(ErrorCode::BadMessage)) => tell(done, Fetched::Unknown),
             (What::Fetch { done, .. } | What::Claim { done, .. }, Some(_)) => tell(done, Fetched::NotNow),
-            // These are not answered so.
-            (What::Join { .. } | What::Fetch { .. } | What::Broadcast { .. }, _) => {}
+            // It is known now; the others are not answered so.
+            (What::Retire { .. } | What::Fetch { .. } | What::Broadcast { .. }, _) => {}
         }
         Some(took)
     }
@@ -1030,71 +935,10 @@ impl Rules {
     }
 
     /// Takes the question of a peer that is let in. None: it was given up.
-    pub(super) fn take_admitted(&mut self, token: Token) -> Option<(Unanswered, Vec<Early>)> {
+    pub(super) fn take_admitted(&mut self, token: Token) -> Option<Unanswered> {
         match self.questions.remove(&token)?.what {
-            What::Join { unanswered, early, .. } => Some((unanswered, early)),
+            What::Join { unanswered, .. } => Some(unanswered),
             _ => None,
-        }
-    }
-
-    /// Whether a peer waits to be let into a room.
-    pub(super) fn is_entering(&self, room: &RoomKey, peer: &Address) -> bool {
-        self.questions.values().any(|question| {
-            matches!(&question.what, What::Join { room: other, unanswered, .. } if other == room && unanswered.asker() == peer)
-        })
-    }
-
-    /// Keeps what is said to a room for a peer that its home has let in, and that does not know it yet. None: it does not enter.
-    pub(super) fn keep_early(&mut self, room: &RoomKey, peer: PeerId, early: impl FnOnce() -> Early) -> Option<Kept> {
-        self.keep(peer, |other, _| other == room, early)
-    }
-
-    /// Keeps what is said to a peer behind what the same sender has said to a room that it enters. None: there is no such thing.
-    pub(super) fn keep_behind(&mut self, from: &Address, peer: PeerId, early: impl FnOnce() -> Early) -> Option<Kept> {
-        // Looked at for each message: nothing is kept for most.
-        if !self.early_for.contains_key(&peer) {
-            return None;
-        }
-        self.keep(peer, |_, all| all.iter().any(|early| early.from == *from), early)
-    }
-
-    fn keep(
-        &mut self,
-        peer: PeerId,
-        is_meant: impl Fn(&RoomKey, &[Early]) -> bool,
-        early: impl FnOnce() -> Early,
-    ) -> Option<Kept> {
-        let mut entering = self.questions.values_mut().filter_map(|question| match &mut question.what {
-            What::Join { room, unanswered, early } if unanswered.asker().id() == peer && is_meant(room, early) => {
-                Some(early)
-            }
-            _ => None,
-        });
-        let all = entering.next()?;
-        if all.len() >= MAX_EARLY {
-            return Some(Kept::Busy);
-        }
-        all.push(early());
-        *self.early_for.entry(peer).or_default() += 1;
-        Some(Kept::Early)
-    }
-
-    /// Whether something that one peer has said is kept for another one.
-    pub(super) fn is_kept(&self, from: PeerId, to: PeerId) -> bool {
-        let is_of = |all: &[Early]| all.iter().any(|early| early.from.id() == from);
-        self.early_for.contains_key(&to)
-            && self.questions.values().any(|question| {
-                matches!(&question.what, What::Join { unanswered, early, .. } if unanswered.asker().id() == to && is_of(early))
-            })
-    }
-
-    /// Something that was kept for a peer is not any more.
-    pub(super) fn was_kept(&mut self, peer: PeerId) {
-        if let Some(count) = self.early_for.get_mut(&peer) {
-            *count -= 1;
-            if *count == 0 {
-                self.early_for.remove(&peer);
-            }
         }
     }
 
@@ -1177,14 +1021,9 @@ impl Rules {
         std::mem::take(&mut self.taken)
     }
 
-    /// The senders that have to be told that another peer did not get all.
-    pub(super) fn take_undelivered(&mut self) -> Vec<Undelivered> {
-        std::mem::take(&mut self.undelivered)
-    }
-
-    /// What is to be delivered, though its addressee did not enter a room.
-    pub(super) fn take_belated(&mut self) -> Vec<(PeerId, Early)> {
-        std::mem::take(&mut self.belated)
+    /// Peers that did not enter a room in the end.
+    pub(super) fn take_not_let_in(&mut self) -> Vec<PeerId> {
+        std::mem::take(&mut self.not_let_in)
     }
 
     /// The nodes whose members the hub has to forget.
@@ -1240,7 +1079,7 @@ impl Rules {
 
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        self.unsettled() + self.home.rooms() + self.held.len() + self.early_for.len()
+        self.unsettled() + self.home.rooms() + self.held.len() + self.early.len()
     }
 
     pub(super) fn count_received(&mut self) {

@@ -14,6 +14,8 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::envelope::Envelope;
+use super::parcel::{self, Content};
 use super::{Cluster, ClusterSettings, Destination, TICK};
 use crate::dialect::v1::decode;
 use crate::hub::{
@@ -135,7 +137,8 @@ struct Client {
     heard: BTreeMap<PeerId, u64>,
     /// All numbers that it has heard.
     numbers: BTreeSet<u64>,
-    /// When it last left each room.
+    /// When it last entered and left each room.
+    entered: BTreeMap<String, u64>,
     left: BTreeMap<String, u64>,
     /// When it was last told that it is not in a room.
     refused: BTreeMap<String, u64>,
@@ -194,6 +197,8 @@ struct World {
     numbers: u64,
     references: u64,
     story: String,
+    /// Whether the story says what nodes say to each other.
+    is_told_in_full: bool,
     seed: u64,
 }
 
@@ -227,6 +232,7 @@ impl World {
             numbers: 0,
             references: 0,
             story: String::new(),
+            is_told_in_full: wished().is_some_and(|seeds| seeds == (seed..seed + 1)),
             seed,
         };
         for _ in 0..3 + world.dice.below(5) {
@@ -279,6 +285,9 @@ impl World {
                 for ((_, to), parcels) in &mut self.flying {
                     while to == index && parcels.front().is_some_and(|(due, _)| *due <= self.time) {
                         let Some((_, bytes)) = parcels.pop_front() else { break };
+                        if self.is_told_in_full {
+                            tell_parcel(&mut self.story, self.time, *index, &bytes);
+                        }
                         node.cluster.receive(&bytes, now);
                     }
                 }
@@ -409,6 +418,7 @@ impl World {
                 assert!(!peers.contains(&id));
                 client.entering.remove(room.as_str());
                 client.rooms.insert(room.as_str().to_owned(), peers);
+                client.entered.insert(room.as_str().to_owned(), time);
             }
             Notice::Left { room, reference } => {
                 answer(reference);
@@ -552,6 +562,7 @@ impl World {
             entering: BTreeSet::new(),
             heard: BTreeMap::new(),
             numbers: BTreeSet::new(),
+            entered: BTreeMap::new(),
             left: BTreeMap::new(),
             refused: BTreeMap::new(),
             parted: BTreeMap::new(),
@@ -881,7 +892,9 @@ impl World {
                 let known = known.difference(&self.abandoned).copied().collect();
                 assert_eq!(others, known, "{} in {room}", short(client.address.id()));
             }
-            let is_split = self.faults.partitions || self.faults.stops || self.faults.outages;
+            // Nodes that have lost something of each other do not see each other for a moment.
+            let Faults { stops, partitions, losses, outages, .. } = self.faults;
+            let is_split = stops || partitions || losses || outages;
             assert!(is_split || members.len() <= ROOM_LIMIT, "{} are in {room}", members.len());
         }
         for client in &self.clients {
@@ -901,12 +914,13 @@ impl World {
             let is_forgotten = sender.back > *at && receiver.is_some_and(|receiver| receiver.since > *at);
             // One that has ended may have read it or not: that is not known any more.
             let is_known = receiver.is_none() && self.ended.contains_key(to);
-            // Its leaving may have been on its way, and its sender may have left before it heard of that.
+            // Its leaving may have been on its way, and its sender may have left before it heard of that; or it is there again.
             let has_left = room.as_ref().zip(receiver).is_some_and(|(room, receiver)| {
                 let [own, others] = [sender, receiver].map(|client| client.left.get(room).copied());
                 let refused = sender.refused.get(room).copied();
                 let parted = sender.parted.get(&(room.clone(), *to)).copied();
                 refused >= Some(*at)
+                    || receiver.entered.get(room) > Some(at)
                     || others >= Some(*at)
                     || parted >= Some(*at)
                     || own >= Some(*at) && others >= Some(at.saturating_sub(BOUND))
@@ -930,6 +944,13 @@ impl World {
             assert_eq!((node.hub.peers(), node.hub.rooms(), node.hub.queued_bytes()), (0, 0, 0), "node {name}");
             assert_eq!((figures.questions, node.cluster.kept()), (0, 0), "node {name}");
         }
+    }
+}
+
+fn tell_parcel(story: &mut String, time: u64, to: usize, bytes: &[u8]) {
+    let Ok((from, Content::Linked { link, number, mut envelopes })) = parcel::read(bytes) else { return };
+    while let Some(Ok((token, envelope))) = Envelope::take(&mut envelopes) {
+        let _ = writeln!(story, "{time:>6} {from} to node {to} ({link}.{number}): {token} {envelope:?}");
     }
 }
 

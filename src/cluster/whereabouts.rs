@@ -34,20 +34,19 @@ impl Whereabouts {
         self.elsewhere.get(&id).copied()
     }
 
-    /// Forgets where a session is thought to be, if there was a newer one.
-    pub(super) fn drop_older(&mut self, id: PeerId, epoch: Epoch) {
+    /// Another node knows by this epoch that a session should be here: where it was thought to be before, it is not. It is on its
+    /// way, or was lost.
+    pub(super) fn should_be_here(&mut self, id: PeerId, epoch: Epoch, now: Instant) {
         if self.known(id).is_some_and(|(_, known)| known < epoch) {
-            self.elsewhere.remove(&id);
+            self.is_lost(id, now);
         }
     }
 
-    /// … if it is not on this node. Whether it was thought to be.
-    pub(super) fn is_not_on(&mut self, node: NodeId, id: PeerId) -> bool {
-        let was_there = self.elsewhere(id) == Some(node);
-        if was_there {
-            self.elsewhere.remove(&id);
+    /// A node has no session that it was thought to have by this epoch.
+    pub(super) fn is_missing(&mut self, node: NodeId, id: PeerId, epoch: Epoch, now: Instant) {
+        if self.known(id).is_some_and(|(of, known)| of == node && known <= epoch) {
+            self.is_lost(id, now);
         }
-        was_there
     }
 
     pub(super) fn is_here(&self, id: PeerId) -> bool {
@@ -137,6 +136,12 @@ impl Whereabouts {
         }
     }
 
+    /// A session is nowhere.
+    pub(super) fn is_lost(&mut self, id: PeerId, now: Instant) {
+        self.elsewhere.remove(&id);
+        self.out_of_sight.insert(id, now);
+    }
+
     /// A node is gone.
     pub(super) fn lose(&mut self, node: NodeId, now: Instant) {
         let lost = self.elsewhere.extract_if(|_, (of, _)| *of == node).map(|(id, _)| (id, now));
@@ -218,6 +223,18 @@ mod tests {
         assert!(!here.hear_outlived(id, 3, now), "it is newer");
         there.tidy(now + Duration::from_secs(31), Duration::from_secs(30));
         assert!(there.ended().next().is_none());
+    }
+
+    #[test]
+    fn what_a_node_was_thought_to_have_is_forgotten_and_what_it_got_since_is_not() {
+        let ([own, node], id, now) = (nodes(), PeerId::random(), Instant::now());
+        let mut whereabouts = Whereabouts::default();
+        whereabouts.hear(own, node, id, 3);
+        whereabouts.is_missing(node, id, 2, now);
+        whereabouts.is_missing(own, id, 3, now);
+        assert_eq!(whereabouts.known(id), Some((node, 3)));
+        whereabouts.is_missing(node, id, 3, now);
+        assert_eq!((whereabouts.known(id), whereabouts.out_of_sight(id)), (None, Some(now)));
     }
 
     #[test]

@@ -51,8 +51,8 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Brings the session of a token here, if another node has it.
     fn fetch(&self, request: &ResumeRequest, subject: Option<&str>) -> oneshot::Receiver<Fetched>;
 
-    /// A peer has an id on this node that others may look for elsewhere: that of a session whose node is gone, or of a name.
-    fn has(&self, id: PeerId);
+    /// An id is a peer's of this node from now on: that of a session whose node is gone, or of a name.
+    fn claimed(&self, id: PeerId);
 
     /// Asks whether a client of this subject may have a name here, as far as other nodes are concerned.
     fn claim(&self, claim: &Claim, subject: Option<&str>) -> oneshot::Receiver<Claimed>;

@@ -224,7 +224,7 @@ impl Hub {
             dashmap::Entry::Vacant(entry) => {
                 drop(entry.insert(Arc::clone(&peer)));
                 if let Some(elsewhere) = &self.elsewhere {
-                    elsewhere.has(id);
+                    elsewhere.claimed(id);
                 }
                 Some(Session::new(Arc::clone(self), peer, epoch))
             }

@@ -299,7 +299,7 @@ impl Hub {
                     let (peer, epoch) = self.peer(realm, address, lifetime, grant, secret);
                     drop(entry.insert(Arc::clone(&peer)));
                     if let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| realm.has_claims()) {
-                        elsewhere.has(id);
+                        elsewhere.claimed(id);
                     }
                     if let Some(awaited) = awaited {
                         Self::deliver_awaited(awaited, &peer);
