@@ -1,75 +1,29 @@
 //! Nodes that are processes of their own, with a NATS server between them that `tests/on-two-nodes` names: what becomes of
 //! the peers of each when one is killed, stopped, stands still or loses NATS.
 
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::client::{Client, PROTOCOL, Ticket, message_from, message_to, undelivered};
+use crate::nats::Nats;
 use crate::pair::Pair;
 use crate::program::Program;
 use crate::within;
 
-/// A NATS server of a test's own.
-struct Nats {
-    program: String,
-    port: u16,
-    child: Child,
-}
-
-impl Nats {
-    async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").await.expect("a port is free").local_addr().expect("bound").port();
-        let program = std::env::var("NATS_SERVER").expect("tests/on-two-nodes names it");
-        let child = Self::spawn(&program, port).await;
-        Self { program, port, child }
-    }
-
-    async fn spawn(program: &str, port: u16) -> Child {
-        let mut command = Command::new(program);
-        command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]).stderr(Stdio::null()).kill_on_drop(true);
-        let child = command.spawn().expect("NATS starts");
-        within("NATS to listen", async { while TcpStream::connect(("127.0.0.1", port)).await.is_err() {} }).await;
-        child
-    }
-
-    fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
-    }
-
-    async fn kill(&mut self) {
-        self.child.kill().await.expect("it is ours");
-    }
-
-    async fn start_again(&mut self) {
-        self.child = Self::spawn(&self.program, self.port).await;
-    }
-}
-
 /// Nodes of one service.
-struct Nodes {
+pub(crate) struct Nodes {
     pair: Pair,
     flags: Vec<String>,
 }
 
 impl Nodes {
+    /// Three that reach NATS in the same way.
     async fn three(nats: &str) -> ([Program; 3], Self) {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let pair = Pair::new();
-        let key = pair.secret("cluster.key");
-        let prefix = format!("nodes-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let flags = vec![
-            format!("--cluster={nats}"),
-            format!("--cluster-key-file={key}"),
-            format!("--cluster-prefix={prefix}"),
-            "--drain-timeout=6".to_owned(),
-        ];
-        let nodes = Self { pair, flags };
+        let nodes = Self::reaching(&[format!("--cluster={nats}")]);
         let three = [nodes.start("a").await, nodes.start("b").await, nodes.start("c").await];
         for node in &three {
             ready(node).await;
@@ -77,29 +31,50 @@ impl Nodes {
         (three, nodes)
     }
 
+    /// None yet, which reach NATS by these flags.
+    pub(crate) fn reaching(nats: &[String]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let pair = Pair::new();
+        let key = pair.secret("cluster.key");
+        let prefix = format!("nodes-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut flags = nats.to_vec();
+        flags.extend([
+            format!("--cluster-key-file={key}"),
+            format!("--cluster-prefix={prefix}"),
+            "--drain-timeout=6".to_owned(),
+        ]);
+        Self { pair, flags }
+    }
+
     async fn start(&self, name: &str) -> Program {
+        self.start_with(name, &[]).await
+    }
+
+    /// With these flags of its own.
+    pub(crate) async fn start_with(&self, name: &str, flags: &[&str]) -> Program {
         let name = format!("--node-name={name}");
-        let flags: Vec<&str> = self.flags.iter().map(String::as_str).chain([name.as_str()]).collect();
+        let ours = self.flags.iter().map(String::as_str).chain([name.as_str()]);
+        let flags: Vec<&str> = ours.chain(flags.iter().copied()).collect();
         Program::start_with(self.pair.again(), &flags, |_| {}).await
     }
 }
 
 /// What a node says of its readiness.
-async fn readiness(node: &Program) -> String {
+pub(crate) async fn readiness(node: &Program) -> String {
     String::from_utf8_lossy(&node.get("/readyz").await.body).trim().to_owned()
 }
 
-async fn ready(node: &Program) {
+pub(crate) async fn ready(node: &Program) {
     within("a node to be ready", async { while readiness(node).await != "ok" {} }).await;
 }
 
 /// Waits for a frame with these words, whatever comes before it. Gives how long that took.
-async fn hears(client: &mut Client, words: &str) -> Duration {
+pub(crate) async fn hears(client: &mut Client, words: &str) -> Duration {
     hears_one(client, &[words]).await
 }
 
 /// The same, with one of these.
-async fn hears_one(client: &mut Client, words: &[&str]) -> Duration {
+pub(crate) async fn hears_one(client: &mut Client, words: &[&str]) -> Duration {
     let since = Instant::now();
     let mut heard = Vec::new();
     while !heard.last().is_some_and(|frame: &String| words.iter().any(|words| frame.contains(words))) {

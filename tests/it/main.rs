@@ -39,6 +39,7 @@ mod interface;
 mod limit;
 mod matchbox;
 mod memory;
+mod nats;
 mod nginx;
 mod page;
 mod park;
