@@ -41,10 +41,18 @@ impl Program {
     }
 
     /// Kills it: it can't say anything any more.
-    #[allow(dead_code, reason = "not each bench kills one")]
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Has it end in order, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), rustix::process::Signal::TERM)
+            .expect("it runs");
+        while self.process.try_wait().expect("it is ours").is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     /// Its resident memory.

@@ -1,4 +1,5 @@
-//! Three nodes that are one service, one of which is killed every 30 s: `make soak-cluster` (5 minutes).
+//! Three nodes that are one service, one of which is killed every 30 s: `make soak-cluster` (5 minutes). Or they are restarted
+//! one after the other, again and again: then no peer loses its session, and no sender has to be told anything.
 //!
 //! Their peers talk, change rooms, lose their connections in every way and take their sessions up again on any node. At the
 //! end every message has arrived once and in order, or its sender was told; every peer has its id; every peer knows who is in its
@@ -21,8 +22,24 @@ use crate::{free_port, held, role, scrape};
 const NODES: usize = 3;
 const TALKERS: usize = 300;
 
-/// Between two kills.
-const LIFE: Duration = Duration::from_secs(30);
+/// How nodes end, each in its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// They are killed.
+    Killed,
+    /// They are told to end, and hand their sessions over.
+    Stopped,
+}
+
+impl End {
+    /// Between two of them.
+    const fn pause(self) -> Duration {
+        match self {
+            Self::Killed => Duration::from_secs(30),
+            Self::Stopped => Duration::from_secs(5),
+        }
+    }
+}
 
 /// What a node says of itself once it sees the two others.
 const ALL_OTHERS: &str = "entremise_cluster_nodes 2.0";
@@ -97,45 +114,58 @@ impl Service {
         }
     }
 
-    /// Kills a node, and starts another one. Gives its memory at its end, in KiB.
-    fn replace(&mut self, node: usize) -> usize {
+    /// Ends a node, and starts another one. Gives its memory at its end, in KiB.
+    async fn replace(&mut self, node: usize, end: End) -> usize {
         let memory = self.nodes[node].0.resident_kib();
-        self.nodes[node].0.kill();
+        match end {
+            End::Killed => self.nodes[node].0.kill(),
+            End::Stopped => self.nodes[node].0.stop().await,
+        }
         self.nodes[node] = self.node();
         memory
     }
 }
 
-pub(crate) async fn run(program: &str, seconds: u64) -> ExitCode {
+pub(crate) async fn run(program: &str, end: End, seconds: u64) -> ExitCode {
     let mut service = Service::start(program).await;
     let ports = Ports::new(service.ports());
     let ledger = Arc::new(Ledger::default());
     let site = Site { ports: Arc::clone(&ports), connector: connector(), ledger: Arc::clone(&ledger) };
-    let (stop, end) = (CancellationToken::new(), Arc::new(Barrier::new(TALKERS / 2)));
+    let (stop, last) = (CancellationToken::new(), Arc::new(Barrier::new(TALKERS / 2)));
     let mut roles = JoinSet::new();
     for number in 0..TALKERS / 2 {
-        roles.spawn(role::talk(site.clone(), number, stop.clone(), Arc::clone(&end)));
+        roles.spawn(role::talk(site.clone(), number, stop.clone(), Arc::clone(&last)));
     }
-    let memory = kill_in_turn(&mut service, &ports, &ledger, Duration::from_secs(seconds)).await;
+    let memory = replace_in_turn(&mut service, &ports, &ledger, end, Duration::from_secs(seconds)).await;
     stop.cancel();
     while let Some(played) = roles.join_next().await {
         played.expect("a role comes to its end");
     }
     let left = left(&service).await;
-    report(&ledger, &memory, &left)
+    report(&ledger, end, &memory, &left)
 }
 
-async fn kill_in_turn(service: &mut Service, ports: &Ports, ledger: &Ledger, duration: Duration) -> Vec<usize> {
+async fn replace_in_turn(
+    service: &mut Service,
+    ports: &Ports,
+    ledger: &Ledger,
+    end: End,
+    duration: Duration,
+) -> Vec<usize> {
     let (begin, mut memory) = (Instant::now(), Vec::new());
     for node in (0..NODES).cycle() {
-        sleep(LIFE.min(duration.saturating_sub(begin.elapsed()))).await;
+        sleep(end.pause().min(duration.saturating_sub(begin.elapsed()))).await;
         if begin.elapsed() >= duration {
             break;
         }
-        memory.push(service.replace(node));
+        let kib = service.replace(node, end).await;
         ports.set(node, service.nodes[node].0.port);
-        ledger.count(Count::Kills);
-        println!("{:>5} s  node {node} is killed: {} KiB", begin.elapsed().as_secs(), memory[memory.len() - 1]);
+        if end == End::Stopped {
+            service.agree().await;
+        }
+        ledger.count(Count::Replaced);
+        println!("{:>5} s  node {node} is replaced: {kib} KiB", begin.elapsed().as_secs());
+        memory.push(kib);
     }
     memory
 }
@@ -155,7 +185,7 @@ async fn left(service: &Service) -> Vec<(&'static str, f64)> {
     }
 }
 
-fn report(ledger: &Ledger, memory: &[usize], left: &[(&'static str, f64)]) -> ExitCode {
+fn report(ledger: &Ledger, end: End, memory: &[usize], left: &[(&'static str, f64)]) -> ExitCode {
     let Sum { sent, arrived, refused, told, late } = ledger.sum();
     let lost = sent - arrived - refused - told;
     println!("messages: {sent} sent, {arrived} arrived, {refused} refused, {told} told that they may not have arrived");
@@ -170,7 +200,8 @@ fn report(ledger: &Ledger, memory: &[usize], left: &[(&'static str, f64)]) -> Ex
         "memory of nodes at their end: {first:?} KiB, then {second:?} KiB ({growth:.2})\nheld at the end: {left:?}"
     );
     let bad = Count::BAD.into_iter().any(|what| ledger.counted(what) > 0);
-    let failed = lost != 0 || late != 0 || bad || growth > GROWTH || !left.is_empty();
+    let is_disturbed = end == End::Stopped && (told > 0 || ledger.counted(Count::Revivals) > 0);
+    let failed = lost != 0 || late != 0 || bad || is_disturbed || growth > GROWTH || !left.is_empty();
     println!("{late} out of order, {lost} lost in silence: {}", if failed { "FAILED" } else { "passed" });
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -47,7 +47,7 @@ pub(crate) enum Count {
     ReloadsUnseen,
     Farewells,
     FarewellsUntold,
-    Kills,
+    Replaced,
     RostersWrong,
 }
 
@@ -71,7 +71,7 @@ impl Count {
         Self::ReloadsUnseen,
         Self::Farewells,
         Self::FarewellsUntold,
-        Self::Kills,
+        Self::Replaced,
         Self::RostersWrong,
     ];
 

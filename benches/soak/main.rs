@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cluster::End;
 use lab::{Program, connector};
 use ledger::{Count, Ledger, Sum};
 use peer::{Ports, Site};
@@ -48,9 +49,14 @@ type Role = Pin<Box<dyn Future<Output = ()> + Send>>;
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["cluster", nats, seconds] => cluster::run(nats, seconds.parse().expect("a number of seconds")).await,
+        ["cluster", nats, seconds] => cluster::run(nats, End::Killed, number(seconds)).await,
+        ["restart", nats, seconds] => cluster::run(nats, End::Stopped, number(seconds)).await,
         _ => soak().await,
     }
+}
+
+fn number(seconds: &str) -> u64 {
+    seconds.parse().expect("a number of seconds")
 }
 
 async fn soak() -> ExitCode {
