@@ -187,6 +187,12 @@ impl Cluster {
         self.settle();
     }
 
+    /// Whether a connection that is there carries nothing: not even what this node says to all, and so to itself.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        self.rules.lock().is_deaf()
+    }
+
     /// What is to be sent now, in this order.
     #[must_use]
     pub fn take(&self) -> Vec<Parcel> {

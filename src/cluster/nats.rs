@@ -26,6 +26,9 @@ const AT_ONCE: usize = 64;
 /// For a parcel to be taken by the connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// For a server to take a connection. Another one is tried then.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Between two attempts to connect, at most twice this: all nodes come back when NATS does.
 const RECONNECT: Duration = Duration::from_millis(50);
 
@@ -72,6 +75,7 @@ impl NatsSettings {
             .retry_on_initial_connect()
             .subscription_capacity(MAX_UNREAD)
             .ping_interval(Duration::from_secs(5))
+            .connection_timeout(CONNECT_TIMEOUT)
             .reconnect_delay_callback(|attempts| RECONNECT + jitter(attempts));
         Ok(Self { servers, options, prefix: prefix.to_owned(), max_message_bytes })
     }
@@ -198,7 +202,12 @@ impl Carrier {
                 biased;
                 () = over.cancelled() => return,
                 Some(event) = events.recv() => self.hear(event),
-                _ = ticks.tick() => self.cluster.tick(Instant::now()),
+                _ = ticks.tick() => {
+                    self.cluster.tick(Instant::now());
+                    if self.is_connected && self.cluster.is_deaf() {
+                        self.reconnect("NATS carries nothing any more").await;
+                    }
+                }
                 Some(Message { payload, .. }) = parcels.next() => {
                     self.cluster.receive(&payload, Instant::now());
                     // What has come at once is answered at once.
@@ -276,13 +285,16 @@ impl Carrier {
                 Ok(Ok(())) => {}
                 // Too large, for one: its link begins anew, and those that it concerns are told.
                 Ok(Err(error)) => self.warn(&format!("NATS takes no message: {error}")),
-                Err(_) => {
-                    self.warn("NATS takes nothing more: the connection is made anew");
-                    let _ = timeout(WRITE_TIMEOUT, self.client.force_reconnect()).await;
-                    return self.lose();
-                }
+                Err(_) => return self.reconnect("NATS takes nothing more").await,
             }
         }
+    }
+
+    /// To any of the servers.
+    async fn reconnect(&mut self, why: &str) {
+        self.warn(&format!("{why}: the connection is made anew"));
+        let _ = timeout(WRITE_TIMEOUT, self.client.force_reconnect()).await;
+        self.lose();
     }
 
     /// Says that this node ends.

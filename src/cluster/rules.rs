@@ -158,6 +158,8 @@ pub(super) struct Rules {
     disconnected: Option<Instant>,
     settles: Option<Instant>,
     hello: Option<Instant>,
+    /// When its own sign of life came back last.
+    echo: Instant,
     pub(super) stage: Stage,
     /// Whether all others have been heard from since it last met them. One that comes later is no reason to send clients away.
     was_ready: bool,
@@ -247,6 +249,7 @@ impl Rules {
             disconnected: None,
             settles: None,
             hello: None,
+            echo: now,
             stage: Stage::Serving,
             was_ready: false,
             nodes: BTreeMap::new(),
@@ -290,6 +293,7 @@ impl Rules {
         }
         self.is_connected = true;
         self.hello = None;
+        self.echo = now;
     }
 
     pub(super) fn disconnected(&mut self, now: Instant) {
@@ -325,6 +329,7 @@ impl Rules {
         self.now = self.now.max(now);
         if gap >= STALL && !self.nodes.is_empty() {
             warn!(seconds = gap.as_secs_f64(), "this node stood still, and meets the others anew");
+            self.echo = now;
             self.settles = Some(now + SETTLE);
             self.was_ready = false;
             let all: Vec<NodeId> = self.nodes.keys().copied().collect();
@@ -480,6 +485,7 @@ impl Rules {
             }
         };
         if node == self.node {
+            self.echo = self.now;
             return None;
         }
         match content {
@@ -1045,6 +1051,11 @@ impl Rules {
             self.figures.sent.bytes += parcel.bytes.len() as u64;
         }
         parcels
+    }
+
+    /// Whether a connection that is there carries nothing: what this node says to all would come back to it as well.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_connected && self.stage != Stage::Leaving && self.now.saturating_duration_since(self.echo) >= GONE
     }
 
     /// Why this node can't do yet what others have to agree to.

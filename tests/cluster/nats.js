@@ -29,8 +29,8 @@ process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive:
 /** @param {string} path in the repository */
 const file = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** @param {Release} release */
-function program(release) {
+/** The program. @param {Release} release */
+export function natsServer(release) {
   try {
     execFileSync(file('tests/nats'), [release], { stdio: ['ignore', 'ignore', 'inherit'] });
   } catch {
@@ -156,7 +156,7 @@ export class Nats {
 
   /** Waits until they are joined. @param {{ release?: Release, through?: string[] }} [how] `through`: a command that runs each of them */
   static async start({ release = 'current', through = [] } = {}) {
-    const path = program(release);
+    const path = natsServer(release);
     const folder = await mkdtemp(join(tmpdir(), 'entremise-nats-'));
     folders.add(folder);
     const ports = await Promise.all(NAMES.map(async () => ({ clients: await freePort(), routes: await freePort(), monitor: await freePort() })));
