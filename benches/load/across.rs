@@ -1,6 +1,6 @@
-//! What a message costs that goes from node to node, beside one within a node: `make bench-cluster`.
+//! What a message costs that goes from node to node, beside one within a node, and with more nodes: `make bench-cluster`.
 //!
-//! Two nodes and a NATS server share one core, and the load has another. The same pairs talk twice in each round: both
+//! The nodes and a NATS server share one core, and the load has another. The same pairs talk, and enter and leave a room: both
 //! partners on one node, and each on its own. NATS's time is shown apart.
 
 use std::io::{Read as _, Write as _};
@@ -11,24 +11,38 @@ use std::time::{Duration, Instant};
 use crate::affinity::Core;
 use crate::pair::Pair;
 use crate::peer::Peer;
-use crate::phase::{FEW_PAIRS, Plan, busy, idle, leave, paced};
+use crate::phase::{FEW_PAIRS, Plan, busy, idle, leave, paced, rooms};
 use crate::rival::Node;
 use crate::server::{Server, cpu_of, free_port};
 
 const ROUNDS: usize = 5;
 
+/// How many nodes there are.
+const SIZES: [usize; 3] = [2, 4, 8];
+
 /// How long nodes may take to meet.
 const START: Duration = Duration::from_secs(20);
+
+/// How long nothing is done, and they are watched.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// Figures of pairs.
 #[derive(Clone, Copy)]
 struct Figures {
-    /// Messages per second of CPU time of both nodes together.
+    /// Messages per second of CPU time of all nodes together.
     relayed: f64,
     /// … and of NATS's.
     by_nats: f64,
+    /// Bytes between nodes, for a message.
+    bytes: f64,
+    /// How often a room is entered per second of CPU time of all nodes together.
+    entered: f64,
+    /// … and bytes between nodes for that, and for leaving it.
+    bytes_entered: f64,
     p50: Duration,
     p99: Duration,
+    /// CPU time per second of all nodes and of NATS while nobody does anything.
+    idle: f64,
 }
 
 /// A NATS server, until it is dropped.
@@ -41,28 +55,134 @@ impl Drop for Nats {
     }
 }
 
+/// Nodes that are one service.
+struct Service {
+    nats: Nats,
+    /// The first one counts the time of all.
+    nodes: Vec<Server>,
+    monitors: Vec<u16>,
+}
+
+impl Service {
+    fn start(program: &str, pair: &Pair, core: Core, size: usize) -> Self {
+        let port = free_port();
+        let mut command = Command::new(program);
+        command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let nats = Nats(core.run(|| command.spawn()).expect("NATS starts"));
+        let key = pair.key.with_file_name("cluster.key");
+        std::fs::write(&key, "k".repeat(32)).expect("the folder is writable");
+        let (mut nodes, mut monitors): (Vec<Server>, Vec<u16>) = (Vec::new(), Vec::new());
+        for _ in 0..size {
+            let monitor = free_port();
+            let nats = format!("nats://127.0.0.1:{port}");
+            // As long as the program: a few for each round.
+            let node: &'static Node = Box::leak(Box::new(Node { nats, key: key.clone(), monitor }));
+            nodes.push(Server::start(node, pair, core));
+            monitors.push(monitor);
+        }
+        if let Some((first, others)) = nodes.split_first_mut() {
+            for other in others.iter() {
+                first.count(other);
+            }
+        }
+        let service = Self { nats, nodes, monitors };
+        service.wait_until_all_meet();
+        service
+    }
+
+    fn wait_until_all_meet(&self) {
+        let (deadline, others) = (Instant::now() + START, self.nodes.len() - 1);
+        let seen = format!("entremise_cluster_nodes {others}.0");
+        while !self.monitors.iter().all(|monitor| metrics(*monitor).is_ok_and(|text| text.lines().any(|it| it == seen)))
+        {
+            assert!(Instant::now() < deadline, "the nodes meet within {START:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Bytes that nodes have sent to others.
+    fn bytes(&self) -> f64 {
+        let sent = |text: String| {
+            let line =
+                text.lines().find_map(|line| line.strip_prefix(r#"entremise_cluster_bytes_total{what="sent"} "#));
+            line.and_then(|value| value.parse::<f64>().ok()).expect("a metric")
+        };
+        self.monitors.iter().map(|monitor| sent(metrics(*monitor).expect("it answers"))).sum()
+    }
+
+    /// Pairs whose partners are on one node, or on two that follow each other.
+    async fn pairs(&self, across: bool) -> Vec<Peer> {
+        let mut peers = Vec::new();
+        for number in 0..2 * FEW_PAIRS {
+            let (pair, second) = (number / 2, number % 2);
+            let node = if across { pair + second } else { pair } % self.nodes.len();
+            peers.push(Peer::connect(&self.nodes[node].site, u32::try_from(number).expect("a hundred")).await);
+        }
+        idle::introduce(&mut peers).await;
+        peers
+    }
+
+    async fn figures(&self, across: bool) -> Figures {
+        let (all, nats, length) = (&self.nodes[0], self.nats.0.id(), Plan::WHOLE.phase);
+        let before = all.cpu() + cpu_of(nats);
+        tokio::time::sleep(QUIET).await;
+        let idle = (all.cpu() + cpu_of(nats)).saturating_sub(before).div_duration_f64(QUIET);
+        let mut peers = self.pairs(across).await;
+        let (before, nodes, sent) = (cpu_of(nats), all.cpu(), self.bytes());
+        let relayed = busy::measure(all, &mut peers, length).await;
+        let share = cpu_of(nats).saturating_sub(before).div_duration_f64(all.cpu_since(nodes));
+        let said = u32::try_from(peers.iter().map(Peer::sent).sum::<u64>()).expect("a few seconds of it");
+        let bytes = (self.bytes() - sent) / f64::from(said);
+        let (sent, nodes) = (self.bytes(), all.cpu());
+        let entered = rooms::measure(all, &mut peers, length).await;
+        let bytes_entered = (self.bytes() - sent) / (entered * all.cpu_since(nodes).as_secs_f64());
+        let latencies = paced::latencies(all, &mut peers, paced::PER_SECOND, length).await;
+        leave(peers).await;
+        let by_nats = relayed / share;
+        Figures { relayed, by_nats, bytes, entered, bytes_entered, p50: latencies.p50, p99: latencies.p99, idle }
+    }
+}
+
 pub(crate) fn measure(program: &str) {
     let pair = Pair::new();
     let [for_servers, for_load] = Core::two();
     for_load.stay();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut rounds = Vec::new();
+    // Two nodes, within one of them; then across, by the number of nodes.
+    let mut rounds: Vec<Vec<Figures>> = Vec::new();
     for _ in 0..ROUNDS {
-        rounds.push(runtime.block_on(round(program, &pair, for_servers)));
+        let mut round = Vec::new();
+        for size in SIZES {
+            let service = Service::start(program, &pair, for_servers, size);
+            if round.is_empty() {
+                round.push(runtime.block_on(service.figures(false)));
+            }
+            round.push(runtime.block_on(service.figures(true)));
+        }
+        rounds.push(round);
     }
-    let median = |of: &dyn Fn(&[Figures; 2]) -> f64| {
-        let mut all: Vec<f64> = rounds.iter().map(of).collect();
+    report(&rounds);
+}
+
+fn report(rounds: &[Vec<Figures>]) {
+    let median = |of: &dyn Fn(&[Figures]) -> f64| {
+        let mut all: Vec<f64> = rounds.iter().map(|round| of(round)).collect();
         all.sort_unstable_by(f64::total_cmp);
         all[all.len() / 2]
     };
     let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
     println!("| | within a node | across two | ratio or difference |\n|---|--:|--:|--:|");
-    let [within, across] = [0, 1].map(|which| median(&|round| round[which].relayed));
-    let ratio = median(&|round| round[0].relayed / round[1].relayed);
-    println!(
-        "| messages per CPU second, both nodes together | {within:.0} | {across:.0} | {ratio:.2} times the CPU time |"
-    );
-    println!("| … of NATS | – | {:.0} | |", median(&|round| round[1].by_nats));
+    for (name, of) in [
+        ("messages per CPU second, both nodes together", (|it| it.relayed) as fn(&Figures) -> f64),
+        ("rooms entered and left per CPU second", |it| it.entered),
+    ] {
+        let [within, across] = [0, 1].map(|which| median(&|round| of(&round[which])));
+        let ratio = median(&|round| of(&round[0]) / of(&round[1]));
+        println!("| {name} | {within:.0} | {across:.0} | {ratio:.2} times the CPU time |");
+    }
+    println!("| messages per CPU second of NATS | – | {:.0} | |", median(&|round| round[1].by_nats));
+    println!("| bytes between nodes for a message | – | {:.0} | |", median(&|round| round[1].bytes));
+    println!("| … for entering and leaving a room | – | {:.0} | |", median(&|round| round[1].bytes_entered));
     for (name, of) in [("p50", (|it| it.p50) as fn(&Figures) -> Duration), ("p99", |it| it.p99)] {
         let [within, across] = [0, 1].map(|which| median(&|round| micros(of(&round[which]))));
         let more = median(&|round| micros(of(&round[1])) - micros(of(&round[0])));
@@ -71,62 +191,22 @@ pub(crate) fn measure(program: &str) {
             paced::PER_SECOND
         );
     }
-}
-
-async fn round(program: &str, pair: &Pair, core: Core) -> [Figures; 2] {
-    let port = free_port();
-    let mut command = Command::new(program);
-    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
-    let nats = Nats(core.run(|| command.spawn()).expect("NATS starts"));
-    let key = pair.key.with_file_name("cluster.key");
-    std::fs::write(&key, "k".repeat(32)).expect("the folder is writable");
-    let node = || {
-        let nats = format!("nats://127.0.0.1:{port}");
-        let monitor = free_port();
-        // As long as the program: one for each round.
-        let node: &'static Node = Box::leak(Box::new(Node { nats, key: key.clone(), monitor }));
-        (Server::start(node, pair, core), monitor)
-    };
-    let ((mut here, its_monitor), (there, other_monitor)) = (node(), node());
-    here.count(&there);
-    for monitor in [its_monitor, other_monitor] {
-        wait_until_ready(monitor);
-    }
-    let peers = u32::try_from(2 * FEW_PAIRS).expect("a hundred");
-    let mut within = idle::connect(&here, 0..peers).await;
-    idle::introduce(&mut within).await;
-    let within = figures(&here, nats.0.id(), within).await;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for number in (0..peers).step_by(2) {
-        ours.push(Peer::connect(&here.site, number).await);
-        theirs.push(Peer::connect(&there.site, number + 1).await);
-    }
-    let mut across: Vec<Peer> = ours.into_iter().zip(theirs).flat_map(|(one, other)| [one, other]).collect();
-    idle::introduce(&mut across).await;
-    [within, figures(&here, nats.0.id(), across).await]
-}
-
-async fn figures(server: &Server, nats: u32, mut peers: Vec<Peer>) -> Figures {
-    let (length, before, nodes) = (Plan::WHOLE.phase, cpu_of(nats), server.cpu());
-    let relayed = busy::measure(server, &mut peers, length).await;
-    let share = cpu_of(nats).saturating_sub(before).div_duration_f64(server.cpu_since(nodes));
-    let latencies = paced::latencies(server, &mut peers, paced::PER_SECOND, length).await;
-    leave(peers).await;
-    Figures { relayed, by_nats: relayed / share, p50: latencies.p50, p99: latencies.p99 }
-}
-
-fn wait_until_ready(monitor: u16) {
-    let deadline = Instant::now() + START;
-    while !is_ready(monitor).unwrap_or(false) {
-        assert!(Instant::now() < deadline, "the nodes meet within {START:?}");
-        std::thread::sleep(Duration::from_millis(50));
+    println!(
+        "\n| nodes | messages per CPU second | rooms entered and left | CPU time a second while idle, with NATS |"
+    );
+    println!("|--:|--:|--:|--:|");
+    for (index, size) in SIZES.into_iter().enumerate() {
+        let of = |of: fn(&Figures) -> f64| median(&|round| of(&round[index + 1]));
+        let (relayed, entered, idle) = (of(|it| it.relayed), of(|it| it.entered), of(|it| it.idle));
+        println!("| {size} | {relayed:.0} | {entered:.0} | {:.1} ms |", idle * 1e3);
     }
 }
 
-fn is_ready(monitor: u16) -> std::io::Result<bool> {
+/// What a node says of itself.
+fn metrics(monitor: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, monitor))?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    Ok(answer.starts_with("HTTP/1.1 200"))
+    Ok(answer)
 }

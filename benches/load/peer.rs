@@ -193,6 +193,20 @@ impl Peer {
         .await
     }
 
+    /// Asks for something in our own protocol, and waits for the frame that has these words.
+    pub(crate) async fn ask(&mut self, frame: String, words: &str) {
+        self.socket.send(Message::text(frame)).await.expect("the server listens");
+        let answered = async {
+            loop {
+                let frame = self.socket.next().await.expect("the connection is open").expect("a frame");
+                if frame.to_text().is_ok_and(|text| text.contains(words)) {
+                    return;
+                }
+            }
+        };
+        timeout(LOST, answered).await.expect("an answer");
+    }
+
     /// Sends a close frame, and waits for the server's.
     pub(crate) async fn close(self) {
         close(self.socket).await;

@@ -35,6 +35,7 @@ pub(super) enum Envelope<'a> {
         realm: u8,
         kind: u8,
         payload: Option<&'a str>,
+        origin: Origin,
     },
     /// What a peer says to a room, for these members of it. A question.
     Broadcast {
@@ -44,6 +45,7 @@ pub(super) enum Envelope<'a> {
         from: At<'a>,
         payload: &'a str,
         to: Vec<[u8; 16]>,
+        origin: Origin,
     },
     /// The answer to a question.
     Answer {
@@ -204,6 +206,9 @@ pub(super) enum Envelope<'a> {
     /// is there before the answer.
     Retiring,
 }
+
+/// Of what is passed on: the node of the peer that has said it, and that one's own question. None: the sender's, this one.
+pub(super) type Origin = Option<([u8; 6], Token)>;
 
 /// What a session has besides its frames.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -424,7 +429,14 @@ mod tests {
         let (id, name) = (Address::random(), Address::named(Realm::SocketIo, "abcdefghijklmnopqrst").unwrap());
         let envelopes = [
             Envelope::Greet { name: "a", fingerprint: [3; FINGERPRINT] },
-            Envelope::Relay { to: *id.id().as_bytes(), from: At::from(&name), realm: 0, kind: 1, payload: Some("{}") },
+            Envelope::Relay {
+                to: *id.id().as_bytes(),
+                from: At::from(&name),
+                realm: 0,
+                kind: 1,
+                payload: Some("{}"),
+                origin: None,
+            },
             Envelope::Answer { token: 9, outcome: Outcome::Busy(vec![At::from(&id), At::from(&name)]) },
             Envelope::Join { round: 3, room: Room::from(&key), peer: At::from(&id) },
             Envelope::Settled(vec![1, u64::MAX]),

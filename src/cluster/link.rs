@@ -149,7 +149,7 @@ mod tests {
         let from = crate::protocol::Address::random();
         for _ in 0..4 {
             let (room, from) = ((&room).into(), (&from).into());
-            out.push(1, &Envelope::Broadcast { room, from, payload: &payload, to: Vec::new() });
+            out.push(1, &Envelope::Broadcast { room, from, payload: &payload, to: Vec::new(), origin: None });
         }
         let parcels = out.take();
         let numbers: Vec<u64> = parcels

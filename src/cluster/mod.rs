@@ -44,7 +44,7 @@ use early::{Early, Kept, Words};
 use envelope::{Envelope, Member, Outcome, Token, Unknown, addresses};
 use moving::Heirless;
 pub use parcel::{Destination, FULL, Parcel};
-use passing::Asked;
+use passing::{Asked, Coming};
 use rules::Rules;
 
 use crate::hub::{
@@ -291,7 +291,7 @@ impl Cluster {
         let Some(ledger) = self.rules.lock().ledger(node) else { return };
         let owing = Owing::new(&ledger, token);
         match envelope {
-            Envelope::Relay { to, from, realm, kind, payload } => {
+            Envelope::Relay { to, from, realm, kind, payload, origin } => {
                 let said = envelope::realm(realm).zip(envelope::kind(kind));
                 let (Some((realm, kind)), Some(from)) = (said, from.address()) else {
                     return self.rules.lock().refuse_unknown(node, token);
@@ -299,7 +299,7 @@ impl Cluster {
                 let (said, to) = (Said { realm, kind, payload }, PeerId::from_bytes(to));
                 let mut rules = self.rules.lock();
                 if let Some(there) = rules.whereabouts(to) {
-                    return rules.forward(there, Asked { node, token }, (from, to), said, owing);
+                    return rules.forward(there, Coming::of(Asked { node, token }, origin), (from, to), said, owing);
                 }
                 let words = || Words::ToPeer(realm, kind, payload.map(Into::into));
                 let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
@@ -315,7 +315,7 @@ impl Cluster {
                 let outcome = done.map_or_else(Outcome::refused, |parked| Outcome::Done { parked });
                 rules.say(node, 0, &Envelope::Answer { token, outcome });
             }
-            Envelope::Broadcast { room, from, payload, to } => {
+            Envelope::Broadcast { room, from, payload, to, origin } => {
                 let (Some(key), Some(from)) = (room.key(), from.address()) else {
                     return self.rules.lock().refuse_unknown(node, token);
                 };
@@ -342,7 +342,8 @@ impl Cluster {
                             None => match rules.whereabouts(id) {
                                 Some(there) => {
                                     let between = (&from, id);
-                                    rules.forward_to_room(there, asked, &key, between, payload, owing.clone());
+                                    let coming = Coming::of(asked, origin);
+                                    rules.forward_to_room(there, coming, &key, between, payload, owing.clone());
                                 }
                                 // Order: `put` has let go of the peers. One that is here has left the room.
                                 None if hub.is_here(id) => {}
@@ -1012,14 +1013,18 @@ mod tests {
         let [a, b, c] = &nodes;
         let sessions = std::iter::repeat_with(|| open(a)).take(20).collect::<Vec<_>>();
         assert!(sessions.iter().all(|session| session.issue_token().is_some()));
-        [a, c].map(|node| node.hub.empty());
+        for node in [a, c] {
+            node.hub.empty();
+        }
         assert!(c.cluster.hand_over_some(&mut 0), "others may have given it some, as long as they do not know");
         carry(&nodes, now);
         assert!(!c.cluster.hand_over_some(&mut 0));
         assert!(a.cluster.hand_over_some(&mut 0));
         carry(&nodes, now);
         assert_eq!([a, b, c].map(|node| node.hub.peers()), [0, sessions.len(), 0]);
-        kept.iter().for_each(|kept| kept.lock().clear());
+        for kept in &kept {
+            kept.lock().clear();
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! While something is on its way, what follows goes the same way: a question is answered once it has arrived where the
 //! addressee is.
 
-use super::envelope::{At, Envelope, Outcome, Room, Token};
+use super::envelope::{At, Envelope, Origin, Outcome, Room, Token};
 use super::remote::Owed;
-use super::rules::{Rules, What, relay};
+use super::rules::{Question, Rules, What, relay};
 use crate::hub::{Owing, Said};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 
@@ -15,6 +15,25 @@ use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 pub(super) struct Asked {
     pub(super) node: NodeId,
     pub(super) token: Token,
+}
+
+/// What another node asks to be passed on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coming {
+    asked: Asked,
+    /// The question of the node on which it was said.
+    origin: Asked,
+}
+
+impl Coming {
+    pub(super) fn of(asked: Asked, origin: Origin) -> Self {
+        let node = |bytes| NodeId::from_bytes(bytes);
+        Self { asked, origin: origin.map_or(asked, |(bytes, token)| Asked { node: node(bytes), token }) }
+    }
+
+    fn origin(self) -> ([u8; NodeId::BYTES], Token) {
+        (*self.origin.node.as_bytes(), self.origin.token)
+    }
 }
 
 /// What was passed on.
@@ -45,16 +64,28 @@ impl Rules {
         self.way(from, to, |_| true)
     }
 
-    fn way(&self, from: PeerId, to: PeerId, is_meant: impl Fn(NodeId) -> bool) -> Option<NodeId> {
-        self.moved.get(&to)?;
-        let all = self.questions.iter().filter_map(|(token, question)| Some((*token, question.what.way(from, to)?)));
-        all.filter(|(_, node)| is_meant(*node)).max_by_key(|(token, _)| *token).map(|(_, node)| node)
+    fn way(&self, from: PeerId, to: PeerId, is_earlier: impl Fn(Asked) -> bool) -> Option<NodeId> {
+        if !self.moved.contains_key(&to) && !self.is_origin_retiring(to) {
+            return None;
+        }
+        let all = self.questions.iter().filter_map(|(token, Question { what, .. })| {
+            let own = Asked { node: self.node, token: *token };
+            let node = what.way(from, to)?;
+            is_earlier(what.origin().unwrap_or(own)).then_some((*token, node))
+        });
+        all.max_by_key(|(token, _)| *token).map(|(_, node)| node)
     }
 
-    /// Where to pass on what has come from another node. It is not sent back: what went there before it came from there before
-    /// it, too, and may be this itself.
-    fn way_on(&self, there: NodeId, asked: Asked, from: PeerId, to: PeerId) -> NodeId {
-        self.way(from, to, |node| node != asked.node).unwrap_or(there)
+    /// From when on nothing goes by way of the node of its id that does not already.
+    fn is_origin_retiring(&self, id: PeerId) -> bool {
+        id.node().and_then(|node| self.nodes.get(&node)).is_some_and(|remote| remote.is_retiring)
+    }
+
+    /// Where to pass on what has come from another node: behind what was said before it, and not behind itself, where it comes
+    /// back to a node that it has left.
+    fn way_on(&self, there: NodeId, coming: Coming, from: PeerId, to: PeerId) -> NodeId {
+        let Asked { node, token } = coming.origin;
+        self.way(from, to, |other| other.node != node || other.token < token).unwrap_or(there)
     }
 
     /// Whether anything of one peer's is on its way to another one, or kept for it until it is in a room. None: that one has not just come.
@@ -69,33 +100,33 @@ impl Rules {
     pub(super) fn forward(
         &mut self,
         there: NodeId,
-        asked: Asked,
+        coming: Coming,
         (from, to): (Address, PeerId),
         said: Said<'_>,
         owing: Owing,
     ) {
-        let node = self.way_on(there, asked, from.id(), to);
-        let passed = Passed::Relay(asked);
-        let token = self.ask(What::Forward { node, passed, from: from.clone(), to: to.into(), owing });
-        self.put_question_behind(&[to], node, token, &relay(to, &from, said));
+        let node = self.way_on(there, coming, from.id(), to);
+        let (passed, origin) = (Passed::Relay(coming.asked), coming.origin);
+        let token = self.ask(What::Forward { node, passed, origin, from: from.clone(), to: to.into(), owing });
+        self.put_question_behind(&[to], node, token, &relay(to, &from, said, Some(coming.origin())));
     }
 
     /// Passes on what a peer of a third node says to a room, to a member that was ours. Its sender is told if that fails.
     pub(super) fn forward_to_room(
         &mut self,
         there: NodeId,
-        asked: Asked,
+        coming: Coming,
         room: &RoomKey,
         (from, to): (&Address, PeerId),
         payload: &str,
         owing: Owing,
     ) {
-        let node = self.way_on(there, asked, from.id(), to);
-        self.passing.entry(asked).or_default().left += 1;
-        let passed = Passed::Broadcast(asked);
-        let token = self.ask(What::Forward { node, passed, from: from.clone(), to: to.into(), owing });
-        let (room, from, ids) = (Room::from(room), At::from(from), vec![*to.as_bytes()]);
-        self.put_question_behind(&[to], node, token, &Envelope::Broadcast { room, from, payload, to: ids });
+        let node = self.way_on(there, coming, from.id(), to);
+        self.passing.entry(coming.asked).or_default().left += 1;
+        let (passed, origin) = (Passed::Broadcast(coming.asked), coming.origin);
+        let token = self.ask(What::Forward { node, passed, origin, from: from.clone(), to: to.into(), owing });
+        let (room, from, ids, origin) = (Room::from(room), At::from(from), vec![*to.as_bytes()], Some(coming.origin()));
+        self.put_question_behind(&[to], node, token, &Envelope::Broadcast { room, from, payload, to: ids, origin });
     }
 
     /// Answers what was said to members of a room, once it has arrived at those to whom it was passed on.
@@ -157,6 +188,14 @@ impl Rules {
 }
 
 impl What {
+    /// The question by which something has come, of the node on which it was said. None: it is this one.
+    fn origin(&self) -> Option<Asked> {
+        match self {
+            Self::Forward { origin, .. } => Some(*origin),
+            _ => None,
+        }
+    }
+
     /// The node by which something goes from one peer to another.
     fn way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
         match self {

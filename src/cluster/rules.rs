@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::early::{Early, Kept, Words};
-use super::envelope::{At, Envelope, Member, Outcome, Room, Token, View, addresses, kind_number, number};
+use super::envelope::{At, Envelope, Member, Origin, Outcome, Room, Token, View, addresses, kind_number, number};
 use super::home::{Home, News};
 use super::link::{Incoming, Outgoing, Place};
 use super::moving::tell;
@@ -95,6 +95,7 @@ pub(super) enum What {
     Forward {
         node: NodeId,
         passed: Passed,
+        origin: Asked,
         from: Address,
         to: Address,
         owing: Owing,
@@ -218,13 +219,14 @@ pub(super) struct Rules {
 const MAX_STRANGERS: usize = 64;
 
 /// What a peer says to another, for the other one's node.
-pub(super) fn relay<'a>(to: PeerId, from: &'a Address, said: Said<'a>) -> Envelope<'a> {
+pub(super) fn relay<'a>(to: PeerId, from: &'a Address, said: Said<'a>, origin: Origin) -> Envelope<'a> {
     Envelope::Relay {
         to: *to.as_bytes(),
         from: At::from(from),
         realm: number(said.realm),
         kind: kind_number(said.kind),
         payload: said.payload,
+        origin,
     }
 }
 
@@ -680,13 +682,13 @@ impl Rules {
         self.say(node, token, envelope);
     }
 
-    /// The node on which a peer is. As long as the node of its id is there, that one is asked, so that nothing overtakes what
+    /// The node on which a peer is. As long as the node of its id stays there, that one is asked, so that nothing overtakes what
     /// has gone this way before.
     fn route(&self, to: &Address) -> Option<NodeId> {
         let moved = || self.sessions.elsewhere(to.id());
         let node = to.node()?;
-        let is_there = self.nodes.get(&node).is_some_and(|remote| remote.is_up);
-        if is_there { Some(node) } else { moved().or(Some(node)) }
+        let stays = self.nodes.get(&node).is_some_and(|remote| remote.is_up && !remote.is_retiring);
+        if stays { Some(node) } else { moved().or(Some(node)) }
     }
 
     /// The same; behind a session that is on its way to that node, if it is about such a one.
@@ -724,7 +726,7 @@ impl Rules {
             return unanswered.refuse(code);
         }
         let token = self.ask(What::Relay { node, to: to.clone(), unanswered });
-        self.put_question_behind(&[to.id()], node, token, &relay(to.id(), &from, said));
+        self.put_question_behind(&[to.id()], node, token, &relay(to.id(), &from, said, None));
     }
 
     pub(super) fn broadcast(
@@ -739,7 +741,9 @@ impl Rules {
         for (member, there) in members {
             let behind = self.on_its_way(unanswered.asker().id(), member.id());
             // As long as the node of its id is there, what is said to it goes that way (`route`).
-            let origin = || member.node().filter(|node| *node != self.node && self.unavailable(*node).is_none());
+            let stays = |node: &NodeId| self.nodes.get(node).is_some_and(|remote| !remote.is_retiring);
+            let can_be_asked = |node: &NodeId| *node != self.node && self.unavailable(*node).is_none() && stays(node);
+            let origin = || member.node().filter(can_be_asked);
             let node = behind.or_else(origin).unwrap_or(there);
             if self.unavailable(node).is_none() {
                 nodes.entry(node).or_default().push(member);
@@ -756,7 +760,7 @@ impl Rules {
         for (node, to) in asked {
             let (room, from) = (Room::from(room), At::from(&from));
             let ids: Vec<PeerId> = to.iter().copied().map(PeerId::from_bytes).collect();
-            self.put_question_behind(&ids, node, token, &Envelope::Broadcast { room, from, payload, to });
+            self.put_question_behind(&ids, node, token, &Envelope::Broadcast { room, from, payload, to, origin: None });
         }
         self.conclude(token);
     }

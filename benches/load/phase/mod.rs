@@ -5,6 +5,7 @@ mod calls;
 mod flood;
 pub(crate) mod idle;
 pub(crate) mod paced;
+pub(crate) mod rooms;
 
 use std::time::Duration;
 
