@@ -5,12 +5,12 @@
 # make check      formatting, lints, docs, types
 # make fuzz       fuzzing, 60 seconds for each target: SECONDS=60
 # make soak       peers that talk and fail, 10 minutes: SECONDS=600
-# make soak-cluster three nodes under load, of which one is killed every 30 s, 5 minutes: SECONDS=300
+# make soak-cluster three nodes under load, of which one is killed every 30 s, 5 minutes: SECONDS=300; END=restart: they are restarted one after the other
 # make check-cost counts what must not grow unnoticed (a part of CI)
 # make rivals     what it is measured beside: servers in Rust, of 250 crates, are built in 4 minutes at first
 # make bench      beside other servers, in 11 minutes; QUICK=1: one, which shows only that it works
 # make bench-turn the relay beside coturn
-# make bench-cluster a message from node to node beside one within a node, in a minute
+# make bench-cluster a message from node to node beside one within a node, and with 2, 4 and 8 nodes, in 5 minutes
 # make growth     many peers, many rooms, in 3 minutes; QUICK=1: one
 # make attack     what has succeeded against the server once, tried again; the quick half is a part of make test
 # make test-memory what floods take of memory (a part of make test)
@@ -117,6 +117,7 @@ test-cluster: node_modules
 	tests/on-two-nodes target/nats/nats-server
 	tests/on-two-nodes target/nats-2.9/usr/sbin/nats-server
 	npm run --silent test:cluster
+	cargo bench --quiet --profile dev --bench soak -- restart target/nats/nats-server 30
 
 # Nodes, clients and a network that fails, simulated: each run follows from its seed, and one that breaks a promise prints its story.
 # Then what two clients can do in a few steps, in every order.
@@ -158,9 +159,10 @@ growth:
 
 # Three nodes, of which one is killed every 30 s.
 soak-cluster: SECONDS = 300
+soak-cluster: END = kill
 soak-cluster:
 	tests/nats current
-	cargo bench --bench soak -- cluster target/nats/nats-server $(SECONDS)
+	cargo bench --bench soak -- $(END) target/nats/nats-server $(SECONDS)
 
 soak: SECONDS = 600
 soak:

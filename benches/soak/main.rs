@@ -49,7 +49,7 @@ type Role = Pin<Box<dyn Future<Output = ()> + Send>>;
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["cluster", nats, seconds] => cluster::run(nats, End::Killed, number(seconds)).await,
+        ["kill", nats, seconds] => cluster::run(nats, End::Killed, number(seconds)).await,
         ["restart", nats, seconds] => cluster::run(nats, End::Stopped, number(seconds)).await,
         _ => soak().await,
     }

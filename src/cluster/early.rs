@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::rules::{Rules, What};
+use super::questions::What;
+use super::rules::Rules;
 use crate::hub::Owing;
 use crate::protocol::{Address, Kind, PeerId, Realm, RoomKey};
 
@@ -101,9 +102,7 @@ impl Rules {
 
     /// Whether a peer waits to be let into a room.
     pub(super) fn is_entering(&self, room: &RoomKey, peer: &Address) -> bool {
-        self.questions.values().any(|question| {
-            matches!(&question.what, What::Join { room: other, unanswered } if other == room && unanswered.asker() == peer)
-        })
+        self.questions.of(peer.id()).any(|(_, what)| matches!(what, What::Join { room: other, .. } if other == room))
     }
 }
 

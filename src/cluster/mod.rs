@@ -20,6 +20,7 @@ mod names;
 pub mod nats;
 mod parcel;
 mod passing;
+mod questions;
 mod remote;
 mod rules;
 #[cfg(test)]

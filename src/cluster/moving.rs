@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 
 use super::envelope::{Allowed, At, Envelope, Member, Outcome, Room, Session, Token};
 use super::letter::Letter;
+use super::questions::What;
 use super::remote::{Owed, Remote};
-use super::rules::{Leaving, Rules, Stage, What};
+use super::rules::{Leaving, Rules, Stage};
 use super::view::{arbiter, home};
 use super::whereabouts::Epoch;
 use crate::hub::{Fetched, Handover, Kept, Ledger, NotHandedOver, Owing, Pledge, ResumeRequest, Spent};
@@ -79,7 +80,7 @@ impl Rules {
 
     /// Whether sessions may be on their way here: that were asked for, or given by nodes that do not know yet that this one stops.
     pub(super) fn expects_sessions(&self) -> bool {
-        self.questions.values().any(|question| matches!(question.what, What::Fetch { .. } | What::Retire { .. }))
+        self.questions.whats().any(|what| matches!(what, What::Fetch { .. } | What::Retire { .. }))
     }
 
     /// This node is about to end. All others are told, once.
@@ -289,11 +290,11 @@ impl Rules {
 
     /// The question of a session that is here now.
     pub(super) fn fetched(&mut self, node: NodeId, token: Token, fetched: Fetched) {
-        if !matches!(self.questions.get(&token).map(|it| &it.what), Some(What::Fetch { .. })) {
+        if !matches!(self.questions.get(token).map(|it| &it.what), Some(What::Fetch { .. })) {
             return;
         }
         self.answered(node);
-        if let Some(What::Fetch { done, .. }) = self.questions.remove(&token).map(|it| it.what) {
+        if let Some(What::Fetch { done, .. }) = self.questions.remove(token).map(|it| it.what) {
             tell(done, fetched);
         }
     }

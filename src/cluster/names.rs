@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::envelope::Envelope;
-use super::rules::{Rules, What};
+use super::questions::What;
+use super::rules::Rules;
 use super::view::arbiter;
 use crate::hub::Claimed;
 use crate::protocol::PeerId;

@@ -5,8 +5,9 @@
 //! addressee is.
 
 use super::envelope::{At, Envelope, Origin, Outcome, Room, Token};
+use super::questions::What;
 use super::remote::Owed;
-use super::rules::{Question, Rules, What, relay};
+use super::rules::{Rules, relay};
 use crate::hub::{Owing, Said};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 
@@ -68,10 +69,10 @@ impl Rules {
         if !self.moved.contains_key(&to) && !self.is_origin_retiring(to) {
             return None;
         }
-        let all = self.questions.iter().filter_map(|(token, Question { what, .. })| {
-            let own = Asked { node: self.node, token: *token };
-            let node = what.way(from, to)?;
-            is_earlier(what.origin().unwrap_or(own)).then_some((*token, node))
+        let all = self.questions.of(from).filter_map(|(token, what)| {
+            let own = Asked { node: self.node, token };
+            let node = what.way(to)?;
+            is_earlier(what.origin().unwrap_or(own)).then_some((token, node))
         });
         all.max_by_key(|(token, _)| *token).map(|(_, node)| node)
     }
@@ -184,32 +185,5 @@ impl Rules {
             self.was_not_delivered(from, to, owing);
         }
         self.was_passed(passed, outcome, busy);
-    }
-}
-
-impl What {
-    /// The question by which something has come, of the node on which it was said. None: it is this one.
-    fn origin(&self) -> Option<Asked> {
-        match self {
-            Self::Forward { origin, .. } => Some(*origin),
-            _ => None,
-        }
-    }
-
-    /// The node by which something goes from one peer to another.
-    fn way(&self, from: PeerId, to: PeerId) -> Option<NodeId> {
-        match self {
-            Self::Relay { node, to: other, unanswered } => {
-                (other.id() == to && unanswered.asker().id() == from).then_some(*node)
-            }
-            Self::Forward { node, from: sender, to: other, .. } => {
-                (other.id() == to && sender.id() == from).then_some(*node)
-            }
-            Self::Broadcast { nodes, unanswered, .. } if unanswered.asker().id() == from => {
-                let has_it = |members: &[Address]| members.iter().any(|member| member.id() == to);
-                nodes.iter().find(|(_, members)| has_it(members)).map(|(node, _)| *node)
-            }
-            _ => None,
-        }
     }
 }

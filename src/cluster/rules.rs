@@ -8,7 +8,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::early::{Early, Kept, Words};
@@ -17,14 +16,15 @@ use super::home::{Home, News};
 use super::link::{Incoming, Outgoing, Place};
 use super::moving::tell;
 use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
-use super::passing::{Asked, Members, Passed};
+use super::passing::{Asked, Members};
+use super::questions::{Question, Questions, What};
 use super::remote::{Owed, Remote, Standing};
 use super::topics::Topics;
 use super::undelivered::Undelivered;
 use super::view::{home, nodes_number};
-use super::whereabouts::{Epoch, Whereabouts};
+use super::whereabouts::Whereabouts;
 use super::{Figures, early, envelope, names};
-use crate::hub::{Claimed, Fetched, Ledger, Owing, Said, Unanswered};
+use crate::hub::{Claimed, Fetched, Ledger, Said, Unanswered};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 
 /// Between two signs of life.
@@ -48,15 +48,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Questions that one node has not answered. Beyond, nothing more is asked of it.
 const MAX_QUESTIONS: usize = 65_536;
 
-/// A question of one of our peers.
-#[derive(Debug)]
-pub(super) struct Question {
-    pub(super) what: What,
-    until: Instant,
-    /// For the histogram of round trips.
-    since: Instant,
-}
-
 /// What a node is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -72,70 +63,6 @@ pub(super) enum Stage {
 pub(super) struct Leaving {
     pub(super) to: NodeId,
     pub(super) held: Vec<(Token, Vec<u8>)>,
-}
-
-#[derive(Debug)]
-pub(super) enum What {
-    Relay {
-        node: NodeId,
-        to: Address,
-        unanswered: Unanswered,
-    },
-    /// With the nodes that have not answered, each with its members.
-    Broadcast {
-        nodes: BTreeMap<NodeId, Vec<Address>>,
-        is_lost: bool,
-        unanswered: Unanswered,
-    },
-    Join {
-        room: RoomKey,
-        unanswered: Unanswered,
-    },
-    /// What a peer of another node says to one that was ours.
-    Forward {
-        node: NodeId,
-        passed: Passed,
-        origin: Asked,
-        from: Address,
-        to: Address,
-        owing: Owing,
-    },
-    Fetch {
-        node: NodeId,
-        id: PeerId,
-        epoch: Epoch,
-        done: oneshot::Sender<Fetched>,
-    },
-    Claim {
-        node: NodeId,
-        done: oneshot::Sender<Fetched>,
-    },
-    /// This node stops.
-    Retire {
-        node: NodeId,
-    },
-    /// A client wants to have a name. Whether it has it if the node agrees; else it is only free then.
-    Name {
-        node: NodeId,
-        is_free: bool,
-        done: oneshot::Sender<Claimed>,
-    },
-}
-
-impl What {
-    /// Who has to answer.
-    fn nodes(&self) -> Vec<NodeId> {
-        match self {
-            Self::Relay { node, .. }
-            | Self::Forward { node, .. }
-            | Self::Fetch { node, .. }
-            | Self::Claim { node, .. }
-            | Self::Retire { node }
-            | Self::Name { node, .. } => vec![*node],
-            Self::Broadcast { nodes, .. } => nodes.keys().copied().collect(),
-            Self::Join { .. } => Vec::new(),
-        }
-    }
 }
 
 /// A wish to enter a room that has to wait at its home.
@@ -174,7 +101,7 @@ pub(super) struct Rules {
     held: Vec<Held>,
     links: u64,
     pub(super) tokens: Token,
-    pub(super) questions: HashMap<Token, Question>,
+    pub(super) questions: Questions,
     /// What this node says to itself, as its own home.
     local: VecDeque<Vec<u8>>,
     /// Nodes whose members the hub has to forget.
@@ -262,7 +189,7 @@ impl Rules {
             held: Vec::new(),
             links: 0,
             tokens: 0,
-            questions: HashMap::new(),
+            questions: Questions::default(),
             local: VecDeque::new(),
             lost: Vec::new(),
             passing: HashMap::new(),
@@ -366,8 +293,7 @@ impl Rules {
                 }
             }
         }
-        let due: Vec<Token> =
-            self.questions.iter().filter(|(_, it)| it.until <= now).map(|(token, _)| *token).collect();
+        let due: Vec<Token> = self.questions.iter().filter(|(_, it)| it.until <= now).map(|(token, _)| token).collect();
         for token in due {
             self.give_up(token);
         }
@@ -388,7 +314,7 @@ impl Rules {
 
     /// A question is answered no more. What is dropped here is `cluster-unavailable`.
     pub(super) fn give_up(&mut self, token: Token) {
-        let Some(Question { what, .. }) = self.questions.remove(&token) else { return };
+        let Some(Question { what, .. }) = self.questions.remove(token) else { return };
         what.nodes().into_iter().for_each(|node| self.answered(node));
         match what {
             What::Broadcast { nodes, mut unanswered, .. } => {
@@ -430,7 +356,7 @@ impl Rules {
         self.passing.retain(|asked, _| asked.node != node);
         let concerned = |question: &Question| question.what.nodes().contains(&node);
         let tokens: Vec<Token> =
-            self.questions.iter().filter(|(_, question)| concerned(question)).map(|(token, _)| *token).collect();
+            self.questions.iter().filter(|(_, question)| concerned(question)).map(|(token, _)| token).collect();
         for token in tokens {
             self.lost_by(token, node);
         }
@@ -450,7 +376,7 @@ impl Rules {
 
     /// A node will not answer a question.
     fn lost_by(&mut self, token: Token, node: NodeId) {
-        let Some(question) = self.questions.get_mut(&token) else { return };
+        let Some(question) = self.questions.get_mut(token) else { return };
         let What::Broadcast { nodes, is_lost, unanswered } = &mut question.what else {
             return self.give_up(token);
         };
@@ -779,7 +705,7 @@ impl Rules {
     }
 
     fn ask_home(&mut self, token: Token) {
-        let Some(What::Join { room, unanswered, .. }) = self.questions.get(&token).map(|it| &it.what) else { return };
+        let Some(What::Join { room, unanswered, .. }) = self.questions.get(token).map(|it| &it.what) else { return };
         let (room, peer) = (room.clone(), unanswered.asker().clone());
         let Some(home) = home(&self.seen, &room) else { return };
         let Some(round) = self.standing(home).reported_round(self.view) else { return };
@@ -827,8 +753,8 @@ impl Rules {
             };
             standing.reported = Some((*round, own));
         }
-        let waiting: Vec<Token> = self.questions.keys().copied().collect();
-        let is_due = |this: &Self, token: Token| match this.questions.get(&token) {
+        let waiting: Vec<Token> = self.questions.iter().map(|(token, _)| token).collect();
+        let is_due = |this: &Self, token: Token| match this.questions.get(token) {
             Some(Question { what: What::Join { room, .. }, .. }) => {
                 home(&this.seen, room).is_some_and(|home| homes.iter().any(|(due, _)| *due == home))
             }
@@ -848,7 +774,7 @@ impl Rules {
 
     /// An answer has come. Says how long it took.
     pub(super) fn hear_answer(&mut self, node: NodeId, token: Token, outcome: &Outcome<'_>) -> Option<Duration> {
-        let Some(question) = self.questions.get_mut(&token) else {
+        let Some(question) = self.questions.get_mut(token) else {
             self.figures.late += 1;
             return None;
         };
@@ -871,7 +797,7 @@ impl Rules {
         }
         self.answered(node);
         let parked = *outcome == (Outcome::Done { parked: true });
-        match (self.questions.remove(&token)?.what, code) {
+        match (self.questions.remove(token)?.what, code) {
             (What::Relay { to, unanswered, .. }, None) => {
                 self.owe(node, token, Owed::Said(unanswered.unsettled([to])));
                 unanswered.ack(parked);
@@ -912,11 +838,10 @@ impl Rules {
     /// Answers what was said to a room, if all nodes have.
     fn conclude(&mut self, token: Token) {
         let is_over = |question: &Question| matches!(&question.what, What::Broadcast { nodes, .. } if nodes.is_empty());
-        if !self.questions.get(&token).is_some_and(is_over) {
+        if !self.questions.get(token).is_some_and(is_over) {
             return;
         }
-        if let Some(Question { what: What::Broadcast { is_lost, unanswered, .. }, .. }) = self.questions.remove(&token)
-        {
+        if let Some(Question { what: What::Broadcast { is_lost, unanswered, .. }, .. }) = self.questions.remove(token) {
             if is_lost {
                 unanswered.refuse(ErrorCode::ClusterUnavailable);
             } else {
@@ -946,7 +871,7 @@ impl Rules {
 
     /// Takes the question of a peer that is let in. None: it was given up.
     pub(super) fn take_admitted(&mut self, token: Token) -> Option<Unanswered> {
-        match self.questions.remove(&token)?.what {
+        match self.questions.remove(token)?.what {
             What::Join { unanswered, .. } => Some(unanswered),
             _ => None,
         }
@@ -1094,7 +1019,7 @@ impl Rules {
 
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        self.unsettled() + self.home.rooms() + self.held.len() + self.early.len()
+        self.unsettled() + self.home.rooms() + self.held.len() + self.early.len() + self.questions.peers()
     }
 
     pub(super) fn count_received(&mut self) {

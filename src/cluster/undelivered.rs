@@ -6,8 +6,9 @@
 use std::time::Instant;
 
 use super::envelope::{At, Envelope, Token};
+use super::questions::What;
 use super::remote::Owed;
-use super::rules::{Rules, What};
+use super::rules::Rules;
 use crate::hub::{Owing, Pledge};
 use crate::protocol::Address;
 
@@ -79,7 +80,7 @@ impl Rules {
 
     /// How many messages are not settled on other nodes, or on their way by this one.
     pub(super) fn unsettled(&self) -> usize {
-        let forwarded = self.questions.values().filter(|it| matches!(it.what, What::Forward { .. })).count();
+        let forwarded = self.questions.whats().filter(|what| matches!(what, What::Forward { .. })).count();
         self.nodes.values().map(|remote| remote.unsettled.len()).sum::<usize>() + forwarded
     }
 
