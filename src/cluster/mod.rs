@@ -188,7 +188,7 @@ impl Cluster {
         self.settle();
     }
 
-    /// Whether a connection that is there carries nothing: not even what this node says to all, and so to itself.
+    /// Whether a connection that is there carries nothing any more: not even what this node says to all, and so to itself.
     #[must_use]
     pub fn is_deaf(&self) -> bool {
         self.rules.lock().is_deaf()
@@ -999,6 +999,28 @@ mod tests {
         let mut fetching = nodes[0].hub.fetch(&ResumeRequest { token, received: 0 }, None).unwrap();
         carry(&nodes, now);
         assert_eq!(fetching.try_recv(), Ok(Fetched::Here));
+    }
+
+    #[test]
+    fn a_node_whose_own_words_come_back_no_more_is_deaf_and_one_that_never_heard_them_is_not() {
+        let ([a, _b], mut now) = two();
+        let mut tick = |seconds| {
+            for _ in 0..seconds * 10 {
+                now += TICK;
+                a.cluster.tick(now);
+            }
+            now
+        };
+        tick(10);
+        assert!(!a.cluster.is_deaf(), "its NATS may not let it hear them");
+        let own = a.cluster.take().into_iter().find(|parcel| parcel.to == Destination::All).unwrap();
+        a.cluster.receive(&own.bytes, tick(0));
+        tick(2);
+        assert!(!a.cluster.is_deaf());
+        tick(1);
+        assert!(a.cluster.is_deaf());
+        a.cluster.connected(tick(0));
+        assert!(!a.cluster.is_deaf(), "of another connection it is not known");
     }
 
     #[test]

@@ -86,8 +86,8 @@ pub(super) struct Rules {
     disconnected: Option<Instant>,
     settles: Option<Instant>,
     hello: Option<Instant>,
-    /// When its own sign of life came back last.
-    echo: Instant,
+    /// When its own sign of life came back last, by this connection.
+    echo: Option<Instant>,
     pub(super) stage: Stage,
     /// Whether all others have been heard from since it last met them. One that comes later is no reason to send clients away.
     was_ready: bool,
@@ -178,7 +178,7 @@ impl Rules {
             disconnected: None,
             settles: None,
             hello: None,
-            echo: now,
+            echo: None,
             stage: Stage::Serving,
             was_ready: false,
             nodes: BTreeMap::new(),
@@ -222,7 +222,7 @@ impl Rules {
         }
         self.is_connected = true;
         self.hello = None;
-        self.echo = now;
+        self.echo = None;
     }
 
     pub(super) fn disconnected(&mut self, now: Instant) {
@@ -258,7 +258,7 @@ impl Rules {
         self.now = self.now.max(now);
         if gap >= STALL && !self.nodes.is_empty() {
             warn!(seconds = gap.as_secs_f64(), "this node stood still, and meets the others anew");
-            self.echo = now;
+            self.echo = None;
             self.settles = Some(now + SETTLE);
             self.was_ready = false;
             let all: Vec<NodeId> = self.nodes.keys().copied().collect();
@@ -413,7 +413,7 @@ impl Rules {
             }
         };
         if node == self.node {
-            self.echo = self.now;
+            self.echo = Some(self.now);
             return None;
         }
         match content {
@@ -982,9 +982,10 @@ impl Rules {
         parcels
     }
 
-    /// Whether a connection that is there carries nothing: what this node says to all would come back to it as well.
+    /// Whether a connection that is there carries nothing any more: what this node says to all comes back to it as well.
     pub(super) fn is_deaf(&self) -> bool {
-        self.is_connected && self.stage != Stage::Leaving && self.now.saturating_duration_since(self.echo) >= GONE
+        let is_late = |echo: Instant| self.now.saturating_duration_since(echo) >= GONE;
+        self.is_connected && self.stage != Stage::Leaving && self.echo.is_some_and(is_late)
     }
 
     /// Why this node can't do yet what others have to agree to.
