@@ -41,7 +41,7 @@ struct Figures {
     bytes_entered: f64,
     p50: Duration,
     p99: Duration,
-    /// CPU time per second of all nodes and of NATS while nobody does anything.
+    /// CPU time per second of all nodes and of NATS while all is quiet.
     idle: f64,
 }
 

@@ -47,7 +47,7 @@ describe('nodes whose NATS servers fail', () => {
         assert.ok(server);
         if (how === 'killed') await server.kill();
         else server.suspend();
-        // Whoever was connected to it is given up by the others until it has found another one.
+        // The node that was connected to it is given up by the others until it has found another one.
         await new Promise((resolve) => setTimeout(resolve, 4000));
         await together(peers, BACK);
         await talk(`${how} ${number}`);

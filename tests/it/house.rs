@@ -65,10 +65,10 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of the project") {
         let path = entry.expect("an entry").path();
         // What only tests and fuzzing have.
-        let is_program = path
-            .file_stem()
-            .is_some_and(|name| !matches!(name.to_str(), Some("fuzzing" | "interleaving" | "simulation" | "lib")));
-        if path.is_dir() {
+        let is_program = path.file_stem().is_some_and(|name| {
+            !matches!(name.to_str(), Some("exhaustive" | "fuzzing" | "interleaving" | "simulation" | "lib"))
+        });
+        if is_program && path.is_dir() {
             collect(&path, paths);
         } else if is_program {
             paths.push(path);
