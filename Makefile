@@ -117,7 +117,7 @@ test-cluster: node_modules
 	tests/on-two-nodes target/nats/nats-server
 	tests/on-two-nodes target/nats-2.9/usr/sbin/nats-server
 	npm run --silent test:cluster
-	cargo bench --quiet --profile dev --bench soak -- restart target/nats/nats-server 30
+	cargo bench --quiet --profile dev --bench soak -- restart target/nats/nats-server 20
 
 # Nodes, clients and a network that fails, simulated: each run follows from its seed, and one that breaks a promise prints its story.
 # Then what two clients can do in a few steps, in every order.

@@ -108,6 +108,9 @@ pub struct Cluster {
     /// Notified when there may be something to send.
     stirred: Notify,
     round_trips: Histogram,
+    /// By how much the clock is wrong.
+    #[cfg(test)]
+    skew: std::sync::atomic::AtomicU64,
 }
 
 impl Cluster {
@@ -138,6 +141,8 @@ impl Cluster {
             stirred: Notify::new(),
             // From 50 µs to 3 s.
             round_trips: Histogram::new(exponential_buckets(5e-5, 2.0, 17)),
+            #[cfg(test)]
+            skew: std::sync::atomic::AtomicU64::new(0),
         })
     }
 
@@ -778,8 +783,12 @@ impl Elsewhere for Cluster {
     }
 
     fn claimed(&self, id: PeerId) {
+        // Clocks need not agree: of two nodes that have one id, the later by this keeps it.
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.rules.lock().claimed(id, clock.as_micros().try_into().unwrap_or(u64::MAX));
+        let clock = u64::try_from(clock.as_micros()).unwrap_or(u64::MAX);
+        #[cfg(test)]
+        let clock = clock.wrapping_add(self.skew.load(std::sync::atomic::Ordering::Relaxed));
+        self.rules.lock().claimed(id, clock);
         self.stir();
     }
 
@@ -1095,6 +1104,20 @@ mod tests {
         drop(newer);
         carry(&nodes, now);
         assert_eq!(claimed(&nodes, a, &name("other"), now), Some(Claimed::Granted), "it was left");
+    }
+
+    #[test]
+    fn so_many_clients_of_another_node_wait_for_a_name_and_no_more() {
+        let (nodes, now) = two();
+        let [a, b] = &nodes;
+        let _holder = a.hub.claim(name("secret"), None).unwrap();
+        carry(&nodes, now);
+        let claim = |_| Elsewhere::claim(&*b.cluster, &name("other"), None);
+        let mut claims: Vec<_> = (0..MAX_CONTESTS + 3).map(claim).collect();
+        carry(&nodes, now);
+        let answered: Vec<_> = claims.iter_mut().filter_map(|claiming| claiming.try_recv().ok()).collect();
+        assert_eq!(answered, [Claimed::NotNow; 3], "the others wait for a sign of life");
+        assert_eq!(a.cluster.contests.lock().len(), MAX_CONTESTS);
     }
 
     #[test]

@@ -1020,7 +1020,8 @@ impl Rules {
 
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        self.unsettled() + self.home.rooms() + self.held.len() + self.early.len() + self.questions.peers()
+        let said = self.unsettled() + self.early.len() + self.passing.len() + self.questions.peers();
+        said + self.home.rooms() + self.held.len()
     }
 
     pub(super) fn count_received(&mut self) {

@@ -40,6 +40,9 @@ const LIMITS: HubLimits = HubLimits {
 /// needs 1 s, and a question has 3 s.
 const BOUND: u64 = 8000;
 
+/// By how much the clock of a node is wrong that was stopped, at most, in microseconds: half of it too early or too late.
+const DAY: u64 = 86_400_000_000;
+
 /// For how long sessions wait for their clients.
 const RESUME_WINDOW: u64 = 30_000;
 
@@ -648,8 +651,11 @@ impl World {
             2 if self.faults.moves && self.born < 20 && names.len() > 2 && self.dice.is_once_in(2) => self.empty(name),
             2 if self.faults.stops => {
                 let length = 500 + self.dice.roll() % 9000;
-                self.tell(&format!("node {name} stops for {length} ms"));
-                self.nodes.get_mut(&name).unwrap().stopped = self.time + length;
+                self.tell(&format!("node {name} stops for {length} ms, and its clock jumps"));
+                let (until, skew) = (self.time + length, self.dice.roll() % DAY);
+                let node = self.nodes.get_mut(&name).unwrap();
+                node.stopped = until;
+                node.cluster.skew.store(skew.wrapping_sub(DAY / 2), Ordering::Relaxed);
             }
             3 if self.faults.partitions => {
                 let other = names[self.dice.below(names.len())];

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { Cluster } from './cluster.js';
 import { Peer, together, words } from './peer.js';
@@ -40,23 +41,37 @@ describe('nodes whose NATS servers fail', () => {
     await cluster?.close();
   });
 
-  for (const how of /** @type {const} */ (['killed', 'suspended'])) {
-    for (const number of [0, 1, 2]) {
-      test(`number ${number + 1} is ${how}, and comes back`, async () => {
-        const server = cluster.nats.servers[number];
-        assert.ok(server);
-        if (how === 'killed') await server.kill();
-        else server.suspend();
-        // The node that was connected to it is given up by the others until it has found another one.
-        await new Promise((resolve) => setTimeout(resolve, 4000));
-        await together(peers, BACK);
-        await talk(`${how} ${number}`);
-        if (how === 'killed') await server.start();
-        else server.continue();
-        await cluster.nats.joined();
-        await together(peers, BACK);
-        await talk(`${how} ${number}, back`);
-      });
-    }
+  /** Each node may be connected to any of them. @type {[number: number, how: 'killed' | 'suspended'][]} */
+  const failures = [[0, 'suspended'], [1, 'suspended'], [2, 'suspended'], [0, 'killed']];
+  for (const [number, how] of failures) {
+    test(`number ${number + 1} is ${how}, and comes back`, async () => {
+      const server = cluster.nats.servers[number];
+      assert.ok(server);
+      if (how === 'killed') await server.kill();
+      else server.suspend();
+      // The node that was connected to it is given up by the others until it has found another one.
+      await delay(4000);
+      await together(peers, BACK);
+      await talk(`${how} ${number}`);
+      if (how === 'killed') await server.start();
+      else server.continue();
+      await cluster.nats.joined();
+      await together(peers, BACK);
+      await talk(`${how} ${number}, back`);
+    });
   }
+
+  test('all are killed, and come back after 30 seconds', async () => {
+    await cluster.nats.kill();
+    await Promise.all(peers.map((peer) => peer.isWith(BACK)));
+    const [one, other] = peers;
+    assert.ok(one && other);
+    assert.equal((await one.say(other, 'without NATS')).code, 'cluster-unavailable');
+    assert.equal((await one.say(one, 'to itself')).type, 'ack', 'what needs no other node goes on');
+    await delay(30_000);
+    await cluster.nats.start();
+    await together(peers, BACK);
+    await talk('after 30 seconds');
+    assert.ok(!other.frames.some(({ message }) => message === 'without NATS'), 'what was refused does not come later');
+  });
 });
