@@ -70,6 +70,14 @@ fn what_is_said_to_a_session_that_moves_twice_comes_in_order() {
 }
 
 #[test]
+fn what_comes_back_to_a_node_that_a_session_has_left_is_not_sent_round() {
+    let to_and_fro = &[Step::ComeBack(1, 1), Step::LoseConnection(1), Step::ComeBack(1, 0), Step::LoseConnection(1)];
+    let moves = [&[Step::LoseConnection(1)], &to_and_fro[..], &[Step::ComeBack(1, 1)]].concat();
+    let then: &[&[Step]] = &[&[Step::Say(0, 1)], &moves];
+    in_every_order(&Case { clients: &[0, 2], then, ..QUIET });
+}
+
+#[test]
 fn what_is_lost_on_the_way_is_told() {
     let then: &[&[Step]] = &[&[Step::Enter(0), Step::SayToAll(0)], &[Step::Enter(1), Step::Say(1, 0)]];
     in_every_order(&Case { clients: &[0, 1], then, losses: 1, ..QUIET });

@@ -6,6 +6,9 @@
 use super::Case;
 use super::world::World;
 
+/// In one order: some ten are what a case needs.
+const MAX_EVENTS: usize = 200;
+
 /// What may happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
@@ -75,6 +78,7 @@ pub(super) fn in_every_order(case: &Case<'_>) -> usize {
                 }
                 path.push(Moment { asleep, open, now: 0 });
             }
+            assert!(depth < MAX_EVENTS, "it comes to an end");
             let event = path[depth].event();
             assert!(possible.contains(&event), "the same happens again in the same order: {event:?}");
             world.happen(event);

@@ -204,6 +204,7 @@ impl<'a> World<'a> {
                 self.act(step);
             }
         }
+        (0..self.clients.len()).for_each(|number| self.come_back(number));
         self.send();
     }
 
