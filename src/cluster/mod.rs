@@ -304,8 +304,10 @@ impl Cluster {
                 };
                 let (said, to) = (Said { realm, kind, payload }, PeerId::from_bytes(to));
                 let mut rules = self.rules.lock();
-                if let Some(there) = rules.whereabouts(to) {
-                    return rules.forward(there, Coming::of(Asked { node, token }, origin), (from, to), said, owing);
+                let coming = Coming::of(Asked { node, token }, origin);
+                let there = rules.whereabouts(to).or_else(|| rules.way_behind(coming, from.id(), to));
+                if let Some(there) = there {
+                    return rules.forward(there, coming, (from, to), said, owing);
                 }
                 let words = || Words::ToPeer(realm, kind, payload.map(Into::into));
                 let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };

@@ -85,8 +85,13 @@ impl Rules {
     /// Where to pass on what has come from another node: behind what was said before it, and not behind itself, where it comes
     /// back to a node that it has left.
     fn way_on(&self, there: NodeId, coming: Coming, from: PeerId, to: PeerId) -> NodeId {
+        self.way_behind(coming, from, to).unwrap_or(there)
+    }
+
+    /// The node by which something is on its way that was said before. It may be under way to a session that is here again.
+    pub(super) fn way_behind(&self, coming: Coming, from: PeerId, to: PeerId) -> Option<NodeId> {
         let Asked { node, token } = coming.origin;
-        self.way(from, to, |other| other.node != node || other.token < token).unwrap_or(there)
+        self.way(from, to, |other| other.node != node || other.token < token)
     }
 
     /// Whether anything of one peer's is on its way to another one, or kept for it until it is in a room. None: that one has not just come.
