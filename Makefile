@@ -20,7 +20,7 @@
 # make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
 # make test-cluster nodes that are one service, and the NATS servers between them
-# make simulate   nodes that are one service, on a network that fails, in 20 minutes: SEEDS=0..20000
+# make simulate   nodes that are one service, on a network that fails; then the smallest cases in every order, long: SEEDS=0..20000
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
