@@ -158,7 +158,8 @@ impl Home {
         // A node that was out of sight may have the same peer still.
         room.iter_mut().filter(|(other, _)| **other != node).for_each(|(_, report)| report.give(peer));
         let others = elsewhere(room, node);
-        let told = if is_member { Vec::new() } else { told(room, node, &News::Came(key.clone(), peer.clone(), node)) };
+        let told =
+            if is_member { Vec::new() } else { told(room, Some(node), &News::Came(key.clone(), peer.clone(), node)) };
         room.entry(node).or_default().members.insert(peer.clone());
         Ok((others, told))
     }
@@ -173,7 +174,9 @@ impl Home {
         let was_there = room.get_mut(&node).is_some_and(|report| report.members.remove(peer));
         room.retain(|_, report| !report.members.is_empty());
         let told = if self.is_open && (was_there || was_given) && !is_in(room, peer) {
-            told(room, node, &News::Went(key.clone(), peer.clone()))
+            // Of one that was given to it, and had left before this was known here, it may have heard that it came.
+            let knows = (!was_given).then_some(node);
+            told(room, knows, &News::Went(key.clone(), peer.clone()))
         } else {
             Vec::new()
         };
@@ -197,7 +200,7 @@ impl Home {
         if !self.is_open {
             return Vec::new();
         }
-        let mut news = told(room, node, &News::Came(key.clone(), peer.clone(), node));
+        let mut news = told(room, Some(node), &News::Came(key.clone(), peer.clone(), node));
         news.push((node, News::Members(key.clone(), elsewhere(room, node))));
         news
     }
@@ -254,8 +257,8 @@ fn elsewhere(room: &BTreeMap<NodeId, Report>, node: NodeId) -> Held {
     others.flat_map(|(other, report)| report.members.iter().map(|peer| (peer.clone(), *other))).collect()
 }
 
-fn told(room: &BTreeMap<NodeId, Report>, but: NodeId, news: &News) -> Told {
-    room.keys().filter(|node| **node != but).map(|node| (*node, news.clone())).collect()
+fn told(room: &BTreeMap<NodeId, Report>, but: Option<NodeId>, news: &News) -> Told {
+    room.keys().filter(|node| Some(**node) != but).map(|node| (*node, news.clone())).collect()
 }
 
 #[cfg(test)]
@@ -430,5 +433,20 @@ mod tests {
             assert_eq!(news[0], (a, told));
             assert!(home.given.is_empty() && home.leave(b, &hall(), &mover).is_empty());
         }
+    }
+
+    #[test]
+    fn a_node_that_heard_of_a_member_which_had_left_it_is_told_that_it_left() {
+        let nodes @ [_, b, c] = [(); 3].map(|()| NodeId::random());
+        let (mut home, all) = open(nodes);
+        let [first, mover] = [peer(c), peer(b)];
+        home.join(c, &hall(), &first, None).unwrap();
+        // It came to this node and left before its former node had said that it had it.
+        home.moved(c, &hall(), &mover);
+        home.leave(c, &hall(), &mover);
+        home.report(b, hall(), vec![mover.clone()], true);
+        assert!(home.reported(b, 1, &all).contains(&(c, News::Came(hall(), mover.clone(), b))));
+        assert!(home.gave(b, &hall(), &mover, c));
+        assert_eq!(home.leave(c, &hall(), &mover), [(c, News::Went(hall(), mover))]);
     }
 }

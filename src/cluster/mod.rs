@@ -311,6 +311,7 @@ impl Cluster {
                 }
                 let words = || Words::ToPeer(realm, kind, payload.map(Into::into));
                 let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
+                rules.arrived(coming, from.id(), to);
                 if let Some(kept) = rules.keep_behind(from.id(), to, early) {
                     let outcome = match kept {
                         Kept::Early => Outcome::Done { parked: false },
@@ -328,12 +329,21 @@ impl Cluster {
                     return self.rules.lock().refuse_unknown(node, token);
                 };
                 let asked = Asked { node, token };
+                let coming = Coming::of(asked, origin);
                 let words = || Words::ToRoom(key.clone(), payload.into());
                 let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
+                let forward = |rules: &mut Rules, there, id| {
+                    rules.forward_to_room(there, coming, &key, (&from, id), payload, owing.clone());
+                };
                 let (mut members, mut full) = (Vec::with_capacity(to.len()), Vec::new());
                 for id in to.into_iter().map(PeerId::from_bytes) {
-                    match self.rules.lock().keep_behind(from.id(), id, early) {
-                        Some(Kept::Early) => {}
+                    let mut rules = self.rules.lock();
+                    if let Some(there) = rules.way_behind(coming, from.id(), id) {
+                        forward(&mut rules, there, id);
+                        continue;
+                    }
+                    match rules.keep_behind(from.id(), id, early) {
+                        Some(Kept::Early) => rules.arrived(coming, from.id(), id),
                         Some(Kept::Busy) => full.push(id.into()),
                         None => members.push(id),
                     }
@@ -343,16 +353,15 @@ impl Cluster {
                     // Order: as above.
                     let (mut busy, absent) = put();
                     busy.extend(full);
+                    for id in &members {
+                        rules.arrived(coming, from.id(), *id);
+                    }
                     for id in absent {
                         match rules.keep_early(&key, id, early) {
                             Some(Kept::Early) => {}
                             Some(Kept::Busy) => busy.push(id.into()),
                             None => match rules.whereabouts(id) {
-                                Some(there) => {
-                                    let between = (&from, id);
-                                    let coming = Coming::of(asked, origin);
-                                    rules.forward_to_room(there, coming, &key, between, payload, owing.clone());
-                                }
+                                Some(there) => forward(&mut rules, there, id),
                                 // Order: `put` has let go of the peers. One that is here has left the room.
                                 None if hub.is_here(id) => {}
                                 None => rules.was_not_delivered(from.clone(), id.into(), owing.clone()),
@@ -1057,6 +1066,44 @@ mod tests {
         carry(&nodes, now);
         assert_eq!([a, b, c].map(|node| node.hub.peers()), [0, sessions.len(), 0]);
         for kept in &kept {
+            kept.lock().clear();
+        }
+    }
+
+    /// Its sender waits for no answer. What comes back is with the session by then, and not sent after what came before it.
+    #[test]
+    fn a_burst_to_a_session_that_comes_to_its_sender_s_node_is_passed_on_once() {
+        const BURST: usize = 12;
+        for is_to_all in [false, true] {
+            let (nodes, now) = two();
+            let [a, b] = &nodes;
+            let kept = Arc::<Mutex<Vec<Session>>>::default();
+            let keep = Arc::clone(&kept);
+            a.cluster.keep_with(move |session| keep.lock().push(session));
+            let (alice, bob) = (open(a), open(b));
+            let request = ResumeRequest { token: bob.issue_token().unwrap().0, received: 0 };
+            let mut burst = format!(r#"{{"type":"message","to":"{}","message":1}}"#, bob.id());
+            if is_to_all {
+                for session in [&alice, &bob] {
+                    say(session, r#"{"type":"join","room":"hall"}"#);
+                    carry(&nodes, now);
+                }
+                r#"{"type":"message","room":"hall","message":1}"#.clone_into(&mut burst);
+            }
+            while alice.try_next().is_some() {}
+            let sent = || nodes.iter().map(|node| node.cluster.figures().sent.messages).sum::<u64>();
+            let before = sent();
+            let _fetching = a.hub.fetch(&request, None).unwrap();
+            (0..BURST).for_each(|_| say(&alice, &burst));
+            carry(&nodes, now);
+            // The message, twice, an answer to each, and what is said of the session.
+            let sent = sent() - before;
+            assert!(sent < 4 * BURST as u64 + 10, "{sent}");
+            let bob = a.hub.resume(&request, None).unwrap();
+            let is_said = |message: &ServerMessage| !matches!(message, ServerMessage::Notice(_));
+            let heard = std::iter::from_fn(|| bob.try_next()).filter(|frame| is_said(frame.message())).count();
+            assert_eq!(heard, BURST);
+            assert!(alice.try_next().is_none(), "it is told no error");
             kept.lock().clear();
         }
     }

@@ -69,12 +69,16 @@ impl Rules {
         if !self.moved.contains_key(&to) && !self.is_origin_retiring(to) {
             return None;
         }
-        let all = self.questions.of(from).filter_map(|(token, what)| {
-            let own = Asked { node: self.node, token };
-            let node = what.way(to)?;
-            is_earlier(what.origin().unwrap_or(own)).then_some((token, node))
-        });
-        all.max_by_key(|(token, _)| *token).map(|(_, node)| node)
+        let own = |token| Asked { node: self.node, token };
+        let all = self.questions.on_their_way(from, to);
+        let earlier = all.filter(|(token, what, _)| is_earlier(what.origin(own(*token))));
+        earlier.max_by_key(|(token, ..)| *token).map(|(.., node)| node)
+    }
+
+    /// What has come from another node is with its addressee, which is here. It may have come by this node before.
+    pub(super) fn arrived(&mut self, coming: Coming, from: PeerId, to: PeerId) {
+        let node = self.node;
+        self.questions.arrived(from, to, |token, what| what.origin(Asked { node, token }) == coming.origin);
     }
 
     /// From when on nothing goes by way of the node of its id that does not already.

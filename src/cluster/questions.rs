@@ -18,6 +18,14 @@ pub(super) struct Question {
     pub(super) until: Instant,
     /// For the histogram of round trips.
     pub(super) since: Instant,
+    /// Peers to whom it has come by way of others, though they are on this node: it is on its way to them no more.
+    arrived: Vec<PeerId>,
+}
+
+impl Question {
+    pub(super) fn new(what: What, until: Instant) -> Self {
+        Self { what, until, since: Instant::now(), arrived: Vec::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -136,6 +144,28 @@ impl Questions {
         tokens.filter_map(|token| Some((*token, &self.all.get(token)?.what)))
     }
 
+    /// What of one peer's is on its way to another one: each with the node by which it goes.
+    pub(super) fn on_their_way(&self, from: PeerId, to: PeerId) -> impl Iterator<Item = (Token, &What, NodeId)> {
+        let tokens = self.by_peer.get(&from).into_iter().flatten();
+        let open = tokens.filter_map(|token| Some((*token, self.all.get(token)?)));
+        let not_there = open.filter(move |(_, question)| !question.arrived.contains(&to));
+        not_there.filter_map(move |(token, Question { what, .. })| Some((token, what, what.way(to)?)))
+    }
+
+    /// What one peer has said to another one was passed on by other nodes and is here again, where the other one is by now.
+    pub(super) fn arrived(&mut self, from: PeerId, to: PeerId, is_it: impl Fn(Token, &What) -> bool) {
+        let arrived: Vec<Token> = self
+            .on_their_way(from, to)
+            .filter(|(token, what, _)| is_it(*token, what))
+            .map(|(token, ..)| token)
+            .collect();
+        for token in arrived {
+            if let Some(question) = self.all.get_mut(&token) {
+                question.arrived.push(to);
+            }
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
@@ -159,11 +189,11 @@ impl What {
         }
     }
 
-    /// The question by which something has come, of the node on which it was said. None: it is this one.
-    pub(super) fn origin(&self) -> Option<Asked> {
+    /// The question of the node on which something was said. `own` is this one.
+    pub(super) fn origin(&self, own: Asked) -> Asked {
         match self {
-            Self::Forward { origin, .. } => Some(*origin),
-            _ => None,
+            Self::Forward { origin, .. } => *origin,
+            _ => own,
         }
     }
 

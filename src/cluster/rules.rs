@@ -587,8 +587,7 @@ impl Rules {
 
     pub(super) fn ask_for(&mut self, patience: Duration, what: What) -> Token {
         self.tokens += 1;
-        let question = Question { what, until: self.now + patience, since: Instant::now() };
-        self.questions.insert(self.tokens, question);
+        self.questions.insert(self.tokens, Question::new(what, self.now + patience));
         self.tokens
     }
 

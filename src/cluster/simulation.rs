@@ -43,6 +43,9 @@ const BOUND: u64 = 8000;
 /// By how much the clock of a node is wrong that was stopped, at most, in microseconds: half of it too early or too late.
 const DAY: u64 = 86_400_000_000;
 
+/// Messages that a client may say without a pause.
+const MANY: usize = 20;
+
 /// For how long sessions wait for their clients.
 const RESUME_WINDOW: u64 = 30_000;
 
@@ -189,6 +192,8 @@ struct World {
     is_healed: bool,
     /// A node that is stopped in an orderly way, and until when it waits for the clients of its sessions.
     emptying: Option<(usize, u64)>,
+    /// When one was told last to stop.
+    emptied: Option<u64>,
     clients: Vec<Client>,
     /// Of clients whose sessions have ended, and when.
     ended: BTreeMap<PeerId, u64>,
@@ -227,6 +232,7 @@ impl World {
             is_out: false,
             is_healed: false,
             emptying: None,
+            emptied: None,
             clients: Vec::new(),
             ended: BTreeMap::new(),
             outlived: Vec::new(),
@@ -465,7 +471,8 @@ impl World {
                             | ErrorCode::PeerBusy
                     );
                     // A node that has ended answers no more.
-                    let is_ending = self.faults.moves && error.code == ErrorCode::ClusterUnavailable;
+                    let is_ending = error.code == ErrorCode::ClusterUnavailable
+                        && self.emptied.is_some_and(|emptied| time < emptied + BOUND);
                     assert!(is_expected || is_ending || time < 4000, "{error:?}");
                 }
             }
@@ -628,11 +635,18 @@ impl World {
                     // What is said of it before the answer is news no more.
                 }
             }
-            9..=11 => self.broadcast(index, room, wants_answer),
-            _ => {
+            kind => {
+                // Who waits for no answer may say much at once.
+                let times = if wants_answer || !self.dice.is_once_in(3) { 1 } else { self.dice.below(MANY) };
                 let to = self.dice.below(self.clients.len());
                 let to = self.clients[to].address.clone();
-                self.relay(index, &to, wants_answer);
+                for _ in 0..times {
+                    if kind < 12 {
+                        self.broadcast(index, room, wants_answer);
+                    } else {
+                        self.relay(index, &to, wants_answer);
+                    }
+                }
             }
         }
     }
@@ -814,7 +828,7 @@ impl World {
         }
         self.tell(&format!("node {name} is emptied"));
         self.nodes[&name].hub.empty();
-        self.emptying = Some((name, self.time + 2000));
+        (self.emptying, self.emptied) = (Some((name, self.time + 2000)), Some(self.time));
     }
 
     fn is_emptied(&self, name: usize) -> bool {
