@@ -199,10 +199,11 @@ impl Exposition {
     #[cfg(feature = "cluster")]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
     fn read_cluster(&mut self, cluster: &Arc<Cluster>) {
-        let gauges: [(_, _, Figure); 3] = [
+        let gauges: [(_, _, Figure); 4] = [
             ("cluster_connected", "Whether NATS is reached", |it| f64::from(u8::from(it.is_connected))),
             ("cluster_nodes", "Other nodes that are seen", |it| it.nodes as f64),
             ("cluster_questions", "Messages that other nodes have not answered yet", |it| it.questions as f64),
+            ("cluster_lines", "Clients that are served on another node than theirs, of either", |it| it.lines as f64),
         ];
         for (name, help, value) in gauges {
             let of = Arc::clone(cluster);

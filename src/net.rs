@@ -1,4 +1,5 @@
-//! Addresses: this machine's own ([`Host`]), blocks of them, who counts as one customer, and who ends TLS for us.
+//! Addresses: this machine's own ([`Host`]), blocks of them, who counts as one customer, who ends TLS for us, and bytes that
+//! come from another node ([`Line`]).
 
 mod cidr;
 mod family;
@@ -7,7 +8,10 @@ mod listen;
 mod route;
 mod special;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use cidr::{Cidr, NotACidr};
 pub use family::Family;
@@ -51,6 +55,11 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
             IpAddr::V6(v6) => v6.is_unique_local(),
         }
 }
+
+/// What a client of one node and another node say to each other: bytes, in order, or the end. Dropped, it is over for both.
+pub trait Line: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin {}
+
+impl<L: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin> Line for L {}
 
 /// Where the TLS of our clients ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,8 @@ use ports::IcePorts;
 use crate::accept::{Acceptor, Deadlines, PendingConnections};
 use crate::auth::KeyRing;
 use crate::config::Config;
+#[cfg(feature = "cluster")]
+use crate::connection::guest::hosting::Hosting;
 use crate::connection::{Farewell, Terms};
 use crate::error::StartError;
 use crate::http::{BasePath, HttpConfig, Parts};
@@ -111,7 +113,11 @@ impl Server {
         });
         nodes.keep_with(&terms);
         let mounts = std::mem::take(&mut config.http.mounts);
-        let web = Parts::new(config.http, Arc::clone(&terms), ice);
+        #[cfg(feature = "cluster")]
+        let tls_end = config.http.tls_end;
+        let web = Parts::new(config.http, Arc::clone(&terms), Arc::clone(&ice));
+        #[cfg(feature = "cluster")]
+        nodes.host_with(Hosting { terms: Arc::clone(&terms), admission: web.admission.clone(), ice, tls_end });
         let pending = PendingConnections::new(config.pending.clone());
         let sources = Sources {
             hub: Arc::clone(&hub),
@@ -255,6 +261,7 @@ impl Server {
         // Order: accepting stops, and what asks is refused, before the peers are told: none of them can come back.
         handle.graceful_shutdown(Some(self.drain_timeout));
         self.tasks.stop().cancel();
+        reached.part_lines();
         if self.farewell == Farewell::Restart {
             reached.hand_over(&self.hub, self.drain_timeout / 2).await;
         }

@@ -18,7 +18,8 @@ use super::pending::Pending;
 use super::tls::{TlsStream, Unsent};
 use super::unread::Unread;
 use crate::admission::Permit;
-#[cfg(test)]
+use crate::net::Line;
+#[cfg(any(test, feature = "cluster"))]
 use crate::tasks::Tasks;
 
 /// What a request that has begun may take to its end once the server stops.
@@ -56,7 +57,13 @@ impl Stream {
         Self::answered(Io::Plain(tcp), Lingering::new(tasks), Duration::from_secs(1))
     }
 
-    #[cfg(test)]
+    /// A line to another node, whose client it is.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn carried(line: Box<dyn Line>, tasks: Tasks, write_timeout: Duration) -> Self {
+        Self::answered(Io::Carried(line), Lingering::new(tasks), write_timeout)
+    }
+
+    #[cfg(any(test, feature = "cluster"))]
     fn answered(io: Io, lingering: Lingering, write_timeout: Duration) -> Self {
         Self { io, unread: Unread::default(), permit: None, stop: None, lingering, write_timeout, stalled: None }
     }
@@ -80,7 +87,7 @@ impl Stream {
     pub(super) async fn shake_hands(&mut self) -> io::Result<()> {
         match &mut self.io {
             Io::Tls(tls) => tls.shake_hands(&mut self.unread).await,
-            Io::Plain(_) | Io::Gone => Ok(()),
+            Io::Plain(_) | Io::Carried(_) | Io::Gone => Ok(()),
         }
     }
 
@@ -134,6 +141,8 @@ impl fmt::Debug for Stream {
 pub(super) enum Io {
     Tls(Box<TlsStream>),
     Plain(TcpStream),
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "there is no other node"))]
+    Carried(Box<dyn Line>),
     Gone,
 }
 
@@ -143,6 +152,7 @@ impl Io {
         match self {
             Self::Tls(tls) => tls.poll_bring(cx, unread),
             Self::Plain(tcp) => unread.poll_bring(cx, Pin::new(tcp)),
+            Self::Carried(line) => unread.poll_bring(cx, Pin::new(line)),
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -153,7 +163,8 @@ impl Drop for Stream {
         let (tcp, last) = match std::mem::replace(&mut self.io, Io::Gone) {
             Io::Tls(tls) => tls.part(),
             Io::Plain(tcp) => (tcp, Unsent::default()),
-            Io::Gone => return,
+            // Its last word is that it is dropped.
+            Io::Carried(_) | Io::Gone => return,
         };
         // What has had no answer has nothing to lose but an alert, and must not take the room of those that have.
         if self.permit.is_some() {
@@ -204,6 +215,7 @@ impl AsyncWrite for Stream {
         let written = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Io::Carried(line) => Pin::new(line).poll_write(cx, buf),
             Io::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         self.in_time(cx, written)
@@ -213,6 +225,7 @@ impl AsyncWrite for Stream {
         let flushed = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
             Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Io::Carried(line) => Pin::new(line).poll_flush(cx),
             Io::Gone => Poll::Ready(Ok(())),
         };
         self.in_time(cx, flushed)
@@ -222,6 +235,7 @@ impl AsyncWrite for Stream {
         let shut_down = match &mut self.io {
             Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Io::Carried(line) => Pin::new(line).poll_shutdown(cx),
             Io::Gone => Poll::Ready(Ok(())),
         };
         // TLS has a last word, for which there may be no room.

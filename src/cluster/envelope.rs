@@ -205,6 +205,32 @@ pub(super) enum Envelope<'a> {
     /// The sender stops, and is to be given no session any more that it does not ask for. A question: what was on its way there
     /// is there before the answer.
     Retiring,
+    /// A client of the sender's is to be served at a place of the receiver's, which is to know this of it. A question, and the
+    /// number of a line that may begin.
+    Invite { place: [u8; 16], guest: &'a [u8] },
+    /// Something on a line, of the one that has begun it or of the other.
+    OnLine {
+        line: Token,
+        is_beginner: bool,
+        #[serde(borrow)]
+        said: OnLine<'a>,
+    },
+}
+
+/// What is said on a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum OnLine<'a> {
+    /// It begins.
+    Begin,
+    Bytes(&'a [u8]),
+    /// So many bytes have been taken: as many more may come.
+    Taken(u64),
+    /// The sender has said all.
+    End,
+    /// … and hears no more.
+    Over,
+    /// The sender's node ends: its client is to come again, wherever.
+    Part,
 }
 
 /// Of what is passed on: the node of the peer that has said it, and that one's own question. None: the sender's, this one.

@@ -14,6 +14,7 @@ mod envelope;
 mod exhaustive;
 mod home;
 mod letter;
+mod line;
 mod link;
 mod moving;
 mod names;
@@ -43,15 +44,18 @@ use tokio::sync::{Notify, oneshot};
 
 use early::{Early, Kept, Words};
 use envelope::{Envelope, Member, Outcome, Token, Unknown, addresses};
+pub use line::Start;
+use line::{Host, Lines};
 use moving::Heirless;
 pub use parcel::{Destination, FULL, Parcel};
 use passing::{Asked, Coming};
 use rules::Rules;
 
 use crate::hub::{
-    Claim, Claimed, Contested, Elsewhere, Fetched, Holder, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said,
-    Seal, Session, Unanswered,
+    Claim, Claimed, Contested, Elsewhere, Fetched, Holder, Hub, Meeting, NotHandedOver, Owing, ResumeRequest,
+    ResumeToken, Said, Seal, Session, Unanswered,
 };
+use crate::net::Line;
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey, RoomName, Secret};
 
 /// How often [`Cluster::tick`] is to be called.
@@ -103,6 +107,11 @@ pub struct Cluster {
     hub: OnceLock<Weak<Hub>>,
     /// Keeps sessions that come from other nodes until their clients do.
     keeper: OnceLock<Keeper>,
+    /// Serves clients of other nodes at places of this one.
+    host: OnceLock<Host>,
+    lines: Lines,
+    /// Itself.
+    me: Weak<Self>,
     /// What seals tokens.
     key: hmac::Key,
     /// Notified when there may be something to send.
@@ -124,7 +133,7 @@ impl Cluster {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &settings.key);
         let tag = hmac::sign(&key, b"entremise cluster");
         let fingerprint = *tag.as_ref().first_chunk().expect("32 bytes");
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
             node,
             rules: Mutex::new(Rules::new(
                 node,
@@ -137,6 +146,9 @@ impl Cluster {
             contests: Mutex::default(),
             hub: OnceLock::new(),
             keeper: OnceLock::new(),
+            host: OnceLock::new(),
+            lines: Lines::default(),
+            me: me.clone(),
             key,
             stirred: Notify::new(),
             // From 50 µs to 3 s.
@@ -189,6 +201,7 @@ impl Cluster {
     /// Does what is due.
     pub fn tick(&self, now: Instant) {
         self.judge_contests();
+        self.tend_lines();
         self.rules.lock().tick(now);
         self.settle();
     }
@@ -221,7 +234,7 @@ impl Cluster {
     /// What has happened, and what is.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        self.rules.lock().figures()
+        Figures { lines: self.open_lines(), ..self.rules.lock().figures() }
     }
 
     /// What is kept of peers' messages and rooms.
@@ -265,6 +278,7 @@ impl Cluster {
             Envelope::Relay { .. } | Envelope::Broadcast { .. } | Envelope::Undelivered { .. } => {
                 self.hear_said(node, token, envelope);
             }
+            Envelope::Answer { token, outcome } if self.hear_agreed(node, token, &outcome) => {}
             Envelope::Answer { token, outcome } => {
                 let took = self.rules.lock().hear_answer(node, token, &outcome);
                 if let Some(took) = took {
@@ -287,6 +301,8 @@ impl Cluster {
             | Envelope::Claim { .. }
             | Envelope::Contest { .. } => self.hear_of_session(node, token, envelope),
             Envelope::Hear { .. } | Envelope::Publish { .. } => self.hear_topic(node, &envelope),
+            Envelope::Invite { place, guest } => self.hear_invitation(node, token, PeerId::from_bytes(place), guest),
+            Envelope::OnLine { line, is_beginner, said } => self.hear_on_line(node, line, is_beginner, said),
             _ => self.hear_of_room(node, token, envelope),
         }
     }
@@ -698,6 +714,7 @@ impl Cluster {
             hub.forward_awaited(id);
         }
         for node in lost {
+            self.lose_lines(node);
             hub.lost(node);
         }
         let undelivered = self.rules.lock().take_undelivered();
@@ -811,6 +828,25 @@ impl Elsewhere for Cluster {
         claimed
     }
 
+    fn meet(&self, place: PeerId) -> oneshot::Receiver<Meeting> {
+        let (done, meeting) = oneshot::channel();
+        self.rules.lock().find_place(place, done);
+        self.stir();
+        meeting
+    }
+
+    fn open_line(
+        &self,
+        node: NodeId,
+        place: PeerId,
+        guest: &[u8],
+    ) -> oneshot::Receiver<Result<Box<dyn Line>, ErrorCode>> {
+        let (done, opened) = oneshot::channel();
+        self.ask_for_line(node, place, guest, done);
+        self.stir();
+        opened
+    }
+
     fn subscribed(&self, topic: &RoomKey, subscribers: usize) {
         self.rules.lock().subscribed(topic, subscribers);
         self.stir();
@@ -848,6 +884,8 @@ pub struct Figures {
     pub nodes: usize,
     /// Questions that are not answered now.
     pub questions: usize,
+    /// Clients that are served on another node than theirs, of either.
+    pub lines: usize,
     /// Messages to other nodes.
     pub sent: Traffic,
     /// … and from them.

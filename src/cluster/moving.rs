@@ -21,8 +21,9 @@ const CLAIMED: Duration = Duration::from_secs(5);
 /// Nodes that have lost something on the way between them have met again by then.
 const REUNION: Duration = Duration::from_millis(1500);
 
-/// How much may wait for a node while sessions are handed over to it because this one stops, in bytes.
-const PACE: usize = super::link::MAX_WAITING / 4;
+/// How much may wait for a node before what can wait does, in bytes: sessions that are handed over because this one stops, and what
+/// is said on lines.
+pub(super) const PACE: usize = super::link::MAX_WAITING / 4;
 
 /// Tells a client's handshake, which may be over, what has become of its session.
 pub(super) fn tell(done: oneshot::Sender<Fetched>, fetched: Fetched) {

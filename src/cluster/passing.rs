@@ -57,7 +57,7 @@ pub(super) struct Members {
 impl Rules {
     /// Where a peer is that was of this node, or would be.
     pub(super) fn whereabouts(&self, id: PeerId) -> Option<NodeId> {
-        self.sessions.elsewhere(id).filter(|node| self.nodes.get(node).is_some_and(|remote| remote.is_up))
+        self.sessions.elsewhere(id).filter(|node| self.is_up(*node))
     }
 
     /// The node by which something is on its way to a session that has just moved. What is said next goes the same way.

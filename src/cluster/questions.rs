@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::envelope::Token;
 use super::passing::{Asked, Passed};
 use super::whereabouts::Epoch;
-use crate::hub::{Claimed, Fetched, Owing, Unanswered};
+use crate::hub::{Claimed, Fetched, Meeting, Owing, Unanswered};
 use crate::protocol::{Address, NodeId, PeerId, RoomKey};
 
 /// A question of one of our peers.
@@ -68,6 +68,11 @@ pub(super) enum What {
     Retire {
         node: NodeId,
     },
+    /// A place is to be here.
+    Meet {
+        node: NodeId,
+        done: oneshot::Sender<Meeting>,
+    },
     /// A client wants to have a name. Whether it has it if the node agrees; else it is only free then.
     Name {
         node: NodeId,
@@ -85,6 +90,7 @@ impl What {
             | Self::Fetch { node, .. }
             | Self::Claim { node, .. }
             | Self::Retire { node }
+            | Self::Meet { node, .. }
             | Self::Name { node, .. } => vec![*node],
             Self::Broadcast { nodes, .. } => nodes.keys().copied().collect(),
             Self::Join { .. } => Vec::new(),
@@ -185,7 +191,9 @@ impl What {
                 Some(unanswered.asker().id())
             }
             Self::Forward { from, .. } => Some(from.id()),
-            Self::Fetch { .. } | Self::Claim { .. } | Self::Retire { .. } | Self::Name { .. } => None,
+            Self::Fetch { .. } | Self::Claim { .. } | Self::Retire { .. } | Self::Meet { .. } | Self::Name { .. } => {
+                None
+            }
         }
     }
 

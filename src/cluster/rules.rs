@@ -14,7 +14,7 @@ use super::early::{Early, Kept, Words};
 use super::envelope::{At, Envelope, Member, Origin, Outcome, Room, Token, View, addresses, kind_number, number};
 use super::home::{Home, News};
 use super::link::{Incoming, Outgoing, Place};
-use super::moving::tell;
+use super::moving::{PACE, tell};
 use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
 use super::passing::{Asked, Members};
 use super::questions::{Question, Questions, What};
@@ -24,7 +24,7 @@ use super::undelivered::Undelivered;
 use super::view::{home, nodes_number};
 use super::whereabouts::Whereabouts;
 use super::{Figures, early, envelope, names};
-use crate::hub::{Claimed, Fetched, Ledger, Said, Unanswered};
+use crate::hub::{Claimed, Fetched, Ledger, Meeting, Said, Unanswered};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 
 /// Between two signs of life.
@@ -323,6 +323,7 @@ impl Rules {
             What::Forward { passed, from, to, owing, .. } => self.give_up_passing(&passed, from, to, owing),
             What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
             What::Name { done, .. } => names::tell(done, Claimed::NotNow),
+            What::Meet { done, .. } => names::answer(done, Meeting::NotNow),
             What::Join { unanswered, .. } => self.not_let_in.push(unanswered.asker().id()),
             What::Relay { .. } | What::Retire { .. } => {}
         }
@@ -535,6 +536,22 @@ impl Rules {
     /// In milliseconds.
     pub(super) fn ago(&self, since: Instant) -> u64 {
         self.now.saturating_duration_since(since).as_millis().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// Whether a node is seen.
+    pub(super) fn is_up(&self, node: NodeId) -> bool {
+        self.nodes.get(&node).is_some_and(|remote| remote.is_up)
+    }
+
+    /// Whether so much waits for a node that what can wait should.
+    pub(super) fn is_crowded(&self, node: NodeId) -> bool {
+        self.nodes.get(&node).is_some_and(|remote| remote.out.waiting() > PACE)
+    }
+
+    /// A number of this node's that no question has had.
+    pub(super) fn number(&mut self) -> Token {
+        self.tokens += 1;
+        self.tokens
     }
 
     /// Whether what comes over a node's link still counts.
@@ -810,6 +827,8 @@ impl Rules {
                 self.hear_passed((node, token), &passed, (from, to, owing), (outcome, busy));
             }
             (What::Claim { done, .. }, None) => tell(done, Fetched::Gone),
+            (What::Meet { done, .. }, None) => names::answer(done, Meeting::Here),
+            (What::Meet { done, .. }, Some(_)) => names::answer(done, Meeting::NotNow),
             (What::Name { is_free: true, done, .. }, None) => names::tell(done, Claimed::Granted),
             (What::Name { is_free: false, done, .. }, None) => names::tell(done, Claimed::Free),
             (What::Name { is_free: false, done, .. }, Some(ErrorCode::PeerBusy)) => names::tell(done, Claimed::Taken),

@@ -5,8 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::cli::Cli;
 use crate::http::AllowedOrigin;
 use crate::net::Cidr;
-#[cfg(feature = "cluster")]
-use crate::protocol::Realm;
 
 /// A line for each, which names the flag, or the variable that gave it, and what to do.
 #[must_use]
@@ -51,12 +49,7 @@ fn nodes(cli: &Cli) -> Vec<String> {
          nodes the same file"
             .to_owned()
     });
-    let is_apart = |realm: &&Realm| matches!(realm, Realm::Matchbox | Realm::GStreamer);
-    let apart = cli.dialects.dialect.iter().filter(is_apart);
-    let apart = apart.map(|realm| {
-        format!("--dialect {} with --cluster: its clients meet only those of the same node", realm.as_str())
-    });
-    secret.into_iter().chain(apart).collect()
+    secret.into_iter().collect()
 }
 
 #[cfg(not(feature = "cluster"))]

@@ -14,7 +14,7 @@ use crate::accept::Stream;
 use crate::admission::{Overload, Permit};
 use crate::auth::Grant;
 use crate::dialect::Dialect;
-use crate::hub::{Claim, Claimed, Hub, Lifetime, ResumeRequest, Session, Taken};
+use crate::hub::{Claim, Claimed, Hub, Lifetime, Place, ResumeRequest, Session, Taken};
 use crate::ice::IceContext;
 use crate::metrics::Metrics;
 use crate::parking::{Parking, ParkingPermit};
@@ -43,6 +43,8 @@ pub(crate) struct Client {
     pub(crate) grant: Option<Grant>,
     pub(crate) permit: Permit,
     pub(crate) ice: IceContext,
+    /// Where it meets others, if that is a place.
+    pub(crate) place: Option<Box<Place>>,
 }
 
 /// How a client gets its session.
@@ -122,14 +124,14 @@ impl Terms {
     fn begin(self: &Arc<Self>, arrived: Box<(Stream, Client)>) -> Result<(Connection, Permit), Box<TurnedAway>> {
         // Frees the box, which the task would keep to its end.
         let (stream, client) = *arrived;
-        let Client { dialect, entrance, grant, permit, ice, .. } = client;
+        let Client { dialect, entrance, grant, permit, ice, place, .. } = client;
         let binary = if dialect.takes_binary() { BinaryMessages::Accepted } else { BinaryMessages::Refused };
         let socket = Socket::new(stream, self.limits.max_message_bytes, binary, self.limits.write_timeout);
         let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
         match self.session(&dialect, entrance, grant, permit) {
             Ok((session, beginning, permit)) => {
                 let terms = Arc::clone(self);
-                Ok((Connection::new(socket, dialect, session, beginning, ice, terms, expires), permit))
+                Ok((Connection::new(socket, dialect, session, beginning, ice, terms, expires).at(place), permit))
             }
             Err(why) => Err(Box::new(TurnedAway { socket, dialect, why })),
         }

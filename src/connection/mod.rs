@@ -6,6 +6,7 @@
 //! time passes. What a message means is the [`Session`]'s business, what a frame looks like the protocol's.
 
 pub(crate) mod framing;
+pub(crate) mod guest;
 mod heartbeat;
 pub mod held;
 mod life;
@@ -19,7 +20,7 @@ use tokio::time::timeout;
 use tracing::{debug, trace};
 
 use crate::dialect::{Dialect, Heard};
-use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Next, Revoked, Session, Verdict};
+use crate::hub::{AllowanceLimits, AnswerPermit, Ask, Frame, Next, Place, Revoked, Session, Verdict};
 use crate::ice::IceContext;
 use crate::protocol::{Doubt, End, ErrorCode, Realm, Request, Resume, Secret, Welcome};
 pub(crate) use framing::BinaryMessages;
@@ -101,6 +102,8 @@ pub(crate) struct Connection {
     paused: Option<Instant>,
     /// When the client's credentials expire.
     expires: Option<Instant>,
+    /// Where it meets others, if that is a place.
+    place: Option<Box<Place>>,
 }
 
 impl Connection {
@@ -128,7 +131,13 @@ impl Connection {
             overdue: None,
             paused: None,
             expires,
+            place: None,
         }
+    }
+
+    /// The same, at a place.
+    pub(crate) fn at(self, place: Option<Box<Place>>) -> Self {
+        Self { place, ..self }
     }
 
     /// Where its client's addresses mean something.
@@ -151,6 +160,8 @@ impl Connection {
             return end;
         }
         let (revoked, expired) = (self.session.revoked(), reached(self.expires));
+        // Boxed: few are at a place.
+        let moved = closed(self.place.as_ref().map(|place| Box::pin(place.over())));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
             biased;
@@ -161,6 +172,7 @@ impl Connection {
             },
             // Not a beat: a client that is never silent must not outstay its time.
             () = expired => End::Expired,
+            () = moved => End::Restarting,
             end = self.converse() => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
@@ -413,6 +425,14 @@ impl Connection {
 async fn reached(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a place is to be left, if there is one.
+async fn closed(over: Option<impl Future<Output = ()> + Unpin>) {
+    match over {
+        Some(over) => over.await,
         None => std::future::pending().await,
     }
 }

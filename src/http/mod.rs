@@ -9,6 +9,7 @@ mod admit;
 mod base_path;
 mod bearer;
 mod caller;
+mod carried;
 mod cors;
 mod dialects;
 mod engine_io;

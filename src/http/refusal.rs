@@ -15,6 +15,7 @@ use super::request::Repeated;
 use super::subprotocol::BadSubprotocol;
 use crate::admission::Overload;
 use crate::auth::{Denied, NO_TOKEN};
+use crate::protocol::ErrorCode;
 
 /// Why there is no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,9 @@ impl Refusal {
             // A connection has to end first, which can't be predicted.
             Self::TooManyConnections => ("too-many-connections", "too many connections from your address", Some(10)),
             Self::ServerFull => ("server-full", "the server is full", Some(10)),
-            Self::ClusterUnavailable => ("cluster-unavailable", "it is not known now where your session is", Some(1)),
+            Self::ClusterUnavailable => {
+                ("cluster-unavailable", "it is not known now where your session or room is", Some(1))
+            }
             Self::BadRoom => ("bad-room", "no room has this name, or no group this size", None),
             Self::RoomNotAllowed => ("room-not-allowed", "the credentials are not for this room", None),
             Self::RoomFull => ("room-full", "the room is full", Some(10)),
@@ -134,6 +137,17 @@ impl From<Overload> for Refusal {
             Overload::Address => Self::TooManyConnections,
             Overload::Rate(wait) => Self::ConnectingTooFast(wait),
             Overload::All => Self::ServerFull,
+        }
+    }
+}
+
+/// Why a client can't be served where it would meet others.
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::RoomFull => Self::RoomFull,
+            ErrorCode::PeerBusy => Self::ServerFull,
+            _ => Self::ClusterUnavailable,
         }
     }
 }

@@ -18,12 +18,14 @@ use super::caller::Caller;
 use super::handshake::BadHandshake;
 use super::refusal::Refusal;
 use super::subprotocol::Subprotocol;
-use super::{Shared, cors, handshake};
+use super::{Shared, carried, cors, handshake};
 use crate::accept::{HttpStream, Stream};
+use crate::admission::Permit;
 use crate::auth::Grant;
 use crate::connection::{Client, Entrance};
 use crate::dialect::Dialect;
 use crate::hub::{Fetched, Lifetime, ResumeRequest};
+use crate::net::Line;
 use crate::protocol::{End, PeerId, Realm};
 
 /// A browser whose list of subprotocols was taken away hangs up as soon as it sees that none was chosen.
@@ -84,7 +86,7 @@ impl Shared {
         };
         let (address, ice) = (caller.address, self.ice_context(caller));
         let entrance = Entrance::Fresh { lifetime, resume: subprotocol.resume().copied(), revive };
-        let client = Client { address, dialect: Dialect::V1, entrance, grant, permit, ice };
+        let client = Client { address, dialect: Dialect::V1, entrance, grant, permit, ice, place: None };
         let accept = handshake.accept;
         self.serve(handshake.upgrade, client, is_bare);
         Ok(handshake::switching(accept, subprotocol.selected()))
@@ -129,6 +131,18 @@ impl Shared {
             if is_bare && end == End::Lost && begun.elapsed() < AT_ONCE {
                 shared.0.removals.note(address, Instant::now());
             }
+        });
+    }
+
+    /// Has a client served by another node, once it has read the 101.
+    pub(super) fn carry(&self, upgrade: OnUpgrade, line: Box<dyn Line>, permit: Permit) {
+        self.0.terms.tasks.spawn(async move {
+            // Hung up in the meantime: the line is over before it has begun.
+            let Ok(upgraded) = upgrade.await else { return };
+            if let Err(error) = carried::carry(stream(upgraded), line).await {
+                debug!(%error, "a client of another node's is gone");
+            }
+            drop(permit);
         });
     }
 

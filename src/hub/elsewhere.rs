@@ -12,10 +12,12 @@ use super::debt::{Debt, Ledger, Owed};
 use super::letter::Letter;
 use super::mailbox::{Refused, Seat};
 use super::peer::Peer;
+use super::place::Meeting;
 use super::reply::Reply;
 use super::room::{Change, Room};
 use super::token::Seal;
 use super::{Claim, Hub, ResumeRequest};
+use crate::net::Line;
 use crate::protocol::{
     Address, ErrorCode, ErrorNotice, Kind, NodeId, Notice, PeerId, Realm, Reference, RoomKey, RoomName, ServerMessage,
 };
@@ -51,13 +53,25 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Brings the session of a token here, if another node has it.
     fn fetch(&self, request: &ResumeRequest, subject: Option<&str>) -> oneshot::Receiver<Fetched>;
 
-    /// An id is a peer's of this node from now on: that of a session whose node is gone, or of a name.
+    /// An id is of this node from now on: that of a session whose node is gone, of a name, or of a place.
     fn claimed(&self, id: PeerId);
 
     /// Asks whether a client of this subject may have a name here, as far as other nodes are concerned.
     fn claim(&self, claim: &Claim, subject: Option<&str>) -> oneshot::Receiver<Claimed>;
 
-    /// A session of this node has ended.
+    /// Asks which node has a place.
+    fn meet(&self, place: PeerId) -> oneshot::Receiver<Meeting>;
+
+    /// Has a client served at a place of another node, which is to know this of it. Refused with `peer-unavailable`, that one
+    /// does not have the place.
+    fn open_line(
+        &self,
+        node: NodeId,
+        place: PeerId,
+        guest: &[u8],
+    ) -> oneshot::Receiver<Result<Box<dyn Line>, ErrorCode>>;
+
+    /// A session of this node has ended, or a place is left.
     fn ended(&self, id: PeerId);
 
     /// So many peers of this node hear a topic. Called with the topic's room locked.

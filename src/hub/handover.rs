@@ -231,8 +231,9 @@ impl Hub {
         }
     }
 
-    /// Ends the session of an id that another node has: this one was thought to be gone.
+    /// Ends the session of an id that another node has, or closes the place: this one was thought to be gone.
     pub fn evict(self: &Arc<Self>, id: PeerId) {
+        self.close_place(id);
         let peer = self.peers.get(&id).map(|peer| Arc::clone(&peer));
         if let Some((peer, epoch)) = peer.and_then(|peer| peer.seize().map(|epoch| (peer, epoch))) {
             // Dropped, it ends.

@@ -24,7 +24,10 @@ impl Session {
         if !is_member && self.hub.limits.rooms_per_peer.is_some_and(|limit| state.rooms.len() >= limit.get()) {
             return Err(reply.refuse(ErrorCode::TooManyRooms, |error| error.room(name)));
         }
-        if !is_member && let Some(elsewhere) = &self.hub.elsewhere {
+        if !is_member
+            && self.peer.realm.spans_nodes()
+            && let Some(elsewhere) = &self.hub.elsewhere
+        {
             let unanswered = Unanswered::entering(&self.peer, name.clone(), reply.take_reference());
             elsewhere.join(self.peer.room(&name), unanswered);
             return Ok(());

@@ -29,6 +29,7 @@ mod lobby;
 mod mailbox;
 mod membership;
 mod peer;
+mod place;
 mod probe;
 mod recollection;
 mod reply;
@@ -56,6 +57,7 @@ pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{AnswerPermit, MailboxLimits};
 pub use peer::Revoked;
+pub use place::{Meeting, Met, Place};
 pub use recollection::KeptTopics;
 pub use session::Session;
 pub use token::{ResumeToken, Seal};
@@ -69,6 +71,7 @@ use letter::{Letter, Waiting};
 use lobby::Lobby;
 use mailbox::Mailbox;
 use peer::{Epoch, Identity, Peer, Reclaim};
+use place::Places;
 use recollection::Recollection;
 use room::Room;
 use token::{Handle, Tokens};
@@ -220,6 +223,8 @@ pub struct Hub {
     recollection: Arc<Recollection>,
     /// What waits for names that no peer has.
     awaited: DashMap<PeerId, awaited::Queue>,
+    /// The places that are here, and nowhere else.
+    places: Places,
     /// The other nodes. None: the hub is alone.
     elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Set once, when the process stops.
@@ -248,6 +253,7 @@ impl Hub {
             handles: DashMap::new(),
             recollection: Arc::default(),
             awaited: DashMap::new(),
+            places: Places::default(),
             elsewhere,
             is_closing: AtomicBool::new(false),
             is_emptied: AtomicBool::new(false),

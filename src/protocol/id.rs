@@ -105,6 +105,12 @@ impl Realm {
         }
     }
 
+    /// Whether all who are to meet have to be on one node.
+    #[must_use]
+    pub fn has_places(self) -> bool {
+        matches!(self, Self::Matchbox | Self::GStreamer)
+    }
+
     /// Whether its rooms may have members on several nodes.
     #[must_use]
     pub fn spans_nodes(self) -> bool {
@@ -275,7 +281,7 @@ impl PeerId {
 
     /// The id that follows from a name: like a UUID of version 5, which no random id is, but by SHA-256, because names
     /// that have the same SHA-1 can be made.
-    fn named(realm: Realm, name: &str) -> Self {
+    pub(crate) fn named(realm: Realm, name: &str) -> Self {
         let mut digest = Context::new(&SHA256);
         digest.update(realm.as_str().as_bytes());
         digest.update(&[0]);

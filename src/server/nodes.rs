@@ -14,6 +14,7 @@ mod several {
     use crate::cluster::nats::{self, NatsSettings};
     use crate::config::Config;
     use crate::connection::Terms;
+    use crate::connection::guest::hosting::Hosting;
     use crate::hub::{Elsewhere, Hub};
     use crate::tasks::Tasks;
 
@@ -54,6 +55,13 @@ mod several {
             }
         }
 
+        /// Has clients of others served that come to places of this node.
+        pub(in crate::server) fn host_with(&self, hosting: Hosting) {
+            if let Some((cluster, _)) = &self.0 {
+                cluster.host_with(move |place, guest| hosting.serve(place, guest));
+            }
+        }
+
         /// Reaches the others from now on.
         pub(in crate::server) fn run(self, tasks: &Tasks) -> Reached {
             let over = CancellationToken::new();
@@ -80,6 +88,13 @@ mod several {
                     Ok(sessions) => info!(sessions, "sessions are on other nodes"),
                     Err(_) => warn!("other nodes have not said in time that all of what was handed over has arrived"),
                 }
+            }
+        }
+
+        /// Has this node's clients come again that others serve.
+        pub(in crate::server) fn part_lines(&self) {
+            if let Some(cluster) = &self.cluster {
+                cluster.part_lines();
             }
         }
 
@@ -126,6 +141,8 @@ mod alone {
 
     impl Reached {
         pub(in crate::server) async fn hand_over(&self, _: &Hub, _: Duration) {}
+
+        pub(in crate::server) fn part_lines(&self) {}
 
         pub(in crate::server) async fn leave(self) {}
     }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::client::{Client, PROTOCOL, Ticket, message_from, message_to, undelivered};
+use crate::guest::Guest;
 use crate::nats::Nats;
 use crate::pair::Pair;
 use crate::program::Program;
@@ -216,6 +217,61 @@ async fn a_node_that_is_stopped_hands_its_sessions_over_with_all_that_waits() {
     let mut expected = [alice.id.clone(), bob.id.clone()];
     expected.sort_unstable();
     assert_eq!(late.join("hall").await, expected);
+}
+
+/// What a matchbox client says to another one.
+fn signal(to: &str) -> String {
+    format!(r#"{{"Signal":{{"receiver":"{to}","data":1}}}}"#)
+}
+
+/// A matchbox client, and its id.
+async fn player(node: &Program) -> (Guest, String) {
+    let mut guest = node.visit("/matchbox/hall").await;
+    let welcome = guest.hear().await;
+    let id = welcome.trim_start_matches(r#"{"IdAssigned":""#).trim_end_matches(r#""}"#).to_owned();
+    (guest, id)
+}
+
+#[tokio::test]
+#[ignore = "needs NATS: tests/on-two-nodes"]
+async fn who_meets_on_one_node_is_told_to_come_again_and_does_where_that_node_ends() {
+    let nats = Nats::start().await;
+    let nodes = Nodes::reaching(&[format!("--cluster={}", nats.url()), "--dialect=matchbox".to_owned()]);
+    let (a, b, c) = (nodes.start("a").await, nodes.start("b").await, nodes.start("c").await);
+    for node in [&a, &b, &c] {
+        ready(node).await;
+    }
+    // All meet on the node of the first.
+    let (mut alice, _) = player(&a).await;
+    let ((mut bob, bob_id), (mut carol, carol_id)) = (player(&b).await, player(&c).await);
+    for id in [&bob_id, &carol_id] {
+        alice.hears(format!(r#"{{"NewPeer":"{id}"}}"#)).await;
+    }
+    bob.hears(format!(r#"{{"NewPeer":"{carol_id}"}}"#)).await;
+    carol.say(signal(&bob_id)).await;
+    assert!(bob.hear().await.contains(&carol_id));
+    // A node that others' guests are on ends in an orderly way, …
+    b.signal(Signal::TERM);
+    assert_eq!(bob.closed().await.0, 1012, "through the other node");
+    for other in [&mut alice, &mut carol] {
+        other.hears(format!(r#"{{"PeerLeft":"{bob_id}"}}"#)).await;
+    }
+    // … the one that has the place, and its next one is killed.
+    a.signal(Signal::TERM);
+    for guest in [&mut alice, &mut carol] {
+        assert_eq!(guest.closed().await.0, 1012);
+    }
+    let (mut carol, carol_id) = player(&c).await;
+    let d = nodes.start("d").await;
+    ready(&d).await;
+    let (mut dora, dora_id) = player(&d).await;
+    carol.hears(format!(r#"{{"NewPeer":"{dora_id}"}}"#)).await;
+    dora.say(signal(&carol_id)).await;
+    assert!(carol.hear().await.contains(&dora_id));
+    c.signal(Signal::KILL);
+    within("a guest to hear of it", dora.is_cut()).await;
+    // It waits until the node is known to be gone.
+    player(&d).await;
 }
 
 #[tokio::test]

@@ -64,6 +64,17 @@ impl Guest {
         }
     }
 
+    /// Waits until the connection ends without a word.
+    pub(crate) async fn is_cut(&mut self) {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Close(frame))) => panic!("{frame:?}"),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+    }
+
     /// The next frame must be this text, to the byte.
     pub(crate) async fn hears(&mut self, frame: impl AsRef<str>) {
         assert_eq!(self.hear().await, frame.as_ref());

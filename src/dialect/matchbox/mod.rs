@@ -31,6 +31,16 @@ impl Matchbox {
         Self { room, next }
     }
 
+    /// The room of its path.
+    pub(crate) fn room(&self) -> &RoomName {
+        &self.room
+    }
+
+    /// The members that its group is to have. None: it enters the room itself.
+    pub(crate) fn next(&self) -> Option<NonZeroUsize> {
+        self.next
+    }
+
     /// Whether it waits to be matched before all else.
     pub(super) fn waits(&self) -> bool {
         self.next.is_some()

@@ -9,11 +9,12 @@ use axum::routing::any;
 use super::super::Shared;
 use super::super::caller::Caller;
 use super::super::refusal::Refusal;
-use crate::connection::Entrance;
 use crate::dialect::Dialect;
 use crate::dialect::gstreamer::GStreamer;
-use crate::hub::Lifetime;
 use crate::protocol::Realm;
+
+/// All its clients meet in one.
+const THE_EXCHANGE: &str = "";
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/gstreamer", any(answer)).route("/gstreamer/", any(answer))
@@ -21,16 +22,13 @@ pub(super) fn routes() -> Router<Shared> {
 
 async fn answer(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {
     let (mut request, _) = request.into_parts();
-    shared.answer_foreign(Realm::GStreamer, shared.accept_gstreamer(&caller, &mut request))
+    shared.answer_foreign(Realm::GStreamer, shared.accept_gstreamer(&caller, &mut request).await)
 }
 
 impl Shared {
-    fn accept_gstreamer(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
+    async fn accept_gstreamer(&self, caller: &Caller, request: &mut Parts) -> Result<Response, Refusal> {
         let (handshake, grant) = self.admit_foreign(caller, request)?;
-        if self.0.terms.hub.is_exchange_full() {
-            return Err(Refusal::RoomFull);
-        }
-        let entrance = Entrance::Fresh { lifetime: Lifetime::Connection, resume: None, revive: None };
-        self.serve_foreign(caller, handshake, grant, Dialect::GStreamer(GStreamer::default()), entrance)
+        let dialect = Dialect::GStreamer(GStreamer::default());
+        self.serve_where_they_meet(caller, handshake, grant, dialect, THE_EXCHANGE).await
     }
 }

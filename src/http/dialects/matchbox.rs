@@ -14,12 +14,9 @@ use super::super::Shared;
 use super::super::caller::Caller;
 use super::super::query;
 use super::super::refusal::Refusal;
-use crate::auth::Grant;
-use crate::connection::Entrance;
 use crate::dialect::Dialect;
 use crate::dialect::matchbox::Matchbox;
-use crate::hub::Lifetime;
-use crate::protocol::{Realm, RoomKey, RoomName};
+use crate::protocol::{Realm, RoomName};
 
 /// The room of a path without one.
 const NO_ROOM: &str = "/";
@@ -32,7 +29,7 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 async fn answer_without_room(State(shared): State<Shared>, caller: Caller, request: Request) -> Response {
-    shared.answer_matchbox(&caller, NO_ROOM, request)
+    shared.answer_matchbox(&caller, NO_ROOM, request).await
 }
 
 async fn answer(
@@ -43,36 +40,26 @@ async fn answer(
 ) -> Response {
     // What is no UTF-8 is a name that no room has.
     let room = room.map_or_else(|_| String::new(), |Path(room)| room);
-    shared.answer_matchbox(&caller, &room, request)
+    shared.answer_matchbox(&caller, &room, request).await
 }
 
 impl Shared {
-    fn answer_matchbox(&self, caller: &Caller, room: &str, request: Request) -> Response {
+    async fn answer_matchbox(&self, caller: &Caller, room: &str, request: Request) -> Response {
         let (mut request, _) = request.into_parts();
-        self.answer_foreign(Realm::Matchbox, self.accept_matchbox(caller, room, &mut request))
+        self.answer_foreign(Realm::Matchbox, self.accept_matchbox(caller, room, &mut request).await)
     }
 
-    fn accept_matchbox(&self, caller: &Caller, room: &str, request: &mut Parts) -> Result<Response, Refusal> {
+    async fn accept_matchbox(&self, caller: &Caller, room: &str, request: &mut Parts) -> Result<Response, Refusal> {
         let (room, next) = (RoomName::new(room).ok_or(Refusal::BadRoom)?, next(&request.uri)?);
         let (handshake, grant) = self.admit_foreign(caller, request)?;
-        self.look_into(&room, next, grant.as_ref())?;
-        let entrance = Entrance::Fresh { lifetime: Lifetime::Lingering, resume: None, revive: None };
-        let dialect = Dialect::Matchbox(Matchbox::new(room, next));
-        self.serve_foreign(caller, handshake, grant, dialect, entrance)
-    }
-
-    /// Whether the client could enter at this moment. A client that is accepted and then closed comes back at once, and for
-    /// ever; one that is refused does not.
-    fn look_into(&self, room: &RoomName, next: Option<NonZeroUsize>, grant: Option<&Grant>) -> Result<(), Refusal> {
-        let hub = &self.0.terms.hub;
-        if grant.is_some_and(|grant| !grant.allows(room)) {
+        if grant.as_ref().is_some_and(|grant| !grant.allows(&room)) {
             return Err(Refusal::RoomNotAllowed);
         }
-        match next {
-            Some(size) if !hub.may_hold(size) => Err(Refusal::BadRoom),
-            None if hub.is_full(&RoomKey { realm: Realm::Matchbox, name: room.clone() }) => Err(Refusal::RoomFull),
-            _ => Ok(()),
+        if next.is_some_and(|size| !self.0.terms.hub.may_hold(size)) {
+            return Err(Refusal::BadRoom);
         }
+        let dialect = Dialect::Matchbox(Matchbox::new(room.clone(), next));
+        self.serve_where_they_meet(caller, handshake, grant, dialect, room.as_str()).await
     }
 }
 

@@ -21,8 +21,9 @@ use super::refusal::Refusal;
 use super::upgrade::Handshake;
 use super::{Shared, cors, handshake};
 use crate::auth::Grant;
-use crate::connection::{Client, Entrance, Terms};
+use crate::connection::{Client, Entrance, Terms, guest};
 use crate::dialect::Dialect;
+use crate::hub::Met;
 use crate::protocol::Realm;
 pub use peerjs::PeerJsSettings;
 
@@ -102,7 +103,30 @@ impl Shared {
     ) -> Result<Response, Refusal> {
         let permit = self.permit(caller.address, None, grant.as_ref())?;
         let (address, ice) = (caller.address, self.ice_context(caller));
-        self.serve(upgrade, Client { address, dialect, entrance, grant, permit, ice }, false);
+        self.serve(upgrade, Client { address, dialect, entrance, grant, permit, ice, place: None }, false);
+        Ok(handshake::switching(accept, None))
+    }
+
+    /// The same for a client that meets others in a place of this name, on whichever node that is.
+    async fn serve_where_they_meet(
+        &self,
+        caller: &Caller,
+        Handshake { accept, upgrade }: Handshake,
+        grant: Option<Grant>,
+        dialect: Dialect,
+        name: &str,
+    ) -> Result<Response, Refusal> {
+        let permit = self.permit(caller.address, None, grant.as_ref())?;
+        let (address, ice, realm) = (caller.address, self.ice_context(caller), dialect.realm());
+        let describe = || guest::describe(&dialect, &ice, grant.as_ref());
+        match self.0.terms.hub.meet(realm, name, describe).await? {
+            Met::Here(_) if !self.0.terms.has_room_for(&dialect) => return Err(Refusal::RoomFull),
+            Met::Here(place) => {
+                let (entrance, place) = (guest::entrance(realm), place.map(Box::new));
+                self.serve(upgrade, Client { address, dialect, entrance, grant, permit, ice, place }, false);
+            }
+            Met::There(line) => self.carry(upgrade, line, permit),
+        }
         Ok(handshake::switching(accept, None))
     }
 
