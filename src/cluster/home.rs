@@ -213,7 +213,8 @@ impl Home {
         [coming, known].into_iter().flatten().for_each(|report| report.give(peer));
         let Some(room) = self.rooms.get_mut(key) else { return false };
         room.retain(|_, report| !report.members.is_empty());
-        let is_asked = self.is_open && !is_in(room, peer);
+        // Before all have reported, too: that one may have done so already.
+        let is_asked = !is_in(room, peer);
         self.tidy(key);
         is_asked && self.given.entry(key.clone()).or_default().insert(peer.clone(), to) != Some(to)
     }
@@ -448,5 +449,20 @@ mod tests {
         assert!(home.reported(b, 1, &all).contains(&(c, News::Came(hall(), mover.clone(), b))));
         assert!(home.gave(b, &hall(), &mover, c));
         assert_eq!(home.leave(c, &hall(), &mover), [(c, News::Went(hall(), mover))]);
+    }
+
+    #[test]
+    fn a_member_that_is_given_on_before_all_have_reported_is_asked_for() {
+        let [a, b, c] = [(); 3].map(|()| NodeId::random());
+        let (mut home, all) = (Home::default(), [a, b, c].into_iter().collect());
+        let mover = peer(a);
+        home.reported(b, 1, &all);
+        // It went on from one to the other, and what they say of that has overtaken each other.
+        home.moved(b, &hall(), &mover);
+        home.moved(c, &hall(), &mover);
+        assert!(home.gave(c, &hall(), &mover, b) && home.asks_for(b, &hall(), &mover));
+        assert_eq!(home.moved(b, &hall(), &mover), [], "it is not open");
+        home.reported(c, 1, &all);
+        assert_eq!(home.reported(a, 1, &all), [(b, News::Members(hall(), vec![]))]);
     }
 }

@@ -665,6 +665,8 @@ impl Cluster {
         };
         if !is_in {
             self.rules.lock().leave_room(room, peer);
+            // Where this node knew it as another one's member, it is nowhere now.
+            hub.went(room, peer);
         }
     }
 

@@ -135,6 +135,8 @@ struct Client {
     coming: Option<Coming>,
     address: Address,
     asked: BTreeMap<String, Asked>,
+    /// What it had asked as its node was killed. Its session may just have gone to another one.
+    given_up: BTreeSet<String>,
     /// What it knows of the rooms that it is in.
     rooms: BTreeMap<String, BTreeSet<PeerId>>,
     /// The rooms that it wants to be in, and those for which it has asked.
@@ -415,8 +417,9 @@ impl World {
         let id = client.address.id();
         let mut answer = |reference: &Option<Reference>| {
             if let Some(reference) = reference {
-                let asked = client.asked.remove(reference.as_str().trim_matches('"'));
-                assert!(asked.is_some(), "an answer to nothing: {notice:?}");
+                let reference = reference.as_str().trim_matches('"');
+                let was_asked = client.asked.remove(reference).is_some() || client.given_up.remove(reference);
+                assert!(was_asked, "an answer to nothing: {notice:?}");
             }
         };
         match notice {
@@ -568,6 +571,7 @@ impl World {
             coming: None,
             address,
             asked: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             rooms: BTreeMap::new(),
             entering: BTreeSet::new(),
             heard: BTreeMap::new(),
@@ -600,8 +604,8 @@ impl World {
         self.forget_outlived(name);
         let is_there = |client: &&mut Client| client.node == name && client.session.is_some();
         for client in self.clients.iter_mut().filter(is_there) {
-            // What it has said and heard nothing of is answered no more.
-            client.asked.clear();
+            // What it has said and heard nothing of is most likely answered no more.
+            client.given_up.extend(std::mem::take(&mut client.asked).into_keys());
             client.entering.clear();
             client.session = None;
         }
@@ -813,7 +817,9 @@ impl World {
 
     fn acknowledge(&mut self, index: usize) {
         let Client { received, acknowledged, .. } = self.clients[index];
-        if received > acknowledged && self.dice.is_once_in(20) {
+        // None lets its window become full.
+        let is_due = received > acknowledged + 32 || self.dice.is_once_in(20);
+        if received > acknowledged && is_due {
             let count = received;
             if self.say(index, &format!(r#"{{"type":"received","count":{count}}}"#)) {
                 self.clients[index].acknowledged = count;
