@@ -215,6 +215,15 @@ pub(super) enum Envelope<'a> {
         #[serde(borrow)]
         said: OnLine<'a>,
     },
+    /// The sender wants to know the names of all peers of a realm. A question, which these answer …
+    AskNames { realm: u8 },
+    /// … with these, and more or no more.
+    Names {
+        token: Token,
+        #[serde(borrow)]
+        names: Vec<&'a str>,
+        is_last: bool,
+    },
 }
 
 /// What is said on a line.

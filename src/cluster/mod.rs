@@ -56,7 +56,7 @@ use crate::hub::{
     ResumeToken, Said, Seal, Session, Unanswered,
 };
 use crate::net::Line;
-use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey, RoomName, Secret};
+use crate::protocol::{Address, ErrorCode, NodeId, PeerId, Realm, RoomKey, RoomName, Secret};
 
 /// How often [`Cluster::tick`] is to be called.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -301,6 +301,11 @@ impl Cluster {
             | Envelope::Claim { .. }
             | Envelope::Contest { .. } => self.hear_of_session(node, token, envelope),
             Envelope::Hear { .. } | Envelope::Publish { .. } => self.hear_topic(node, &envelope),
+            Envelope::AskNames { realm } => {
+                let names = self.hub().zip(envelope::realm(realm)).map(|(hub, realm)| hub.names(realm));
+                self.rules.lock().tell_names(node, token, &names.unwrap_or_default());
+            }
+            Envelope::Names { token, names, is_last } => self.rules.lock().hear_names(node, token, &names, is_last),
             Envelope::Invite { place, guest } => self.hear_invitation(node, token, PeerId::from_bytes(place), guest),
             Envelope::OnLine { line, is_beginner, said } => self.hear_on_line(node, line, is_beginner, said),
             _ => self.hear_of_room(node, token, envelope),
@@ -830,6 +835,13 @@ impl Elsewhere for Cluster {
         claimed
     }
 
+    fn names(&self, realm: Realm) -> oneshot::Receiver<Vec<String>> {
+        let (done, names) = oneshot::channel();
+        self.rules.lock().ask_for_names(realm, done);
+        self.stir();
+        names
+    }
+
     fn meet(&self, place: PeerId) -> oneshot::Receiver<Meeting> {
         let (done, meeting) = oneshot::channel();
         self.rules.lock().find_place(place, done);
@@ -1193,6 +1205,35 @@ mod tests {
         drop(newer);
         carry(&nodes, now);
         assert_eq!(claimed(&nodes, a, &name("other"), now), Some(Claimed::Granted), "it was left");
+    }
+
+    #[test]
+    fn names_of_all_nodes_are_listed_in_one_question_and_without_those_of_a_node_that_is_gone() {
+        let (nodes, mut now) = two();
+        let [a, b] = &nodes;
+        let claim = |number: usize| {
+            let address = Address::named(Realm::PeerJs, &format!("peer-{number}")).unwrap();
+            b.hub.claim(Claim { address, ..name("secret") }, None).unwrap()
+        };
+        let sent = || a.cluster.figures().sent.messages;
+        for peers in [0, 1, 600] {
+            let _peers: Vec<_> = (0..peers).map(claim).collect();
+            carry(&nodes, now);
+            let before = sent();
+            let mut asked = [(); 3].map(|()| Elsewhere::names(&*a.cluster, Realm::PeerJs));
+            carry(&nodes, now);
+            assert_eq!(sent() - before, 1, "for all who ask at once");
+            for names in &mut asked {
+                let mut names = names.try_recv().unwrap();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), peers);
+            }
+        }
+        let mut asked = Elsewhere::names(&*a.cluster, Realm::PeerJs);
+        let [a, _] = nodes;
+        pass(&[a], &mut now, 3500);
+        assert_eq!(asked.try_recv().unwrap(), [""; 0]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Rules {
     }
 
     /// The other nodes that are seen.
-    fn others(&self) -> impl Iterator<Item = NodeId> {
+    pub(super) fn others(&self) -> impl Iterator<Item = NodeId> {
         self.seen.iter().copied().filter(|node| *node != self.node)
     }
 

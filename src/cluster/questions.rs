@@ -1,6 +1,6 @@
 //! What this node has asked others, and is not answered yet.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use super::envelope::Token;
 use super::passing::{Asked, Passed};
 use super::whereabouts::Epoch;
 use crate::hub::{Claimed, Fetched, Meeting, Owing, Unanswered};
-use crate::protocol::{Address, NodeId, PeerId, RoomKey};
+use crate::protocol::{Address, NodeId, PeerId, Realm, RoomKey};
 
 /// A question of one of our peers.
 #[derive(Debug)]
@@ -68,6 +68,13 @@ pub(super) enum What {
     Retire {
         node: NodeId,
     },
+    /// What names there are, for all who want to know it at this moment; and the nodes that have not said all.
+    Names {
+        realm: Realm,
+        nodes: BTreeSet<NodeId>,
+        names: Vec<String>,
+        waiting: Vec<oneshot::Sender<Vec<String>>>,
+    },
     /// A place is to be here.
     Meet {
         node: NodeId,
@@ -93,6 +100,7 @@ impl What {
             | Self::Meet { node, .. }
             | Self::Name { node, .. } => vec![*node],
             Self::Broadcast { nodes, .. } => nodes.keys().copied().collect(),
+            Self::Names { nodes, .. } => nodes.iter().copied().collect(),
             Self::Join { .. } => Vec::new(),
         }
     }
@@ -191,9 +199,12 @@ impl What {
                 Some(unanswered.asker().id())
             }
             Self::Forward { from, .. } => Some(from.id()),
-            Self::Fetch { .. } | Self::Claim { .. } | Self::Retire { .. } | Self::Meet { .. } | Self::Name { .. } => {
-                None
-            }
+            Self::Fetch { .. }
+            | Self::Claim { .. }
+            | Self::Retire { .. }
+            | Self::Meet { .. }
+            | Self::Names { .. }
+            | Self::Name { .. } => None,
         }
     }
 

@@ -324,6 +324,7 @@ impl Rules {
             What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
             What::Name { done, .. } => names::tell(done, Claimed::NotNow),
             What::Meet { done, .. } => names::answer(done, Meeting::NotNow),
+            What::Names { names, waiting, .. } => names::list(&names, waiting),
             What::Join { unanswered, .. } => self.not_let_in.push(unanswered.asker().id()),
             What::Relay { .. } | What::Retire { .. } => {}
         }
@@ -378,8 +379,13 @@ impl Rules {
     /// A node will not answer a question.
     fn lost_by(&mut self, token: Token, node: NodeId) {
         let Some(question) = self.questions.get_mut(token) else { return };
-        let What::Broadcast { nodes, is_lost, unanswered } = &mut question.what else {
-            return self.give_up(token);
+        let (nodes, is_lost, unanswered) = match &mut question.what {
+            What::Broadcast { nodes, is_lost, unanswered } => (nodes, is_lost, unanswered),
+            What::Names { nodes, .. } => {
+                nodes.remove(&node);
+                return self.conclude_names(token);
+            }
+            _ => return self.give_up(token),
         };
         unanswered.were_busy(nodes.remove(&node).unwrap_or_default());
         *is_lost = true;
@@ -811,6 +817,11 @@ impl Rules {
             self.conclude(token);
             return Some(took);
         }
+        if let What::Names { .. } = question.what {
+            // It is of another release, and does not know how to say them.
+            self.hear_names(node, token, &[], true);
+            return Some(took);
+        }
         self.answered(node);
         let parked = *outcome == (Outcome::Done { parked: true });
         match (self.questions.remove(token)?.what, code) {
@@ -842,7 +853,7 @@ impl Rules {
             (What::Fetch { done, .. }, Some(ErrorCode::BadMessage)) => tell(done, Fetched::Unknown),
             (What::Fetch { done, .. } | What::Claim { done, .. }, Some(_)) => tell(done, Fetched::NotNow),
             // It is known now; the others are not answered so.
-            (What::Retire { .. } | What::Fetch { .. } | What::Broadcast { .. }, _) => {}
+            (What::Retire { .. } | What::Fetch { .. } | What::Broadcast { .. } | What::Names { .. }, _) => {}
         }
         Some(took)
     }

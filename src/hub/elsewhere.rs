@@ -59,6 +59,9 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Asks whether a client of this subject may have a name here, as far as other nodes are concerned.
     fn claim(&self, claim: &Claim, subject: Option<&str>) -> oneshot::Receiver<Claimed>;
 
+    /// Asks other nodes for the names of all their peers of a realm.
+    fn names(&self, realm: Realm) -> oneshot::Receiver<Vec<String>>;
+
     /// Asks which node has a place.
     fn meet(&self, place: PeerId) -> oneshot::Receiver<Meeting>;
 

@@ -393,10 +393,20 @@ impl Hub {
         self.awaited.len()
     }
 
-    /// The addresses of all peers of this realm, in no order.
+    /// The names of all peers of this realm here, in no order.
     #[must_use]
-    pub fn addresses(&self, realm: Realm) -> Vec<Address> {
-        self.peers.iter().filter(|peer| peer.realm == realm).map(|peer| peer.address.clone()).collect()
+    pub fn names(&self, realm: Realm) -> Vec<String> {
+        self.peers.iter().filter(|peer| peer.realm == realm).map(|peer| peer.address.to_string()).collect()
+    }
+
+    /// … and on all nodes that answer in time.
+    pub async fn all_names(&self, realm: Realm) -> Vec<String> {
+        let elsewhere = self.elsewhere.as_ref().map(|elsewhere| elsewhere.names(realm));
+        let mut names = self.names(realm);
+        if let Some(elsewhere) = elsewhere {
+            names.extend(elsewhere.await.unwrap_or_default());
+        }
+        names
     }
 
     /// How many rooms there are.

@@ -64,7 +64,7 @@ fn readable(routes: MethodRouter<Shared>) -> MethodRouter<Shared> {
 }
 
 async fn answer_preflight(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
-    shared.answer_page(&caller, &headers, || Ok(cors::preflight()))
+    shared.answer_page(&caller, &headers, async { Ok(cors::preflight()) }).await
 }
 
 /// The WebSocket.
@@ -97,23 +97,25 @@ fn claim(uri: &Uri, expected: &str) -> Result<Claim, Denial> {
 
 /// What is here. No client opens a WebSocket at it: its path would have had a slash too many.
 async fn about(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Response {
-    shared.answer_page(&caller, &headers, || {
+    let answer = async {
         if handshake::is_handshake(&headers) {
             return Err(Refusal::BadHandshake);
         }
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         Ok(([(header::CONTENT_TYPE, json)], ABOUT).into_response())
-    })
+    };
+    shared.answer_page(&caller, &headers, answer).await
 }
 
 /// An id that no client has had, for one that chooses none. It gives a right to nothing, so no credentials are asked for.
 async fn id(State(shared): State<Shared>, caller: Caller, Path(key): Path<String>, headers: HeaderMap) -> Response {
-    shared.answer_page(&caller, &headers, || {
+    let answer = async {
         if key != shared.0.peerjs.key {
             return Ok(wrong_key());
         }
         Ok(([(header::CACHE_CONTROL, NO_STORE)], Html(PeerId::random().to_string())).into_response())
-    })
+    };
+    shared.answer_page(&caller, &headers, answer).await
 }
 
 /// The ids of all clients, for the operator's `--peerjs-discovery` and those who may connect.
@@ -124,7 +126,7 @@ async fn peers(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    shared.answer_page(&caller, &headers, || {
+    let answer = async {
         if key != shared.0.peerjs.key {
             return Ok(wrong_key());
         }
@@ -132,9 +134,10 @@ async fn peers(
             return Ok((StatusCode::UNAUTHORIZED, "Unauthorized").into_response());
         }
         shared.admit(&caller, &headers, token(&headers, requested(&uri)?)?)?;
-        let addresses = shared.0.terms.hub.addresses(Realm::PeerJs);
-        Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(addresses)).into_response())
-    })
+        let names = shared.0.terms.hub.all_names(Realm::PeerJs).await;
+        Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(names)).into_response())
+    };
+    shared.answer_page(&caller, &headers, answer).await
 }
 
 fn wrong_key() -> Response {
@@ -143,15 +146,17 @@ fn wrong_key() -> Response {
 
 impl Shared {
     /// An answer for pages that may connect, which they may read.
-    fn answer_page(
+    async fn answer_page(
         &self,
         caller: &Caller,
         headers: &HeaderMap,
-        answer: impl FnOnce() -> Result<Response, Refusal>,
+        answer: impl Future<Output = Result<Response, Refusal>>,
     ) -> Response {
-        let origin = single(headers, &header::ORIGIN).map_err(Refusal::from);
-        let answered = origin
-            .and_then(|origin| if self.is_allowed(caller, origin) { answer() } else { Err(Refusal::OriginNotAllowed) });
+        let answered = match single(headers, &header::ORIGIN) {
+            Ok(origin) if self.is_allowed(caller, origin) => answer.await,
+            Ok(_) => Err(Refusal::OriginNotAllowed),
+            Err(repeated) => Err(repeated.into()),
+        };
         cors::open_to(answered.unwrap_or_else(Refusal::into_response), self.reader(caller, headers))
     }
 }
