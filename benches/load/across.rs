@@ -12,8 +12,9 @@ use crate::affinity::Core;
 use crate::pair::Pair;
 use crate::peer::Peer;
 use crate::phase::{FEW_PAIRS, Plan, busy, idle, leave, paced, rooms};
-use crate::rival::Node;
+use crate::rival::{Foreign, Node, PeerServer, YWebrtc};
 use crate::server::{Server, cpu_of, free_port};
+use crate::site::Site;
 
 const ROUNDS: usize = 5;
 
@@ -25,6 +26,13 @@ const START: Duration = Duration::from_secs(20);
 
 /// How long nothing is done, and they are watched.
 const QUIET: Duration = Duration::from_secs(3);
+
+/// Clients that come and go to see what one costs in NATS.
+const GUESTS: u32 = 200;
+
+/// Those with a name, and those that hear a topic of their own.
+const NAMED: &Foreign = &Foreign { original: &PeerServer, dialect: "peerjs", folder: "" };
+const HEARERS: &Foreign = &Foreign { original: &YWebrtc, dialect: "y-webrtc", folder: "/y-webrtc" };
 
 /// Figures of pairs.
 #[derive(Clone, Copy)]
@@ -39,6 +47,12 @@ struct Figures {
     entered: f64,
     /// … and bytes between nodes for that, and for leaving it.
     bytes_entered: f64,
+    /// Bytes between nodes for a name, and for a topic that one hears, which comes and goes.
+    bytes_named: f64,
+    bytes_heard: f64,
+    /// Subscriptions in NATS, and how many more there are with these clients and the pairs.
+    subscriptions: f64,
+    more_subscriptions: f64,
     p50: Duration,
     p99: Duration,
     /// CPU time per second of all nodes and of NATS while all is quiet.
@@ -58,6 +72,8 @@ impl Drop for Nats {
 /// Nodes that are one service.
 struct Service {
     nats: Nats,
+    /// Where NATS says what it has.
+    nats_monitor: u16,
     /// The first one counts the time of all.
     nodes: Vec<Server>,
     monitors: Vec<u16>,
@@ -65,9 +81,10 @@ struct Service {
 
 impl Service {
     fn start(program: &str, pair: &Pair, core: Core, size: usize) -> Self {
-        let port = free_port();
+        let (port, nats_monitor) = (free_port(), free_port());
         let mut command = Command::new(program);
-        command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--http_port", &nats_monitor.to_string()]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let nats = Nats(core.run(|| command.spawn()).expect("NATS starts"));
         let key = pair.key.with_file_name("cluster.key");
         std::fs::write(&key, "k".repeat(32)).expect("the folder is writable");
@@ -85,7 +102,7 @@ impl Service {
                 first.count(other);
             }
         }
-        let service = Self { nats, nodes, monitors };
+        let service = Self { nats, nats_monitor, nodes, monitors };
         service.wait_until_all_meet();
         service
     }
@@ -110,6 +127,29 @@ impl Service {
         self.monitors.iter().map(|monitor| sent(metrics(*monitor).expect("it answers"))).sum()
     }
 
+    fn subscriptions(&self) -> f64 {
+        let text = get(self.nats_monitor, "/varz").expect("NATS answers");
+        let value = text.split("\"subscriptions\":").nth(1).and_then(|rest| rest.split([',', '\n']).next());
+        value.and_then(|value| value.trim().parse().ok()).expect("a number")
+    }
+
+    /// Bytes between nodes for one of these clients, which comes and goes. What nodes say in any case is not counted. Gives also
+    /// the subscriptions while all are there.
+    async fn guests(&self, rival: &'static Foreign, quiet: f64) -> (f64, f64) {
+        let (since, before) = (Instant::now(), self.bytes());
+        let site = Site { rival, ..self.nodes[0].site.clone() };
+        let mut guests = Vec::new();
+        for number in 0..GUESTS {
+            guests.push(Peer::connect(&site, number).await);
+        }
+        let subscriptions = self.subscriptions();
+        leave(guests).await;
+        // What is told together leaves within a tick.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let bytes = self.bytes() - before - quiet * since.elapsed().as_secs_f64();
+        (bytes / f64::from(GUESTS), subscriptions)
+    }
+
     /// Pairs whose partners are on one node, or on two that follow each other.
     async fn pairs(&self, across: bool) -> Vec<Peer> {
         let mut peers = Vec::new();
@@ -124,10 +164,15 @@ impl Service {
 
     async fn figures(&self, across: bool) -> Figures {
         let (all, nats, length) = (&self.nodes[0], self.nats.0.id(), Plan::WHOLE.phase);
-        let before = all.cpu() + cpu_of(nats);
+        let (before, sent) = (all.cpu() + cpu_of(nats), self.bytes());
         tokio::time::sleep(QUIET).await;
+        let quiet = (self.bytes() - sent) / QUIET.as_secs_f64();
         let idle = (all.cpu() + cpu_of(nats)).saturating_sub(before).div_duration_f64(QUIET);
+        let subscriptions = self.subscriptions();
         let mut peers = self.pairs(across).await;
+        let (bytes_named, with_names) = self.guests(NAMED, quiet).await;
+        let (bytes_heard, with_topics) = self.guests(HEARERS, quiet).await;
+        let more_subscriptions = with_names.max(with_topics) - subscriptions;
         let (before, nodes, sent) = (cpu_of(nats), all.cpu(), self.bytes());
         let relayed = busy::measure(all, &mut peers, length).await;
         let share = cpu_of(nats).saturating_sub(before).div_duration_f64(all.cpu_since(nodes));
@@ -139,7 +184,20 @@ impl Service {
         let latencies = paced::latencies(all, &mut peers, paced::PER_SECOND, length).await;
         leave(peers).await;
         let by_nats = relayed / share;
-        Figures { relayed, by_nats, bytes, entered, bytes_entered, p50: latencies.p50, p99: latencies.p99, idle }
+        Figures {
+            relayed,
+            by_nats,
+            bytes,
+            entered,
+            bytes_entered,
+            bytes_named,
+            bytes_heard,
+            subscriptions,
+            more_subscriptions,
+            p50: latencies.p50,
+            p99: latencies.p99,
+            idle,
+        }
     }
 }
 
@@ -183,6 +241,13 @@ fn report(rounds: &[Vec<Figures>]) {
     println!("| messages per CPU second of NATS | – | {:.0} | |", median(&|round| round[1].by_nats));
     println!("| bytes between nodes for a message | – | {:.0} | |", median(&|round| round[1].bytes));
     println!("| … for entering and leaving a room | – | {:.0} | |", median(&|round| round[1].bytes_entered));
+    println!("| … for a PeerJS id that comes and goes | – | {:.0} | |", median(&|round| round[1].bytes_named));
+    println!(
+        "| … for a topic that one begins to hear and hears no more | – | {:.0} | |",
+        median(&|round| round[1].bytes_heard)
+    );
+    println!("| subscriptions in NATS | – | {:.0} | |", median(&|round| round[1].subscriptions));
+    println!("| … more with all these clients | – | {:.0} | |", median(&|round| round[1].more_subscriptions));
     for (name, of) in [("p50", (|it| it.p50) as fn(&Figures) -> Duration), ("p99", |it| it.p99)] {
         let [within, across] = [0, 1].map(|which| median(&|round| micros(of(&round[which]))));
         let more = median(&|round| micros(of(&round[1])) - micros(of(&round[0])));
@@ -204,8 +269,12 @@ fn report(rounds: &[Vec<Figures>]) {
 
 /// What a node says of itself.
 fn metrics(monitor: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, monitor))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    get(monitor, "/metrics")
+}
+
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)

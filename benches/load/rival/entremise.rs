@@ -55,7 +55,7 @@ impl Rival for Node {
     fn command(&self, pair: &Pair, port: u16) -> Command {
         let mut command = Entremise.command(pair, port);
         command.arg(format!("--cluster={}", self.nats)).arg("--cluster-key-file").arg(&self.key);
-        command.arg(format!("--metrics-listen=127.0.0.1:{}", self.monitor));
+        command.arg(format!("--metrics-listen=127.0.0.1:{}", self.monitor)).arg("--dialect=peerjs,y-webrtc");
         command
     }
 
