@@ -89,13 +89,15 @@ impl fmt::Debug for Keeper {
 /// A client of another node waits for a name of ours.
 #[derive(Debug)]
 struct Contest {
+    id: PeerId,
     node: NodeId,
     token: Token,
     holder: Holder,
 }
 
-/// At a time.
+/// At a time, and of these for one name: who knows a few names can't take the places of those who want others.
 const MAX_CONTESTS: usize = 1024;
+const MAX_CONTESTS_FOR_ONE: usize = 8;
 
 /// The cluster as this node sees it.
 #[derive(Debug)]
@@ -504,8 +506,9 @@ impl Cluster {
             Contested::Kept => Outcome::refused(ErrorCode::PeerBusy),
             Contested::Asked(holder) => {
                 let mut contests = self.contests.lock();
-                if contests.len() < MAX_CONTESTS {
-                    return contests.push(Contest { node, token, holder });
+                let for_it = contests.iter().filter(|contest| contest.id == id).count();
+                if contests.len() < MAX_CONTESTS && for_it < MAX_CONTESTS_FOR_ONE {
+                    return contests.push(Contest { id, node, token, holder });
                 }
                 Outcome::refused(ErrorCode::ClusterUnavailable)
             }
@@ -1237,16 +1240,29 @@ mod tests {
     }
 
     #[test]
-    fn so_many_clients_of_another_node_wait_for_a_name_and_no_more() {
+    fn so_many_clients_of_another_node_wait_for_a_name_and_for_all_and_no_more() {
         let (nodes, now) = two();
         let [a, b] = &nodes;
-        let _holder = a.hub.claim(name("secret"), None).unwrap();
+        let claim = |number: usize, secret: &str| {
+            let address = Address::named(Realm::PeerJs, &format!("peer-{number}")).unwrap();
+            Claim { address, ..name(secret) }
+        };
+        let holders = MAX_CONTESTS / MAX_CONTESTS_FOR_ONE + 1;
+        let _holders: Vec<_> = (0..holders).map(|number| a.hub.claim(claim(number, "secret"), None).unwrap()).collect();
         carry(&nodes, now);
-        let claim = |_| Elsewhere::claim(&*b.cluster, &name("other"), None);
-        let mut claims: Vec<_> = (0..MAX_CONTESTS + 3).map(claim).collect();
-        carry(&nodes, now);
-        let answered: Vec<_> = claims.iter_mut().filter_map(|claiming| claiming.try_recv().ok()).collect();
-        assert_eq!(answered, [Claimed::NotNow; 3], "the others wait for a sign of life");
+        let mut asked = Vec::new();
+        let mut refused = |number: usize, times: usize| {
+            let claims: Vec<_> =
+                (0..times).map(|_| Elsewhere::claim(&*b.cluster, &claim(number, "other"), None)).collect();
+            carry(&nodes, now);
+            asked.extend(claims);
+            asked.iter_mut().filter_map(|claiming| claiming.try_recv().ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(0, MAX_CONTESTS_FOR_ONE + 3), [Claimed::NotNow; 3], "the others wait for a sign of life");
+        for number in 1..holders - 1 {
+            assert_eq!(refused(number, MAX_CONTESTS_FOR_ONE), []);
+        }
+        assert_eq!(refused(holders - 1, 1), [Claimed::NotNow]);
         assert_eq!(a.cluster.contests.lock().len(), MAX_CONTESTS);
     }
 
