@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::tests::{carry, error, message, node, open, pass, say, two};
 use super::*;
-use crate::hub::{Ask, Lifetime};
-use crate::protocol::{ClientMessage, Notice, Realm, Request, ServerMessage, TopicNames};
+use crate::hub::{Ask, Elsewhere, Lifetime};
+use crate::protocol::{ClientMessage, ErrorCode, Notice, Realm, Request, RoomKey, RoomName, ServerMessage, TopicNames};
 
 fn hears(session: &Session) -> Vec<ServerMessage> {
     std::iter::from_fn(|| session.try_next()).map(|frame| frame.message().clone()).collect()

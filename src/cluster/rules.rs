@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::early::{Early, Kept, Words};
-use super::envelope::{At, Envelope, Member, Origin, Outcome, Room, Token, View, addresses, kind_number, number};
-use super::home::{Home, News};
+use super::entering::Held;
+use super::envelope::{At, Envelope, Origin, Outcome, Room, Token, View, addresses, kind_number, number};
+use super::home::Home;
 use super::link::{Incoming, Outgoing, Place};
 use super::moving::{PACE, tell};
 use super::parcel::{self, Content, Destination, FINGERPRINT, Parcel, Unreadable};
@@ -21,7 +22,7 @@ use super::questions::{Question, Questions, What};
 use super::remote::{Owed, Remote, Standing};
 use super::topics::Topics;
 use super::undelivered::Undelivered;
-use super::view::{home, nodes_number};
+use super::view::nodes_number;
 use super::whereabouts::Whereabouts;
 use super::{Figures, early, envelope, names};
 use crate::hub::{Claimed, Fetched, Ledger, Meeting, Said, Unanswered};
@@ -65,21 +66,12 @@ pub(super) struct Leaving {
     pub(super) held: Vec<(Token, Vec<u8>)>,
 }
 
-/// A wish to enter a room that has to wait at its home.
-#[derive(Debug)]
-struct Held {
-    node: NodeId,
-    token: Token,
-    room: RoomKey,
-    peer: Address,
-}
-
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) node: NodeId,
     name: String,
     fingerprint: [u8; FINGERPRINT],
-    peers_per_room: Option<NonZeroUsize>,
+    pub(super) peers_per_room: Option<NonZeroUsize>,
     pub(super) now: Instant,
     pub(super) is_connected: bool,
     /// Until when the connection was there.
@@ -96,9 +88,9 @@ pub(super) struct Rules {
     pub(super) seen: BTreeSet<NodeId>,
     pub(super) view: View,
     /// This node as a home.
-    own: Standing,
+    pub(super) own: Standing,
     pub(super) home: Home,
-    held: Vec<Held>,
+    pub(super) held: Vec<Held>,
     links: u64,
     pub(super) tokens: Token,
     pub(super) questions: Questions,
@@ -713,80 +705,8 @@ impl Rules {
         self.conclude(token);
     }
 
-    /// Asks the home of a room to let a peer in, now or as soon as it can be asked.
-    pub(super) fn join(&mut self, room: RoomKey, unanswered: Unanswered) {
-        if !self.is_connected || self.stage == Stage::Leaving {
-            return unanswered.refuse(ErrorCode::ClusterUnavailable);
-        }
-        let token = self.ask(What::Join { room, unanswered });
-        self.ask_home(token);
-    }
-
     pub(super) fn standing(&self, node: NodeId) -> Standing {
         if node == self.node { self.own } else { self.nodes.get(&node).map_or(Standing::default(), |it| it.standing) }
-    }
-
-    fn ask_home(&mut self, token: Token) {
-        let Some(What::Join { room, unanswered, .. }) = self.questions.get(token).map(|it| &it.what) else { return };
-        let (room, peer) = (room.clone(), unanswered.asker().clone());
-        let Some(home) = home(&self.seen, &room) else { return };
-        let Some(round) = self.standing(home).reported_round(self.view) else { return };
-        self.say(home, token, &Envelope::Join { round, room: Room::from(&room), peer: At::from(&peer) });
-    }
-
-    /// Tells the home of a room that a peer has left it.
-    pub(super) fn leave_room(&mut self, room: &RoomKey, peer: &Address) {
-        let Some(home) = home(&self.seen, room) else { return };
-        // A home that knows nothing yet will be told of what is then.
-        let Some(round) = self.standing(home).round(self.view) else { return };
-        self.say(home, 0, &Envelope::Leave { round, room: Room::from(room), peer: At::from(peer) });
-    }
-
-    /// The homes that have to be told of our members.
-    pub(super) fn due_reports(&self) -> Vec<(NodeId, u64)> {
-        if !self.is_settled() {
-            return Vec::new();
-        }
-        let due = |node: &NodeId| {
-            let standing = self.standing(*node);
-            let round = standing.round(self.view)?;
-            standing.reported_round(self.view).is_none().then_some((*node, round))
-        };
-        self.seen.iter().filter_map(due).collect()
-    }
-
-    /// Tells a home of our members of a room, if it is one of these.
-    pub(super) fn report(&mut self, homes: &[(NodeId, u64)], room: &RoomKey, members: &[Address], has_others: bool) {
-        let Some(home) = home(&self.seen, room) else { return };
-        let Some((home, round)) = homes.iter().find(|(due, _)| *due == home).copied() else { return };
-        let members = members.iter().map(At::from).collect();
-        self.say(home, 0, &Envelope::Report { round, room: Room::from(room), members, has_others });
-    }
-
-    /// These homes have been told of all our members.
-    pub(super) fn reported(&mut self, homes: &[(NodeId, u64)]) {
-        let own = self.view.round;
-        for (node, round) in homes {
-            self.say(*node, 0, &Envelope::Reported { round: *round, report: own });
-            let standing = match self.nodes.get_mut(node) {
-                Some(remote) => &mut remote.standing,
-                None if *node == self.node => &mut self.own,
-                None => continue,
-            };
-            standing.reported = Some((*round, own));
-        }
-        let waiting: Vec<Token> = self.questions.iter().map(|(token, _)| token).collect();
-        let is_due = |this: &Self, token: Token| match this.questions.get(token) {
-            Some(Question { what: What::Join { room, .. }, .. }) => {
-                home(&this.seen, room).is_some_and(|home| homes.iter().any(|(due, _)| *due == home))
-            }
-            _ => false,
-        };
-        for token in waiting {
-            if is_due(self, token) {
-                self.ask_home(token);
-            }
-        }
     }
 
     /// The ledger of what is settled here of a node's messages.
@@ -883,94 +803,6 @@ impl Rules {
         if let Some(remote) = self.nodes.get_mut(&node) {
             for token in tokens {
                 remote.unsettled.remove(token);
-            }
-        }
-    }
-
-    /// Whether what a node says as a home counts: it is in the round that we know, and knows our members.
-    pub(super) fn is_home(&self, node: NodeId, round: u64) -> bool {
-        self.standing(node).reported_round(self.view) == Some(round)
-    }
-
-    /// Whether a peer that is let in is in what the home knows: it may have been told anew of our members meanwhile, and then it
-    /// is asked again.
-    pub(super) fn is_admitted(&self, node: NodeId, round: u64, report: u64) -> bool {
-        self.is_home(node, round) && report == self.view.round
-    }
-
-    /// Takes the question of a peer that is let in. None: it was given up.
-    pub(super) fn take_admitted(&mut self, token: Token) -> Option<Unanswered> {
-        match self.questions.remove(token)?.what {
-            What::Join { unanswered, .. } => Some(unanswered),
-            _ => None,
-        }
-    }
-
-    /// A node's peer wants to enter a room of ours.
-    pub(super) fn hear_join(&mut self, node: NodeId, token: Token, round: u64, room: RoomKey, peer: Address) {
-        if round != self.view.round {
-            // It will ask again in this one.
-            return;
-        }
-        if !self.home.is_open() {
-            return self.held.push(Held { node, token, room, peer });
-        }
-        if self.home.asks_for(node, &room, &peer) {
-            // It has left meanwhile, and comes again.
-            let news = self.home.leave(node, &room, &peer);
-            self.tell(news);
-        }
-        match self.home.join(node, &room, &peer, self.peers_per_room) {
-            Ok((elsewhere, news)) => {
-                let elsewhere = Member::each(&elsewhere);
-                let (room, peer, report) = (Room::from(&room), At::from(&peer), self.home.report_of(node));
-                self.say(node, 0, &Envelope::Admitted { token, round, report, room, peer, elsewhere });
-                self.tell(news);
-            }
-            Err(_) => self.say(node, 0, &Envelope::Answer { token, outcome: Outcome::refused(ErrorCode::RoomFull) }),
-        }
-    }
-
-    pub(super) fn hear_leave(&mut self, node: NodeId, round: u64, room: &RoomKey, peer: &Address) {
-        if round == self.view.round {
-            let news = self.home.leave(node, room, peer);
-            self.tell(news);
-        }
-    }
-
-    pub(super) fn hear_report(&mut self, node: NodeId, round: u64, room: RoomKey, members: Vec<Address>, others: bool) {
-        if round == self.view.round {
-            self.home.report(node, room, members, others);
-        }
-    }
-
-    pub(super) fn hear_reported(&mut self, node: NodeId, round: u64, report: u64) {
-        if round != self.view.round {
-            return;
-        }
-        let news = self.home.reported(node, report, &self.seen);
-        self.tell(news);
-        if self.home.is_open() {
-            for Held { node, token, room, peer } in std::mem::take(&mut self.held) {
-                self.hear_join(node, token, round, room, peer);
-            }
-        }
-    }
-
-    pub(super) fn tell(&mut self, news: Vec<(NodeId, News)>) {
-        let round = self.view.round;
-        for (node, news) in news {
-            match &news {
-                News::Came(room, peer, of) => {
-                    self.say(node, 0, &Envelope::Came { round, room: Room::from(room), peer: Member::of(peer, *of) });
-                }
-                News::Went(room, peer) => {
-                    self.say(node, 0, &Envelope::Went { round, room: Room::from(room), peer: At::from(peer) });
-                }
-                News::Members(room, elsewhere) => {
-                    let elsewhere = Member::each(elsewhere);
-                    self.say(node, 0, &Envelope::Members { round, room: Room::from(room), elsewhere });
-                }
             }
         }
     }

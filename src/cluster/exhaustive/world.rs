@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 
 use super::super::tests::{LIMITS, Node, node_of};
 use super::super::view::{arbiter, home};
@@ -11,8 +12,8 @@ use super::super::*;
 use super::order::Event;
 use super::{Case, Step};
 use crate::dialect::v1::decode;
-use crate::hub::{Ask, HubLimits, Lifetime};
-use crate::protocol::{Notice, Realm, ServerMessage};
+use crate::hub::{Ask, Fetched, HubLimits, Lifetime, ResumeToken};
+use crate::protocol::{Address, ErrorCode, Notice, Realm, RoomKey, RoomName, ServerMessage};
 
 /// How long it may take until everything is well, in ticks: where nothing goes wrong …
 const SOON: usize = 10;
