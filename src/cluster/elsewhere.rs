@@ -21,8 +21,15 @@ impl Elsewhere for Cluster {
         self.stir();
     }
 
-    fn broadcast(&self, room: &RoomKey, payload: &str, members: Vec<(Address, NodeId)>, unanswered: Unanswered) {
-        self.rules.lock().broadcast(room, payload, members, unanswered);
+    fn broadcast(
+        &self,
+        room: &RoomKey,
+        payload: &str,
+        members: Vec<(Address, NodeId)>,
+        apart: Vec<Address>,
+        unanswered: Unanswered,
+    ) {
+        self.rules.lock().broadcast(room, payload, (members, apart), unanswered);
         self.stir();
     }
 

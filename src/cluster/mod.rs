@@ -619,6 +619,35 @@ mod tests {
         }
     }
 
+    /// The node from which a session has come said that one of the node to which it has come is in a room.
+    #[test]
+    fn what_is_said_to_a_room_is_refused_for_no_member_that_had_left_before_its_sender_came() {
+        let (nodes, now) = two();
+        let [a, b] = &nodes;
+        let kept = Arc::<Mutex<Vec<Session>>>::default();
+        let keep = Arc::clone(&kept);
+        a.cluster.keep_with(move |session| keep.lock().push(session));
+        let seen = nodes.iter().map(|node| node.cluster.node()).collect();
+        let home_of =
+            |name: &String| view::home(&seen, &RoomKey { realm: Realm::V1, name: RoomName::new(name).unwrap() });
+        let room = (0..100).map(|number| format!("room-{number}")).find(|name| home_of(name) == Some(b.cluster.node()));
+        let (room, carol, alice) = (room.unwrap(), open(a), open(b));
+        for session in [&carol, &alice] {
+            say(session, &format!(r#"{{"type":"join","room":"{room}"}}"#));
+            carry(&nodes, now);
+        }
+        let request = ResumeRequest { token: alice.issue_token().unwrap().0, received: 0 };
+        let _fetching = a.hub.fetch(&request, None).unwrap();
+        a.cluster.take().iter().for_each(|parcel| b.cluster.receive(&parcel.bytes, now));
+        drop(carol);
+        b.cluster.take().iter().for_each(|parcel| a.cluster.receive(&parcel.bytes, now));
+        let alice = a.hub.resume(&request, None).unwrap();
+        while alice.try_next().is_some() {}
+        say(&alice, &format!(r#"{{"type":"message","room":"{room}","message":1,"ref":1}}"#));
+        assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Notice(Notice::Ack { .. })));
+        kept.lock().clear();
+    }
+
     #[test]
     fn nodes_of_another_key_do_not_meet() {
         let mut now = Instant::now();

@@ -673,26 +673,40 @@ impl Rules {
         &mut self,
         room: &RoomKey,
         payload: &str,
-        members: Vec<(Address, NodeId)>,
+        (members, apart): (Vec<(Address, NodeId)>, Vec<Address>),
         mut unanswered: Unanswered,
     ) {
+        let from = unanswered.asker().clone();
+        let owing = unanswered.owing();
+        let words = || Words::ToRoom(room.clone(), payload.into());
+        let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
         let mut nodes: BTreeMap<NodeId, Vec<Address>> = BTreeMap::new();
         let mut is_lost = false;
-        for (member, there) in members {
-            let behind = self.on_its_way(unanswered.asker().id(), member.id());
+        let apart = apart.into_iter().map(|member| (member, None));
+        for (member, there) in members.into_iter().map(|(member, there)| (member, Some(there))).chain(apart) {
+            let behind = self.on_its_way(from.id(), member.id());
             // As long as the node of its id is there, what is said to it goes that way (`route`).
             let stays = |node: &NodeId| self.nodes.get(node).is_some_and(|remote| !remote.is_retiring);
             let can_be_asked = |node: &NodeId| *node != self.node && self.unavailable(*node).is_none() && stays(node);
-            let origin = || member.node().filter(can_be_asked);
-            let node = behind.or_else(origin).unwrap_or(there);
-            if self.unavailable(node).is_none() {
-                nodes.entry(node).or_default().push(member);
-            } else {
-                is_lost = true;
-                unanswered.were_busy(vec![member]);
+            let origin = || there.and(member.node().filter(can_be_asked));
+            match behind.or_else(origin).or(there).filter(|node| *node != self.node) {
+                Some(node) if self.unavailable(node).is_none() => nodes.entry(node).or_default().push(member),
+                Some(_) => {
+                    is_lost = true;
+                    unanswered.were_busy(vec![member]);
+                }
+                None => {
+                    let kept = self.keep_behind(from.id(), member.id(), early);
+                    match kept.or_else(|| self.keep_early(room, member.id(), early)) {
+                        Some(Kept::Busy) => unanswered.were_busy(vec![member]),
+                        // It was to wait behind something that has just been told.
+                        None if there.is_none() => unanswered.were_busy(vec![member]),
+                        // Or it was here, and has left: the node from which the sender has just come did not know that yet.
+                        Some(Kept::Early) | None => {}
+                    }
+                }
             }
         }
-        let from = unanswered.asker().clone();
         let id = |member: &Address| *member.id().as_bytes();
         let asked: Vec<(NodeId, Vec<[u8; 16]>)> =
             nodes.iter().map(|(node, members)| (*node, members.iter().map(id).collect())).collect();

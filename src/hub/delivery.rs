@@ -127,8 +127,8 @@ impl Session {
         if let (Some(mut unanswered), Some(elsewhere)) = (unanswered, &self.hub.elsewhere) {
             unanswered.were_busy(busy);
             let held = room.held_elsewhere().map(|(member, node)| (member.clone(), node));
-            let apart = apart.iter().map(|member| (member.address.clone(), elsewhere.node()));
-            elsewhere.broadcast(room.key(), payload, held.chain(apart).collect(), unanswered);
+            let apart = apart.iter().map(|member| member.address.clone());
+            elsewhere.broadcast(room.key(), payload, held.collect(), apart.collect(), unanswered);
             return Ok(());
         }
         if busy.is_empty() {
