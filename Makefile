@@ -115,7 +115,7 @@ test-cluster: node_modules
 	tests/nats
 	cargo build
 	tests/on-two-nodes target/nats/nats-server
-	tests/on-two-nodes target/nats-2.9/usr/sbin/nats-server
+	tests/on-two-nodes target/nats-2.9/usr/sbin/nats-server own
 	npm run --silent test:cluster
 	cargo bench --quiet --profile dev --bench soak -- restart target/nats/nats-server 20
 
