@@ -453,11 +453,24 @@ mod tests {
     }
 
     pub(super) fn two() -> ([Node; 2], Instant) {
+        of(["a", "b"])
+    }
+
+    /// Nodes of these names, which have met.
+    pub(super) fn of<const N: usize>(names: [&str; N]) -> ([Node; N], Instant) {
         let mut now = Instant::now();
-        let nodes = [node("a", 1, now), node("b", 1, now)];
+        let nodes = names.map(|name| node(name, 1, now));
         pass(&nodes, &mut now, 3000);
-        assert!(nodes.iter().all(|node| node.hub.unready().is_none() && node.cluster.figures().nodes == 1));
+        assert!(nodes.iter().all(|node| node.hub.unready().is_none() && node.cluster.figures().nodes == N - 1));
         (nodes, now)
+    }
+
+    /// Has a node keep sessions that come to it, until the list is emptied.
+    pub(super) fn keep(node: &Node) -> Arc<Mutex<Vec<Session>>> {
+        let kept = Arc::<Mutex<Vec<Session>>>::default();
+        let keep = Arc::clone(&kept);
+        node.cluster.keep_with(move |session| keep.lock().push(session));
+        kept
     }
 
     pub(super) fn say(session: &Session, frame: &str) {
@@ -555,15 +568,32 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_about_to_end_is_given_no_session_of_another_that_is() {
+    fn a_node_that_ends_takes_leave_of_those_that_it_does_not_see_yet() {
         let mut now = Instant::now();
-        let nodes = ["a", "b", "c"].map(|name| node(name, 1, now));
-        let kept = nodes.each_ref().map(|_| Arc::<Mutex<Vec<Session>>>::default());
-        for (node, kept) in nodes.iter().zip(&kept) {
-            let kept = Arc::clone(kept);
-            node.cluster.keep_with(move |session| kept.lock().push(session));
-        }
-        pass(&nodes, &mut now, 3000);
+        let [a, b] = [node("a", 1, now), node("b", 1, now)];
+        let seen = |node: &Node| node.cluster.figures().nodes;
+        // One of them sees the other first.
+        let (first, late) = 'met: loop {
+            now += TICK;
+            for (from, to) in [(&a, &b), (&b, &a)] {
+                from.cluster.tick(now);
+                for parcel in from.cluster.take() {
+                    to.cluster.receive(&parcel.bytes, now);
+                    if seen(to) > seen(from) {
+                        break 'met (to, from);
+                    }
+                }
+            }
+        };
+        late.cluster.leave(now);
+        late.cluster.take().iter().for_each(|parcel| first.cluster.receive(&parcel.bytes, now));
+        assert_eq!(seen(first), 0);
+    }
+
+    #[test]
+    fn a_node_that_is_about_to_end_is_given_no_session_of_another_that_is() {
+        let (nodes, now) = of(["a", "b", "c"]);
+        let kept = nodes.each_ref().map(keep);
         let [a, b, c] = &nodes;
         let sessions = std::iter::repeat_with(|| open(a)).take(20).collect::<Vec<_>>();
         assert!(sessions.iter().all(|session| session.issue_token().is_some()));
@@ -588,9 +618,7 @@ mod tests {
         for is_to_all in [false, true] {
             let (nodes, now) = two();
             let [a, b] = &nodes;
-            let kept = Arc::<Mutex<Vec<Session>>>::default();
-            let keep = Arc::clone(&kept);
-            a.cluster.keep_with(move |session| keep.lock().push(session));
+            let kept = keep(a);
             let (alice, bob) = (open(a), open(b));
             let request = ResumeRequest { token: bob.issue_token().unwrap().0, received: 0 };
             let mut burst = format!(r#"{{"type":"message","to":"{}","message":1}}"#, bob.id());
@@ -624,9 +652,7 @@ mod tests {
     fn what_is_said_to_a_room_is_refused_for_no_member_that_had_left_before_its_sender_came() {
         let (nodes, now) = two();
         let [a, b] = &nodes;
-        let kept = Arc::<Mutex<Vec<Session>>>::default();
-        let keep = Arc::clone(&kept);
-        a.cluster.keep_with(move |session| keep.lock().push(session));
+        let kept = keep(a);
         let seen = nodes.iter().map(|node| node.cluster.node()).collect();
         let home_of =
             |name: &String| view::home(&seen, &RoomKey { realm: Realm::V1, name: RoomName::new(name).unwrap() });

@@ -439,3 +439,54 @@ pub(super) enum Heirless {
     /// Much is on its way already.
     NotNow,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{carry, keep, message, of, open, pass, say};
+    use crate::hub::{Fetched, ResumeRequest};
+
+    #[test]
+    fn an_id_whose_session_was_lost_on_its_way_is_its_client_s_again_on_any_node() {
+        let (nodes, mut now) = of(["a", "b", "c"]);
+        let [a, b, c] = &nodes;
+        let session = open(a);
+        let request = ResumeRequest { token: session.issue_token().unwrap().0, received: 0 };
+        let _kept = keep(b);
+        let _fetching = b.hub.fetch(&request, None).unwrap();
+        b.cluster.take().iter().for_each(|parcel| a.cluster.receive(&parcel.bytes, now));
+        drop((session, a.cluster.take()));
+        let mut fetched = Fetched::NotNow;
+        for _ in 0..100 {
+            let mut fetching = c.hub.fetch(&request, None).unwrap();
+            pass(&nodes, &mut now, 100);
+            fetched = fetching.try_recv().unwrap_or(Fetched::NotNow);
+            if fetched != Fetched::NotNow {
+                break;
+            }
+        }
+        assert_eq!(fetched, Fetched::Gone);
+    }
+
+    #[test]
+    fn nothing_goes_by_way_of_a_node_that_is_about_to_end() {
+        let (nodes, now) = of(["a", "b", "c"]);
+        let [a, b, c] = &nodes;
+        let (alice, bob) = (open(c), open(a));
+        let request = ResumeRequest { token: bob.issue_token().unwrap().0, received: 0 };
+        let kept = keep(b);
+        let _fetching = b.hub.fetch(&request, None).unwrap();
+        carry(&nodes, now);
+        let by_way = || {
+            let before = a.cluster.figures().received.messages;
+            say(&alice, &message(&bob));
+            carry(&nodes, now);
+            a.cluster.figures().received.messages > before
+        };
+        assert!(by_way(), "it is the node of its id");
+        a.hub.empty();
+        a.cluster.hand_over_some(&mut 0);
+        carry(&nodes, now);
+        assert!(!by_way());
+        kept.lock().clear();
+    }
+}
