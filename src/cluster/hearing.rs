@@ -82,7 +82,7 @@ impl Cluster {
                 let (said, to) = (Said { realm, kind, payload }, PeerId::from_bytes(to));
                 let mut rules = self.rules.lock();
                 let coming = Coming::of(Asked { node, token }, origin);
-                let there = rules.whereabouts(to).or_else(|| rules.way_behind(coming, from.id(), to));
+                let there = rules.whereabouts(to).or_else(|| rules.detour(coming, from.id(), to));
                 if let Some(there) = there {
                     return rules.forward(there, coming, (from, to), said, owing);
                 }
@@ -115,7 +115,7 @@ impl Cluster {
                 let (mut members, mut full) = (Vec::with_capacity(to.len()), Vec::new());
                 for id in to.into_iter().map(PeerId::from_bytes) {
                     let mut rules = self.rules.lock();
-                    if let Some(there) = rules.way_behind(coming, from.id(), id) {
+                    if let Some(there) = rules.detour(coming, from.id(), id) {
                         forward(&mut rules, there, id);
                         continue;
                     }

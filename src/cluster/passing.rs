@@ -92,8 +92,16 @@ impl Rules {
         self.way_behind(coming, from, to).unwrap_or(there)
     }
 
-    /// The node by which something is on its way that was said before. It may be under way to a session that is here again.
-    pub(super) fn way_behind(&self, coming: Coming, from: PeerId, to: PeerId) -> Option<NodeId> {
+    /// The node by which something goes once more although its addressee is here again: behind what was said before it, which
+    /// is still on its way. What has gone round once has come behind all that.
+    pub(super) fn detour(&self, coming: Coming, from: PeerId, to: PeerId) -> Option<NodeId> {
+        let is_it = |what: &What| matches!(what, What::Forward { origin, .. } if *origin == coming.origin);
+        let has_gone_round = self.questions.on_their_way(from, to).any(|(_, what, _)| is_it(what));
+        if has_gone_round { None } else { self.way_behind(coming, from, to) }
+    }
+
+    /// The node by which something is on its way that was said before.
+    fn way_behind(&self, coming: Coming, from: PeerId, to: PeerId) -> Option<NodeId> {
         let Asked { node, token } = coming.origin;
         self.way(from, to, |other| other.node != node || other.token < token)
     }

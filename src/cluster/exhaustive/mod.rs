@@ -18,6 +18,8 @@ enum Step {
     Leave(usize),
     /// Says something to another client.
     Say(usize, usize),
+    /// The same, and it waits for no answer.
+    Mention(usize, usize),
     /// Says something to the room.
     SayToAll(usize),
     LoseConnection(usize),
@@ -67,6 +69,13 @@ fn what_is_said_to_a_session_that_moves_twice_comes_in_order() {
     let moves = &[Step::LoseConnection(1), Step::ComeBack(1, 1), Step::LoseConnection(1), Step::ComeBack(1, 0)];
     let then: &[&[Step]] = &[&[Step::Say(0, 1), Step::Say(0, 1)], moves];
     in_every_order(&Case { clients: &[0, 2], then, ..QUIET });
+}
+
+#[test]
+fn what_is_said_in_a_row_to_a_session_that_comes_to_its_sender_comes_in_order() {
+    let moves = &[Step::LoseConnection(1), Step::ComeBack(1, 1), Step::LoseConnection(1), Step::ComeBack(1, 0)];
+    let row = &[Step::Mention(0, 1), Step::Mention(0, 1)];
+    in_every_order(&Case { clients: &[0, 2], then: &[row, moves], ..QUIET });
 }
 
 #[test]

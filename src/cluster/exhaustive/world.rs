@@ -153,6 +153,7 @@ impl<'a> World<'a> {
             Step::Enter(client)
             | Step::Leave(client)
             | Step::Say(client, _)
+            | Step::Mention(client, _)
             | Step::SayToAll(client)
             | Step::LoseConnection(client) => self.clients[client].node,
             Step::ComeBack(_, node) | Step::Kill(node) => node,
@@ -166,9 +167,11 @@ impl<'a> World<'a> {
             |number: usize| client(number).session.as_ref().is_some_and(|session| session.answer_permit().is_some());
         !self.killed.contains(&self.place(step))
             && match step {
-                Step::Enter(number) | Step::Leave(number) | Step::Say(number, _) | Step::SayToAll(number) => {
-                    may_speak(number)
-                }
+                Step::Enter(number)
+                | Step::Leave(number)
+                | Step::Say(number, _)
+                | Step::Mention(number, _)
+                | Step::SayToAll(number) => may_speak(number),
                 Step::LoseConnection(number) => client(number).session.is_some(),
                 Step::ComeBack(number, _) => client(number).session.is_none(),
                 Step::Kill(_) => true,
@@ -285,11 +288,12 @@ impl<'a> World<'a> {
         match step {
             Step::Enter(number) => self.ask_of_room(number, r#""type":"join""#),
             Step::Leave(number) => self.ask_of_room(number, r#""type":"leave""#),
-            Step::Say(from, to) => {
+            Step::Say(from, to) | Step::Mention(from, to) => {
                 self.number += 1;
                 self.said.push(SaidOnce { number: self.number, from, to, is_to_all: false });
                 let (id, number) = (self.clients[to].id, self.number);
-                self.ask(from, &format!(r#""type":"message","to":"{id}","message":{number}"#));
+                let fields = format!(r#""type":"message","to":"{id}","message":{number}"#);
+                self.ask(from, &fields, matches!(step, Step::Say(..)));
             }
             Step::SayToAll(from) => {
                 self.read(from);
@@ -315,10 +319,10 @@ impl<'a> World<'a> {
     }
 
     fn ask_of_room(&mut self, number: usize, fields: &str) {
-        self.ask(number, &format!(r#"{fields},"room":"{}""#, self.room));
+        self.ask(number, &format!(r#"{fields},"room":"{}""#, self.room), true);
     }
 
-    fn ask(&mut self, number: usize, fields: &str) {
+    fn ask(&mut self, number: usize, fields: &str, wants_answer: bool) {
         self.notice_loss(number);
         self.number += 1;
         let reference = self.number.to_string();
@@ -326,10 +330,13 @@ impl<'a> World<'a> {
         // Another node has its session: this one is over.
         let Some(session) = &client.session else { return };
         let Some(permit) = session.answer_permit() else { return };
-        let frame = format!(r#"{{{fields},"ref":"{reference}"}}"#);
+        let reference_field = if wants_answer { format!(r#","ref":"{reference}""#) } else { String::new() };
+        let frame = format!("{{{fields}{reference_field}}}");
         let verdict = session.hear(Ask::Frame(decode(&frame), permit), 0, self.now, Vec::new);
         assert_eq!(verdict.refused.filter(|code| *code == ErrorCode::BadMessage), None, "{frame}");
-        client.asked.insert(format!("{reference:?}"));
+        if wants_answer {
+            client.asked.insert(format!("{reference:?}"));
+        }
     }
 
     fn ask_for_session(&mut self, number: usize, node: usize) {
