@@ -298,9 +298,9 @@ impl Cluster {
         let Some(open) = lines.get_mut(&key) else { return };
         match said {
             OnLine::Begin => {
-                let stage = std::mem::replace(&mut open.stage, Stage::Begun(None));
-                if let Stage::Agreed(start, over) = stage {
-                    open.stage = Stage::Begun(Some(over));
+                let Stage::Agreed(_, over) = &open.stage else { return };
+                let begun = Stage::Begun(Some(over.clone()));
+                if let Stage::Agreed(start, _) = std::mem::replace(&mut open.stage, begun) {
                     let end = End::new(self, key, Arc::clone(&open.way));
                     drop(lines);
                     start(Box::new(end));

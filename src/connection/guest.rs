@@ -149,7 +149,8 @@ pub(crate) mod hosting {
             let client =
                 Box::new(Client { address, dialect, entrance, grant, permit, ice, place: Some(Box::new(place)) });
             let start = move |line: Box<dyn Line>| {
-                let stream = Stream::carried(line, terms.tasks.clone(), terms.limits.write_timeout);
+                // The WebSocket's own write deadline comes first, so that its client can still be told.
+                let stream = Stream::carried(line, terms.tasks.clone(), 2 * terms.limits.write_timeout);
                 let serving = terms.serve(stream, client);
                 terms.tasks.spawn(async move {
                     serving.await;
