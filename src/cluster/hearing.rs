@@ -368,3 +368,28 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{carry, open, say, two};
+    use super::*;
+    use crate::protocol::{Notice, Realm, ServerMessage};
+
+    /// Its home lets it in on this node, so that it is on no other any more; and here it has ended meanwhile.
+    #[test]
+    fn a_member_of_another_node_that_is_let_in_here_too_late_is_gone() {
+        let (nodes, now) = two();
+        let [a, b] = &nodes;
+        let carol = open(a);
+        say(&carol, r#"{"type":"join","room":"hall"}"#);
+        carry(&nodes, now);
+        let alice = Address::from(PeerId::of(b.cluster.node()));
+        let room = RoomKey { realm: Realm::V1, name: RoomName::new("hall").unwrap() };
+        a.hub.set_elsewhere(&room, vec![(alice.clone(), b.cluster.node())]);
+        let last = || std::iter::from_fn(|| carol.try_next()).last().map(|frame| frame.message().clone());
+        let is_alice = |peer: &Address| *peer == alice;
+        assert!(matches!(last(), Some(ServerMessage::Notice(Notice::PeerJoined { peer, .. })) if is_alice(&peer)));
+        a.cluster.admit(0, &room, &alice, Vec::new());
+        assert!(matches!(last(), Some(ServerMessage::Notice(Notice::PeerLeft { peer, .. })) if is_alice(&peer)));
+    }
+}
