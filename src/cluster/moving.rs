@@ -444,6 +444,7 @@ pub(super) enum Heirless {
 mod tests {
     use super::super::tests::{carry, keep, message, of, open, pass, say};
     use crate::hub::{Fetched, ResumeRequest};
+    use crate::protocol::PeerId;
 
     #[test]
     fn an_id_whose_session_was_lost_on_its_way_is_its_client_s_again_on_any_node() {
@@ -488,5 +489,17 @@ mod tests {
         carry(&nodes, now);
         assert!(!by_way());
         kept.lock().clear();
+    }
+
+    /// What it knew of the session went by a link that was lost, and the session itself, too.
+    #[test]
+    fn a_node_that_others_think_has_a_session_does_not_send_its_client_to_one_that_had_it_before() {
+        let (nodes, _) = of(["a", "b", "c"]);
+        let [a, b, c] = nodes.each_ref().map(|node| node.cluster.node());
+        let id = PeerId::of(a);
+        let mut rules = nodes[1].cluster.rules.lock();
+        rules.sessions.hear(b, a, id, 1);
+        assert!(rules.is_away_for(c, id, 1), "it is known there as well");
+        assert!(!rules.is_away_for(c, id, 2) && !rules.is_away(id));
     }
 }
