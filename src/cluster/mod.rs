@@ -1,9 +1,10 @@
 //! The other nodes of the service: which there are, and what is said between them.
 //!
-//! [`Cluster`] is given to the hub as what is [`Elsewhere`](crate::hub::Elsewhere). It knows of no network: what carries parcels between nodes tells it
-//! what has come and what time it is, and takes what is to be sent. That is [`nats`], and in tests a simulated network.
+//! [`Cluster`] is given to the hub as what is [`Elsewhere`](crate::hub::Elsewhere). It knows of no network: what carries
+//! parcels between nodes tells it what has come and what time it is, and takes what is to be sent. That is [`nats`], and in
+//! tests a simulated network.
 //!
-//! Order of locks: a room's shard, then the rules, then a shard of peers or a mailbox. What comes in is heard with nothing
+//! Order of locks: a room's shard, the places or the lines, then the rules, then a shard of peers or a mailbox. What comes in is heard with nothing
 //! locked, by one thread at a time.
 
 mod contests;
