@@ -4,8 +4,8 @@
 //! parcels between nodes tells it what has come and what time it is, and takes what is to be sent. That is [`nats`], and in
 //! tests a simulated network.
 //!
-//! Order of locks: a room's shard, the places or the lines, then the rules, then a shard of peers or a mailbox. What comes in is heard with nothing
-//! locked, by one thread at a time.
+//! Order of locks: a room's shard, the places or the lines, then the rules, then a shard of peers or a mailbox. What comes in
+//! is heard with nothing locked, by one thread at a time.
 
 mod contests;
 #[cfg(test)]
