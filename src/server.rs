@@ -117,7 +117,7 @@ impl Server {
         let tls_end = config.http.tls_end;
         let web = Parts::new(config.http, Arc::clone(&terms), Arc::clone(&ice));
         #[cfg(feature = "cluster")]
-        nodes.host_with(Hosting { terms: Arc::clone(&terms), admission: web.admission.clone(), ice, tls_end });
+        nodes.host_with(Hosting { terms: Arc::downgrade(&terms), admission: web.admission.clone(), ice, tls_end });
         let pending = PendingConnections::new(config.pending.clone());
         let sources = Sources {
             hub: Arc::clone(&hub),

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use tokio::sync::oneshot;
 
 use super::Cluster;
-use crate::hub::{Claim, Claimed, Elsewhere, Fetched, Meeting, ResumeRequest, Said, Seal, Unanswered};
+use crate::hub::{Claim, Claimed, Elsewhere, Fetched, Guest, Meeting, ResumeRequest, Said, Seal, Unanswered};
 use crate::net::Line;
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, Realm, RoomKey};
 
@@ -117,7 +117,7 @@ impl Elsewhere for Cluster {
         &self,
         node: NodeId,
         place: PeerId,
-        guest: &[u8],
+        guest: &Guest,
     ) -> oneshot::Receiver<Result<Box<dyn Line>, ErrorCode>> {
         let (done, opened) = oneshot::channel();
         self.ask_for_line(node, place, guest, done);

@@ -3,11 +3,14 @@
 //! An envelope is framed by its length and by the token of its question, so that a node skips one that it does not know, and
 //! still can say so. New kinds are put at the end of [`Envelope`]: an older node refuses them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::letter::Letter;
 use super::parcel::FINGERPRINT;
 use super::whereabouts::Epoch;
+use crate::auth::Grant;
 use crate::protocol::{Address, ErrorCode, Kind, NodeId, PeerId, Realm, RoomKey, RoomName};
 
 /// The number of a question, of those of the node that asks. 0: it is none.
@@ -207,7 +210,12 @@ pub(super) enum Envelope<'a> {
     Retiring,
     /// A client of the sender's is to be served at a place of the receiver's, which is to know this of it. A question, and the
     /// number of a line that may begin.
-    Invite { place: [u8; 16], guest: &'a [u8] },
+    Invite {
+        place: [u8; 16],
+        about: &'a [u8],
+        #[serde(borrow)]
+        grant: Option<Allowed<'a>>,
+    },
     /// Something on a line, of the one that has begun it or of the other.
     OnLine {
         line: Token,
@@ -267,6 +275,20 @@ pub(super) struct Allowed<'a> {
     #[serde(borrow)]
     pub(super) rooms: Option<Vec<&'a str>>,
     pub(super) expires: u64,
+}
+
+impl<'a> From<&'a Grant> for Allowed<'a> {
+    fn from(grant: &'a Grant) -> Self {
+        let rooms = grant.rooms.as_ref().map(|rooms| rooms.iter().map(RoomName::as_str).collect());
+        Self { subject: &grant.subject, rooms, expires: grant.expires }
+    }
+}
+
+impl From<Allowed<'_>> for Grant {
+    fn from(Allowed { subject, rooms, expires }: Allowed<'_>) -> Self {
+        let rooms = rooms.map(|rooms| Arc::new(rooms.iter().filter_map(|name| RoomName::new(name)).collect()));
+        Self { subject: subject.into(), rooms, expires }
+    }
 }
 
 /// Which nodes one sees, and how often that has changed.

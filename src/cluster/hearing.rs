@@ -5,7 +5,7 @@ use super::envelope::{self, Envelope, Member, Outcome, Token, Unknown, addresses
 use super::passing::{Asked, Coming};
 use super::rules::Rules;
 use super::{Cluster, Keeper, whereabouts};
-use crate::hub::{Fetched, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said};
+use crate::hub::{Fetched, Guest, Hub, NotHandedOver, Owing, ResumeRequest, ResumeToken, Said};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey, RoomName, Secret};
 
 impl Cluster {
@@ -62,7 +62,10 @@ impl Cluster {
                 self.rules.lock().tell_names(node, token, &names.unwrap_or_default());
             }
             Envelope::Names { token, names, is_last } => self.rules.lock().hear_names(node, token, &names, is_last),
-            Envelope::Invite { place, guest } => self.hear_invitation(node, token, PeerId::from_bytes(place), guest),
+            Envelope::Invite { place, about, grant } => {
+                let guest = Guest { about: about.to_vec(), grant: grant.map(Into::into) };
+                self.hear_invitation(node, token, PeerId::from_bytes(place), guest);
+            }
             Envelope::OnLine { line, is_beginner, said } => self.hear_on_line(node, line, is_beginner, said),
             _ => self.hear_of_room(node, token, envelope),
         }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use super::envelope::{self, Envelope, OnLine, Outcome, Token};
+use crate::hub::Guest;
 use crate::net::Line;
 use crate::protocol::{ErrorCode, NodeId, PeerId};
 
@@ -40,9 +41,8 @@ struct Key {
 /// What is to be done with a line as soon as it begins.
 pub type Start = Box<dyn FnOnce(Box<dyn Line>) + Send>;
 
-/// What is done for a client of another node that comes to a place here, of which this is known: with its line, and what ends
-/// its stay.
-type Serve = dyn Fn(PeerId, &[u8]) -> Result<(Start, CancellationToken), ErrorCode> + Send + Sync;
+/// What is done for a client of another node that comes to a place here: with its line, and what ends its stay.
+type Serve = dyn Fn(PeerId, Guest) -> Result<(Start, CancellationToken), ErrorCode> + Send + Sync;
 
 /// Serves clients of other nodes.
 pub(super) struct Host(Box<Serve>);
@@ -234,14 +234,14 @@ impl Cluster {
     /// Tells it who serves clients of other nodes at places of this one, before any has come.
     pub fn host_with(
         &self,
-        serve: impl Fn(PeerId, &[u8]) -> Result<(Start, CancellationToken), ErrorCode> + Send + Sync + 'static,
+        serve: impl Fn(PeerId, Guest) -> Result<(Start, CancellationToken), ErrorCode> + Send + Sync + 'static,
     ) {
         // A second one is not given any.
         let _ = self.host.set(Host(Box::new(serve)));
     }
 
     /// Asks another node for a line.
-    pub(super) fn ask_for_line(&self, node: NodeId, place: PeerId, guest: &[u8], done: oneshot::Sender<Opened>) {
+    pub(super) fn ask_for_line(&self, node: NodeId, place: PeerId, guest: &Guest, done: oneshot::Sender<Opened>) {
         // Order: it is known before the node can be lost, or answer.
         let mut lines = self.lines.0.lock();
         let mut rules = self.rules.lock();
@@ -251,7 +251,8 @@ impl Cluster {
         let number = rules.number();
         let open = Open { way: Arc::default(), stage: Stage::Asked(done) };
         lines.insert(Key { node, number, is_ours: true }, open);
-        rules.say(node, number, &Envelope::Invite { place: *place.as_bytes(), guest });
+        let (place, grant) = (*place.as_bytes(), guest.grant.as_ref().map(Into::into));
+        rules.say(node, number, &Envelope::Invite { place, about: &guest.about, grant });
     }
 
     /// An answer has come. Whether it is about a line.
@@ -277,7 +278,7 @@ impl Cluster {
     }
 
     /// Another node wants to have a client of its own served here.
-    pub(super) fn hear_invitation(&self, node: NodeId, token: Token, place: PeerId, guest: &[u8]) {
+    pub(super) fn hear_invitation(&self, node: NodeId, token: Token, place: PeerId, guest: Guest) {
         let served = self.host.get().ok_or(ErrorCode::ClusterUnavailable).and_then(|host| host.0(place, guest));
         let outcome = match served {
             Ok((start, over)) => {
@@ -399,11 +400,12 @@ mod tests {
 
     use super::super::tests::{Node, carry, node, pass, two};
     use super::*;
+    use crate::auth::Grant;
     use crate::hub::{Met, Place};
     use crate::protocol::Realm;
 
     /// What another node's clients have got of a node: their lines, and what is known of each.
-    type Served = Arc<Mutex<Vec<(Box<dyn Line>, Vec<u8>, Place)>>>;
+    type Served = Arc<Mutex<Vec<(Box<dyn Line>, Guest, Place)>>>;
 
     /// Has a node serve clients of others, and refuse those of which nothing is known.
     fn serve(node: &Node) -> Served {
@@ -411,8 +413,8 @@ mod tests {
         let (hub, all) = (Arc::clone(&node.hub), Arc::clone(&served));
         node.cluster.host_with(move |place, guest| {
             let place = hub.enter_place(place).ok_or(ErrorCode::PeerUnavailable)?;
-            let (guest, over, all) = (guest.to_vec(), place.token(), Arc::clone(&all));
-            if guest.is_empty() {
+            let (over, all) = (place.token(), Arc::clone(&all));
+            if guest.about.is_empty() {
                 return Err(ErrorCode::RoomFull);
             }
             let start: Start = Box::new(move |line| all.lock().push((line, guest, place)));
@@ -436,8 +438,9 @@ mod tests {
     }
 
     async fn meet(nodes: &[Node], at: usize, guest: &'static str, now: Instant) -> Result<Met, ErrorCode> {
-        let guest = || guest.as_bytes().to_vec();
-        among(nodes, now, nodes[at].hub.meet(Realm::Matchbox, "hall", guest)).await
+        let grant = Grant { subject: "alice".into(), rooms: None, expires: 7 };
+        let guest = Guest { about: guest.as_bytes().to_vec(), grant: Some(grant) };
+        among(nodes, now, nodes[at].hub.meet(Realm::Matchbox, "hall", &guest)).await
     }
 
     async fn place(nodes: &[Node], at: usize, now: Instant) -> Place {
@@ -454,18 +457,24 @@ mod tests {
         }
     }
 
+    /// Two nodes, of which the first has a place and serves a client of the second.
+    async fn hosted() -> ([Node; 2], Instant, Place, Served, Box<dyn Line>) {
+        let (nodes, now) = two();
+        let first = place(&nodes, 0, now).await;
+        let served = serve(&nodes[0]);
+        let guest = line(&nodes, 1, now).await;
+        (nodes, now, first, served, guest)
+    }
+
     fn taken(served: &Served) -> (Box<dyn Line>, Place) {
         let (line, guest, place) = served.lock().pop().expect("it has begun");
-        assert_eq!(guest, b"guest");
+        assert_eq!((&*guest.about, guest.grant.map(|grant| grant.expires)), (&b"guest"[..], Some(7)));
         (line, place)
     }
 
     #[tokio::test]
     async fn a_place_is_where_the_first_has_come_until_the_last_has_left() {
-        let (nodes, now) = two();
-        let first = place(&nodes, 0, now).await;
-        let served = serve(&nodes[0]);
-        let mut guest = line(&nodes, 1, now).await;
+        let (nodes, now, first, served, mut guest) = hosted().await;
         assert!(served.lock().is_empty(), "it has not begun");
         among(&nodes, now, guest.write_all(b"hello")).await.unwrap();
         carry(&nodes, now);
@@ -498,18 +507,15 @@ mod tests {
         let _place = place(&nodes, 0, now).await;
         serve(&nodes[0]);
         assert_eq!(meet(&nodes, 1, "", now).await.err(), Some(ErrorCode::RoomFull));
-        let id = PeerId::named(Realm::Matchbox, "hall");
-        drop(crate::hub::Elsewhere::open_line(&*nodes[1].cluster, nodes[0].cluster.node(), id, b"guest"));
+        let (id, guest) = (PeerId::named(Realm::Matchbox, "hall"), Guest { about: vec![1], grant: None });
+        drop(crate::hub::Elsewhere::open_line(&*nodes[1].cluster, nodes[0].cluster.node(), id, &guest));
         pass(&nodes, &mut now, 200);
         assert_eq!(nodes.each_ref().map(|node| node.cluster.figures().lines), [0, 0]);
     }
 
     #[tokio::test]
     async fn what_is_not_taken_is_bounded_and_flows_again() {
-        let (nodes, now) = two();
-        let _place = place(&nodes, 0, now).await;
-        let served = serve(&nodes[0]);
-        let mut guest = line(&nodes, 1, now).await;
+        let (nodes, now, _place, served, mut guest) = hosted().await;
         let all: Vec<u8> = (0..300_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         let mut written = 0;
         let fill = async {
@@ -528,10 +534,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_to_a_node_that_is_gone_is_lost_and_its_place_is_free() {
-        let (nodes, mut now) = two();
-        let _place = place(&nodes, 0, now).await;
-        let _served = serve(&nodes[0]);
-        let mut guest = line(&nodes, 1, now).await;
+        let (nodes, mut now, _place, _served, mut guest) = hosted().await;
         let [_, rest] = nodes;
         let rest = [rest];
         pass(&rest, &mut now, 3500);
@@ -541,10 +544,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_ends_has_its_guests_come_again() {
-        let (nodes, now) = two();
-        let first = place(&nodes, 0, now).await;
-        let served = serve(&nodes[0]);
-        let mut guest = line(&nodes, 1, now).await;
+        let (nodes, now, first, served, mut guest) = hosted().await;
         among(&nodes, now, guest.write_all(b"hello")).await.unwrap();
         carry(&nodes, now);
         let (_hosted, of_guest) = taken(&served);
@@ -571,5 +571,18 @@ mod tests {
         let kept = places.iter().position(|place| !place.token().is_cancelled()).unwrap();
         serve(&nodes[kept]);
         line(&nodes, 1 - kept, now).await;
+    }
+
+    #[tokio::test]
+    async fn without_a_network_a_place_is_entered_where_it_is_and_no_other_is_waited_for() {
+        let (nodes, now) = two();
+        let _place = place(&nodes, 0, now).await;
+        for node in &nodes {
+            node.cluster.disconnected(now);
+        }
+        place(&nodes, 0, now).await;
+        let asked = Instant::now();
+        assert_eq!(meet(&nodes, 1, "guest", now).await.err(), Some(ErrorCode::ClusterUnavailable));
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     }
 }

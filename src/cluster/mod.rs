@@ -26,6 +26,7 @@ mod names;
 pub mod nats;
 mod parcel;
 mod passing;
+mod places;
 mod questions;
 mod remote;
 mod rules;

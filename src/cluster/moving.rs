@@ -181,11 +181,7 @@ impl Rules {
         let key = |name: &RoomName| RoomKey { realm: Realm::V1, name: name.clone() };
         self.gave.insert(id, (to, rooms.iter().map(|(name, _)| key(name)).collect()));
         let Kept { proofs, grant, spent, accepted, acknowledged, frames } = kept;
-        let grant = grant.as_ref().map(|grant| Allowed {
-            subject: &grant.subject,
-            rooms: grant.rooms.as_ref().map(|rooms| rooms.iter().map(RoomName::as_str).collect()),
-            expires: grant.expires,
-        });
+        let grant = grant.as_ref().map(Allowed::from);
         let rooms = rooms.iter().map(|(name, others)| (name.as_str(), Member::each(others))).collect();
         let refused = spent.refused.map(|(count, ago)| (count, ago.as_millis().try_into().unwrap_or(u64::MAX)));
         let session = Session { epoch, proofs, grant, left: spent.left, refused, accepted, acknowledged, rooms };
@@ -231,12 +227,7 @@ impl Rules {
         let Session { epoch, proofs, grant, left, refused, accepted, acknowledged, rooms } = session;
         let refused = refused.map(|(count, ago)| (count, Duration::from_millis(ago)));
         let spent = Spent { left, refused };
-        let name = |text: &&str| RoomName::new(text);
-        let grant = grant.map(|Allowed { subject, rooms, expires }| crate::auth::Grant {
-            subject: subject.into(),
-            rooms: rooms.map(|rooms| std::sync::Arc::new(rooms.iter().filter_map(name).collect())),
-            expires,
-        });
+        let grant = grant.map(Into::into);
         let rooms = rooms.into_iter().filter_map(|(room, members)| Some((RoomName::new(room)?, Member::all(&members))));
         let kept = Kept { proofs, grant, spent, accepted, acknowledged, frames: Vec::new() };
         let handover = Handover { id, kept, rooms: rooms.collect() };

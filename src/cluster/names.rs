@@ -1,4 +1,4 @@
-//! Names that clients choose, each of which one peer of all nodes has, and places, each of which one node has: the rules.
+//! Names that clients choose, each of which one peer of all nodes has: the rules.
 //!
 //! Where the peer with a name is, nodes know as they know it of sessions that have moved (`whereabouts`). Who wants a name that
 //! another node has asks that one first, whether its holder is still there; then it asks the arbiter of the name's key, so
@@ -13,7 +13,7 @@ use super::envelope::{Envelope, Token, number};
 use super::questions::{Question, What};
 use super::rules::Rules;
 use super::view::arbiter;
-use crate::hub::{Claimed, Meeting};
+use crate::hub::Claimed;
 use crate::protocol::{NodeId, PeerId, Realm};
 
 /// A holder has 3 s to give a sign of life, and its answer has to come back.
@@ -36,24 +36,9 @@ impl Rules {
         let token = self.ask(What::Name { node, is_free: true, done });
         self.put_question(node, token, &Envelope::Claim { round, id: *id.as_bytes() });
     }
-}
-
-impl Rules {
-    /// Asks which node has a place. Where none does, this one is to have it.
-    pub(super) fn find_place(&mut self, place: PeerId, done: oneshot::Sender<Meeting>) {
-        if let Some(node) = self.sessions.elsewhere(place) {
-            return answer(done, if self.is_up(node) { Meeting::There(node) } else { Meeting::NotNow });
-        }
-        // One that is here can be entered, or is being left.
-        let Some((node, round)) = self.arbiter_of(place).filter(|_| !self.sessions.is_here(place)) else {
-            return answer(done, Meeting::NotNow);
-        };
-        let token = self.ask(What::Meet { node, done });
-        self.put_question(node, token, &Envelope::Claim { round, id: *place.as_bytes() });
-    }
 
     /// Who decides which node has an id, and in which round of its own. None: that is not known now.
-    fn arbiter_of(&self, id: PeerId) -> Option<(NodeId, u64)> {
+    pub(super) fn arbiter_of(&self, id: PeerId) -> Option<(NodeId, u64)> {
         let node = arbiter(&self.seen, id).filter(|_| self.is_settled())?;
         Some((node, self.standing(node).round(self.view)?))
     }
@@ -119,11 +104,6 @@ pub(super) fn list(names: &[String], waiting: Vec<oneshot::Sender<Vec<String>>>)
     for done in waiting {
         let _ = done.send(names.to_vec());
     }
-}
-
-/// Tells a client's handshake, which may be over, where its place is.
-pub(super) fn answer(done: oneshot::Sender<Meeting>, meeting: Meeting) {
-    let _ = done.send(meeting);
 }
 
 /// Tells a client's handshake, which may be over, what has become of its claim.

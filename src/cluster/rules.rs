@@ -24,7 +24,7 @@ use super::topics::Topics;
 use super::undelivered::Undelivered;
 use super::view::nodes_number;
 use super::whereabouts::Whereabouts;
-use super::{Figures, early, envelope, names};
+use super::{Figures, early, envelope, names, places};
 use crate::hub::{Claimed, Fetched, Ledger, Meeting, Said, Unanswered};
 use crate::protocol::{Address, ErrorCode, NodeId, PeerId, RoomKey};
 
@@ -315,7 +315,7 @@ impl Rules {
             What::Forward { passed, from, to, owing, .. } => self.give_up_passing(&passed, from, to, owing),
             What::Fetch { done, .. } | What::Claim { done, .. } => tell(done, Fetched::NotNow),
             What::Name { done, .. } => names::tell(done, Claimed::NotNow),
-            What::Meet { done, .. } => names::answer(done, Meeting::NotNow),
+            What::Meet { done, .. } => places::tell(done, Meeting::NotNow),
             What::Names { names, waiting, .. } => names::list(&names, waiting),
             What::Join { unanswered, .. } => self.not_let_in.push(unanswered.asker().id()),
             What::Relay { .. } | What::Retire { .. } => {}
@@ -772,8 +772,8 @@ impl Rules {
                 self.hear_passed((node, token), &passed, (from, to, owing), (outcome, busy));
             }
             (What::Claim { done, .. }, None) => tell(done, Fetched::Gone),
-            (What::Meet { done, .. }, None) => names::answer(done, Meeting::Here),
-            (What::Meet { done, .. }, Some(_)) => names::answer(done, Meeting::NotNow),
+            (What::Meet { done, .. }, None) => places::tell(done, Meeting::Here),
+            (What::Meet { done, .. }, Some(_)) => places::tell(done, Meeting::NotNow),
             (What::Name { is_free: true, done, .. }, None) => names::tell(done, Claimed::Granted),
             (What::Name { is_free: false, done, .. }, None) => names::tell(done, Claimed::Free),
             (What::Name { is_free: false, done, .. }, Some(ErrorCode::PeerBusy)) => names::tell(done, Claimed::Taken),

@@ -9,18 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::{Entrance, Terms};
 use crate::auth::Grant;
 use crate::dialect::Dialect;
-use crate::hub::Lifetime;
+use crate::hub::{Guest, Lifetime};
 use crate::ice::IceContext;
 use crate::protocol::{Realm, RoomKey};
 
-/// A client as its node tells it another one.
+/// What nodes tell each other of a client.
 #[derive(Debug, Serialize, Deserialize)]
-struct Guest {
+struct About {
     address: IpAddr,
     /// The name by which it reached its node.
     host: Option<String>,
     speaks: Speaks,
-    grant: Option<Allowed>,
 }
 
 /// A dialect whose clients meet in places.
@@ -30,35 +29,19 @@ enum Speaks {
     GStreamer,
 }
 
-/// What its credentials allow.
-#[derive(Debug, Serialize, Deserialize)]
-struct Allowed {
-    subject: String,
-    rooms: Option<Vec<String>>,
-    expires: u64,
-}
-
-impl From<&Grant> for Allowed {
-    fn from(Grant { subject, rooms, expires }: &Grant) -> Self {
-        let rooms = rooms.as_ref().map(|rooms| rooms.iter().map(ToString::to_string).collect());
-        Self { subject: subject.to_string(), rooms, expires: *expires }
-    }
-}
-
-/// What another node has to know of a client to serve it: [`Hosting`](hosting::Hosting) reads it.
+/// A client, for another node to serve it: [`Hosting`](hosting::Hosting) does.
 ///
 /// # Panics
 ///
 /// Of a dialect whose clients meet nowhere in particular.
-pub(crate) fn describe(dialect: &Dialect, ice: &IceContext, grant: Option<&Grant>) -> Vec<u8> {
+pub(crate) fn guest(dialect: &Dialect, ice: &IceContext, grant: Option<&Grant>) -> Guest {
     let speaks = match dialect {
         Dialect::Matchbox(client) => Speaks::Matchbox { room: client.room().to_string(), next: client.next() },
         Dialect::GStreamer(_) => Speaks::GStreamer,
         Dialect::V1 | Dialect::PeerJs(_) | Dialect::Topics(_) => unreachable!("its clients meet in no place"),
     };
-    let (address, host) = (ice.client, ice.host.as_ref().map(ToString::to_string));
-    let guest = Guest { address, host, speaks, grant: grant.map(Allowed::from) };
-    serde_json::to_vec(&guest).expect("numbers and text")
+    let about = About { address: ice.client, host: ice.host.as_ref().map(ToString::to_string), speaks };
+    Guest { about: serde_json::to_vec(&about).expect("numbers and text"), grant: grant.cloned() }
 }
 
 /// How a client of a dialect begins whose clients meet in places.
@@ -83,13 +66,13 @@ impl Terms {
 
 #[cfg(feature = "cluster")]
 pub(crate) mod hosting {
-    use std::sync::Arc;
+    use std::sync::{Arc, Weak};
     use std::time::Instant;
 
     use tokio_util::sync::CancellationToken;
 
     use super::super::Client;
-    use super::{Allowed, Dialect, Grant, Guest, IceContext, Speaks, Terms, entrance};
+    use super::{About, Dialect, Guest, IceContext, Speaks, Terms, entrance};
     use crate::accept::Stream;
     use crate::admission::Admission;
     use crate::cluster::Start;
@@ -98,13 +81,6 @@ pub(crate) mod hosting {
     use crate::ice::IceConfig;
     use crate::net::{Line, TlsEnd};
     use crate::protocol::{ErrorCode, PeerId, RoomName};
-
-    impl From<Allowed> for Grant {
-        fn from(Allowed { subject, rooms, expires }: Allowed) -> Self {
-            let rooms = rooms.map(|rooms| Arc::new(rooms.iter().filter_map(|name| RoomName::new(name)).collect()));
-            Self { subject: subject.into(), rooms, expires }
-        }
-    }
 
     impl Speaks {
         /// None: there is no such room.
@@ -119,7 +95,8 @@ pub(crate) mod hosting {
     /// What clients of other nodes are served by.
     #[derive(Clone, Debug)]
     pub(crate) struct Hosting {
-        pub(crate) terms: Arc<Terms>,
+        /// Weak: it is of what they have.
+        pub(crate) terms: Weak<Terms>,
         /// They count as connections of this node, too.
         pub(crate) admission: Admission,
         pub(crate) ice: Arc<IceConfig>,
@@ -134,18 +111,21 @@ pub(crate) mod hosting {
         ///
         /// `peer-unavailable`: the place is not here. `room-full`, `peer-busy`: it is, and there is no room for the client there,
         /// or on this node.
-        pub(crate) fn serve(&self, place: PeerId, guest: &[u8]) -> Result<(Start, CancellationToken), ErrorCode> {
-            let place = self.terms.hub.enter_place(place).ok_or(ErrorCode::PeerUnavailable)?;
-            let guest = serde_json::from_slice(guest).ok();
-            let Guest { address, host, speaks, grant } = guest.ok_or(ErrorCode::ClusterUnavailable)?;
+        pub(crate) fn serve(&self, place: PeerId, guest: Guest) -> Result<(Start, CancellationToken), ErrorCode> {
+            let Guest { about, grant } = guest;
+            // A node that has all but ended has no place any more.
+            let terms = self.terms.upgrade().ok_or(ErrorCode::PeerUnavailable)?;
+            let place = terms.hub.enter_place(place).ok_or(ErrorCode::PeerUnavailable)?;
+            let about = serde_json::from_slice(&about).ok();
+            let About { address, host, speaks } = about.ok_or(ErrorCode::ClusterUnavailable)?;
             let dialect = speaks.dialect().ok_or(ErrorCode::ClusterUnavailable)?;
-            if !self.terms.has_room_for(&dialect) {
+            if !terms.has_room_for(&dialect) {
                 return Err(ErrorCode::RoomFull);
             }
             let permit = self.admission.enter(address, Instant::now()).map_err(|_| ErrorCode::PeerBusy)?;
             let (host, token) = (host.and_then(|host| host.parse().ok()), place.token());
             let ice = IceContext { config: Arc::clone(&self.ice), host, client: address, tls_end: self.tls_end };
-            let (entrance, grant, terms) = (entrance(dialect.realm()), grant.map(Grant::from), Arc::clone(&self.terms));
+            let entrance = entrance(dialect.realm());
             let client =
                 Box::new(Client { address, dialect, entrance, grant, permit, ice, place: Some(Box::new(place)) });
             let start = move |line: Box<dyn Line>| {
@@ -158,26 +138,5 @@ pub(crate) mod hosting {
             };
             Ok((Box::new(start), token))
         }
-    }
-}
-
-#[cfg(all(test, feature = "cluster"))]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::dialect::matchbox::Matchbox;
-    use crate::protocol::RoomName;
-
-    #[test]
-    fn what_is_told_of_a_guest_is_what_it_is() {
-        let room = |name: &str| RoomName::new(name).unwrap();
-        let rooms = Some(Arc::new([room("hall"), room("héron")].into_iter().collect()));
-        let grant = Grant { subject: "alice".into(), rooms, expires: 7 };
-        assert_eq!(Grant::from(Allowed::from(&grant)), grant);
-        let client = Matchbox::new(room("hall"), NonZeroUsize::new(3));
-        let speaks = Speaks::Matchbox { room: client.room().to_string(), next: client.next() };
-        let Some(Dialect::Matchbox(told)) = speaks.dialect() else { panic!("it speaks matchbox") };
-        assert_eq!((told.room(), told.next()), (client.room(), client.next()));
     }
 }

@@ -12,7 +12,7 @@ use super::debt::{Debt, Ledger, Owed};
 use super::letter::Letter;
 use super::mailbox::{Refused, Seat};
 use super::peer::Peer;
-use super::place::Meeting;
+use super::place::{Guest, Meeting};
 use super::reply::Reply;
 use super::room::{Change, Room};
 use super::token::Seal;
@@ -73,13 +73,13 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Asks which node has a place.
     fn meet(&self, place: PeerId) -> oneshot::Receiver<Meeting>;
 
-    /// Has a client served at a place of another node, which is to know this of it. Refused with `peer-unavailable`, that one
+    /// Has a client served at a place of another node. Refused with `peer-unavailable`, that one
     /// does not have the place.
     fn open_line(
         &self,
         node: NodeId,
         place: PeerId,
-        guest: &[u8],
+        guest: &Guest,
     ) -> oneshot::Receiver<Result<Box<dyn Line>, ErrorCode>>;
 
     /// A session of this node has ended, or a place is left.

@@ -57,7 +57,7 @@ pub use hearing::{Ask, Verdict};
 pub use letter::largest_weight;
 pub use mailbox::{AnswerPermit, MailboxLimits};
 pub use peer::Revoked;
-pub use place::{Meeting, Met, Place};
+pub use place::{Guest, Meeting, Met, Place};
 pub use recollection::KeptTopics;
 pub use session::Session;
 pub use token::{ResumeToken, Seal};

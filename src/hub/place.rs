@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::Hub;
+use crate::auth::Grant;
 use crate::net::Line;
 use crate::protocol::{ErrorCode, NodeId, PeerId, Realm};
 
@@ -17,7 +18,7 @@ use crate::protocol::{ErrorCode, NodeId, PeerId, Realm};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two times.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What other nodes say of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,17 @@ pub enum Meeting {
     There(NodeId),
     /// That is not known now. It is worth another try.
     NotNow,
+    /// No other node can be asked.
+    Unreachable,
+}
+
+/// What another node has to know of a client that it is to serve.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// What nodes tell each other, and the hub does not read.
+    pub about: Vec<u8>,
+    /// What its credentials allow.
+    pub grant: Option<Grant>,
 }
 
 /// Where a client is served.
@@ -89,41 +101,35 @@ impl Drop for Place {
 }
 
 impl Hub {
-    /// Finds out where the clients of a realm meet that enter the room of this name, and gets one there. `guest` is what the
-    /// other node has to know of it.
+    /// Finds out where the clients of a realm meet that enter the room of this name, and gets one there.
     ///
     /// # Errors
     ///
     /// Why it can't be served at this moment.
-    pub async fn meet(
-        self: &Arc<Self>,
-        realm: Realm,
-        room: &str,
-        guest: impl Fn() -> Vec<u8>,
-    ) -> Result<Met, ErrorCode> {
-        let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| realm.has_places()) else {
-            return Ok(Met::Here(None));
-        };
+    pub async fn meet(self: &Arc<Self>, realm: Realm, room: &str, guest: &Guest) -> Result<Met, ErrorCode> {
+        let Some(elsewhere) = &self.elsewhere else { return Ok(Met::Here(None)) };
         let (id, until) = (PeerId::named(realm, room), Instant::now() + PATIENCE);
-        loop {
+        while !self.is_closing() && !self.is_emptied() {
             if let Some(place) = self.enter_place(id) {
                 return Ok(Met::Here(Some(place)));
             }
             match elsewhere.meet(id).await.unwrap_or(Meeting::NotNow) {
                 Meeting::Here => return Ok(Met::Here(Some(self.open_place(id)))),
-                Meeting::There(node) => match timeout_at(until.into(), elsewhere.open_line(node, id, &guest())).await {
+                Meeting::There(node) => match timeout_at(until.into(), elsewhere.open_line(node, id, guest)).await {
                     Ok(Ok(Ok(line))) => return Ok(Met::There(line)),
                     Ok(Ok(Err(code))) if code != ErrorCode::PeerUnavailable => return Err(code),
                     // The last may just have left it, or the node.
                     _ => {}
                 },
                 Meeting::NotNow => {}
+                Meeting::Unreachable => break,
             }
             if Instant::now() >= until {
-                return Err(ErrorCode::ClusterUnavailable);
+                break;
             }
             sleep(PAUSE).await;
         }
+        Err(ErrorCode::ClusterUnavailable)
     }
 
     /// One more at a place. None: this node does not have it.

@@ -105,12 +105,6 @@ impl Realm {
         }
     }
 
-    /// Whether all who are to meet have to be on one node.
-    #[must_use]
-    pub fn has_places(self) -> bool {
-        matches!(self, Self::Matchbox | Self::GStreamer)
-    }
-
     /// Whether its rooms may have members on several nodes.
     #[must_use]
     pub fn spans_nodes(self) -> bool {

@@ -5,6 +5,7 @@ mod memory;
 
 use tokio::io::AsyncWriteExt as _;
 
+use crate::credentials::{secret_file, token, token_until};
 use crate::guest::Guest;
 use crate::raw::{CLOSE, FIN, HANDSHAKE, PING, PONG, masked};
 use crate::server::{Server, Site};
@@ -356,4 +357,18 @@ async fn pages_of_other_origins_may_not_connect() {
     let server = Server::start(&[MATCHBOX]);
     let refused = server.try_visit("/matchbox/hall", &[("origin", "https://elsewhere.example")]).await.err();
     assert_eq!(refused, Some((403, "origin-not-allowed".to_owned())));
+}
+
+#[tokio::test]
+async fn credentials_end_a_client_s_stay_wherever_it_is_served() {
+    let (_secret, flag) = secret_file();
+    let server = Server::start(&[MATCHBOX, &flag]);
+    let path = |token: &str| format!("/matchbox/hall?access_token={token}");
+    let mut alice = server.player(&path(&token("alice"))).await;
+    let mut bob = server.player(&path(&token_until("bob", 2))).await;
+    alice.hears_of("NewPeer", &bob).await;
+    bob.signals(&alice, "1").await;
+    alice.hears_signal(&bob, "1").await;
+    assert_eq!(bob.guest.closed().await.0, 4003);
+    alice.hears_of("PeerLeft", &bob).await;
 }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::client::{message_from, message_to};
 use crate::cluster::{Nodes, hears, hears_one, readiness, ready};
@@ -233,6 +233,26 @@ async fn a_slow_way_to_nats_costs_time_and_no_message() {
         hears(&mut bob, &message_from(&alice.id, &number.to_string())).await;
     }
     assert!(!a.log().contains("a node is gone") && !b.log().contains("a node is gone"), "{}{}", a.log(), b.log());
+}
+
+/// Its node has asked for the room, and is told that it has it as there is no client any more.
+#[tokio::test]
+#[ignore = "needs NATS: tests/on-two-nodes"]
+async fn who_hangs_up_while_a_room_is_looked_for_keeps_it_from_no_other_node() {
+    let nats = Nats::start().await;
+    let network = Network::to(&nats).await;
+    let [a, b] = meet(&[&network.flags()[..], &["--dialect=matchbox".to_owned()]].concat()).await;
+    network.is(Pace::Late(Duration::from_millis(100)));
+    // Who says which node has a room is the other one for some of them.
+    for room in 0..6 {
+        let path = format!("/matchbox/room-{room}");
+        let hung_up = timeout(Duration::from_millis(50), a.visit(&path)).await.is_err();
+        // What it has asked has come there.
+        sleep(Duration::from_millis(400)).await;
+        let asked = Instant::now();
+        b.visit(&path).await;
+        assert!(asked.elapsed() < Duration::from_secs(3), "{hung_up} {:?}", asked.elapsed());
+    }
 }
 
 #[tokio::test]

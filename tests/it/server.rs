@@ -231,6 +231,7 @@ impl Drop for Server {
             (0, 0, 0),
             "peers, rooms, bytes left"
         );
+        assert_eq!(Arc::strong_count(&self.hub), 1, "what holds on to the hub");
         assert_eq!((self.relays.allocations(), self.pending.connections()), (0, 0), "relays, unanswered connections");
         let panicked = PANICKED.lock().expect("no panic while it is held").contains(&self.name);
         assert!(!panicked, "a task of the server panicked");

@@ -8,11 +8,13 @@ mod socket_io;
 mod topics;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::bearer::{requested, token};
@@ -20,11 +22,12 @@ use super::caller::Caller;
 use super::refusal::Refusal;
 use super::upgrade::Handshake;
 use super::{Shared, cors, handshake};
+use crate::admission::Permit;
 use crate::auth::Grant;
 use crate::connection::{Client, Entrance, Terms, guest};
 use crate::dialect::Dialect;
-use crate::hub::Met;
-use crate::protocol::Realm;
+use crate::hub::{Guest, Met};
+use crate::protocol::{ErrorCode, Realm};
 pub use peerjs::PeerJsSettings;
 
 /// The dialects that are asked for.
@@ -116,11 +119,17 @@ impl Shared {
         dialect: Dialect,
         name: &str,
     ) -> Result<Response, Refusal> {
+        if !self.0.terms.has_room_for(&dialect) {
+            return Err(Refusal::RoomFull);
+        }
         let permit = self.permit(caller.address, None, grant.as_ref())?;
         let (address, ice, realm) = (caller.address, self.ice_context(caller), dialect.realm());
-        let describe = || guest::describe(&dialect, &ice, grant.as_ref());
-        match self.0.terms.hub.meet(realm, name, describe).await? {
-            Met::Here(_) if !self.0.terms.has_room_for(&dialect) => return Err(Refusal::RoomFull),
+        let (met, permit) = if self.0.terms.hub.node().is_none() {
+            (Met::Here(None), permit)
+        } else {
+            self.meet(realm, name, guest::guest(&dialect, &ice, grant.as_ref()), permit).await?
+        };
+        match met {
             Met::Here(place) => {
                 let (entrance, place) = (guest::entrance(realm), place.map(Box::new));
                 self.serve(upgrade, Client { address, dialect, entrance, grant, permit, ice, place }, false);
@@ -128,6 +137,18 @@ impl Shared {
             Met::There(line) => self.carry(upgrade, line, permit),
         }
         Ok(handshake::switching(accept, None))
+    }
+
+    /// Finds out where a client is to be served. Goes on where it hangs up meanwhile, with its permit, so that what other nodes
+    /// have agreed to is undone and not forgotten.
+    async fn meet(&self, realm: Realm, name: &str, guest: Guest, permit: Permit) -> Result<(Met, Permit), ErrorCode> {
+        let (done, met) = oneshot::channel();
+        let (hub, name) = (Arc::clone(&self.0.terms.hub), name.to_owned());
+        self.0.terms.tasks.spawn(async move {
+            let met = hub.meet(realm, &name, &guest).await;
+            let _ = done.send(met.map(|met| (met, permit)));
+        });
+        met.await.unwrap_or(Err(ErrorCode::ClusterUnavailable))
     }
 
     /// The answer to a client of this realm, or why it gets none.
