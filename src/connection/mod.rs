@@ -161,7 +161,7 @@ impl Connection {
         }
         let (revoked, expired) = (self.session.revoked(), reached(self.expires));
         // Boxed: few are at a place.
-        let moved = closed(self.place.as_ref().map(|place| Box::pin(place.over())));
+        let moved = closed(self.place.as_ref().map(|place| Box::pin(place.token().cancelled_owned())));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
             biased;

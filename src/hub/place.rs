@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::time::{sleep, timeout_at};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use super::Hub;
 use crate::auth::Grant;
@@ -72,15 +72,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// What ends this one's stay before it does itself.
+    /// Cancelled when its client has to leave, and may come again: another node has the place, or the client's own node ends.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.over.clone()
-    }
-
-    /// Waits until its client has to leave, and may come again: another node has the place, or its own node ends.
-    pub(crate) fn over(&self) -> WaitForCancellationFutureOwned {
-        self.over.clone().cancelled_owned()
     }
 }
 
