@@ -25,11 +25,10 @@ impl Elsewhere for Cluster {
         &self,
         room: &RoomKey,
         payload: &str,
-        members: Vec<(Address, NodeId)>,
-        apart: Vec<Address>,
+        members: Vec<(Address, Option<NodeId>)>,
         unanswered: Unanswered,
     ) {
-        self.rules.lock().broadcast(room, payload, (members, apart), unanswered);
+        self.rules.lock().broadcast(room, payload, members, unanswered);
         self.stir();
     }
 

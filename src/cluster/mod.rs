@@ -649,31 +649,63 @@ mod tests {
         }
     }
 
-    /// The node from which a session has come said that one of the node to which it has come is in a room.
+    /// The node from which a session has come said that one of the node to which it has come is in a room: it has left meanwhile,
+    /// or has gone on to a third one.
     #[test]
-    fn what_is_said_to_a_room_is_refused_for_no_member_that_had_left_before_its_sender_came() {
-        let (nodes, now) = two();
-        let [a, b] = &nodes;
-        let kept = keep(a);
-        let seen = nodes.iter().map(|node| node.cluster.node()).collect();
-        let home_of =
-            |name: &String| view::home(&seen, &RoomKey { realm: Realm::V1, name: RoomName::new(name).unwrap() });
-        let room = (0..100).map(|number| format!("room-{number}")).find(|name| home_of(name) == Some(b.cluster.node()));
-        let (room, carol, alice) = (room.unwrap(), open(a), open(b));
-        for session in [&carol, &alice] {
-            say(session, &format!(r#"{{"type":"join","room":"{room}"}}"#));
+    fn what_is_said_to_a_room_is_refused_for_none_that_has_left_and_follows_who_has_gone_on() {
+        for has_gone_on in [false, true] {
+            let (nodes, now) = of(["a", "b", "c"]);
+            let [a, b, c] = &nodes;
+            let kept = [a, c].map(keep);
+            let seen = nodes.iter().map(|node| node.cluster.node()).collect();
+            let key = |name: &str| RoomKey { realm: Realm::V1, name: RoomName::new(name).unwrap() };
+            let is_b_s = |name: &String| view::home(&seen, &key(name)) == Some(b.cluster.node());
+            let room = (0..100).map(|number| format!("room-{number}")).find(is_b_s).unwrap();
+            let (carol, alice) = (open(a), open(b));
+            for session in [&carol, &alice] {
+                say(session, &format!(r#"{{"type":"join","room":"{room}"}}"#));
+                carry(&nodes, now);
+            }
+            let give = |from: &Node, to: &Node| {
+                let parcels = from.cluster.take();
+                let its = |parcel: &&Parcel| parcel.to == Destination::Node(to.cluster.node());
+                parcels.iter().filter(its).for_each(|parcel| to.cluster.receive(&parcel.bytes, now));
+                // What is for the third one comes later.
+                parcels.into_iter().filter(|parcel| !its(&parcel)).collect::<Vec<_>>()
+            };
+            let [carol_s, alice_s] =
+                [&carol, &alice].map(|it| ResumeRequest { token: it.issue_token().unwrap().0, received: 0 });
+            let mut later = Vec::new();
+            let _fetching = has_gone_on.then(|| c.hub.fetch(&carol_s, None));
+            if has_gone_on {
+                later.extend(give(c, a));
+                later.extend(give(a, c));
+                later.extend(give(c, a));
+            } else {
+                drop(carol);
+            }
+            let _fetching = a.hub.fetch(&alice_s, None).unwrap();
+            let to_b = give(a, b);
+            give(b, a);
+            let alice = a.hub.resume(&alice_s, None).unwrap();
+            while alice.try_next().is_some() {}
+            say(&alice, &format!(r#"{{"type":"message","room":"{room}","message":1,"ref":1}}"#));
+            for parcel in later.into_iter().chain(to_b) {
+                nodes.iter().filter(|node| parcel.to == Destination::Node(node.cluster.node())).for_each(|node| {
+                    node.cluster.receive(&parcel.bytes, now);
+                });
+            }
             carry(&nodes, now);
+            assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Notice(Notice::Ack { .. })));
+            if has_gone_on {
+                let carol = c.hub.resume(&carol_s, None).unwrap();
+                let is_said = |message: &ServerMessage| matches!(message, ServerMessage::Broadcast { .. });
+                assert!(std::iter::from_fn(|| carol.try_next()).any(|frame| is_said(frame.message())));
+            }
+            for kept in kept {
+                kept.lock().clear();
+            }
         }
-        let request = ResumeRequest { token: alice.issue_token().unwrap().0, received: 0 };
-        let _fetching = a.hub.fetch(&request, None).unwrap();
-        a.cluster.take().iter().for_each(|parcel| b.cluster.receive(&parcel.bytes, now));
-        drop(carol);
-        b.cluster.take().iter().for_each(|parcel| a.cluster.receive(&parcel.bytes, now));
-        let alice = a.hub.resume(&request, None).unwrap();
-        while alice.try_next().is_some() {}
-        say(&alice, &format!(r#"{{"type":"message","room":"{room}","message":1,"ref":1}}"#));
-        assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Notice(Notice::Ack { .. })));
-        kept.lock().clear();
     }
 
     #[test]

@@ -669,11 +669,21 @@ impl Rules {
         self.put_question_behind(&[to.id()], node, token, &relay(to.id(), &from, said, None));
     }
 
+    /// The node by which what is said to a member of a room goes. As long as the node of its id is there, what is said to it goes
+    /// that way (`route`). None: the member is here, or nowhere.
+    fn way_to(&self, member: &Address, held: Option<NodeId>) -> Option<NodeId> {
+        let there = held?;
+        let stays = |node: &NodeId| self.nodes.get(node).is_some_and(|remote| !remote.is_retiring);
+        let can_be_asked = |node: &NodeId| *node != self.node && self.unavailable(*node).is_none() && stays(node);
+        let there = || if there == self.node { self.whereabouts(member.id()) } else { Some(there) };
+        member.node().filter(can_be_asked).or_else(there)
+    }
+
     pub(super) fn broadcast(
         &mut self,
         room: &RoomKey,
         payload: &str,
-        (members, apart): (Vec<(Address, NodeId)>, Vec<Address>),
+        members: Vec<(Address, Option<NodeId>)>,
         mut unanswered: Unanswered,
     ) {
         let from = unanswered.asker().clone();
@@ -682,14 +692,9 @@ impl Rules {
         let early = || Early { from: from.clone(), words: words(), owing: owing.clone() };
         let mut nodes: BTreeMap<NodeId, Vec<Address>> = BTreeMap::new();
         let mut is_lost = false;
-        let apart = apart.into_iter().map(|member| (member, None));
-        for (member, there) in members.into_iter().map(|(member, there)| (member, Some(there))).chain(apart) {
+        for (member, held) in members {
             let behind = self.on_its_way(from.id(), member.id());
-            // As long as the node of its id is there, what is said to it goes that way (`route`).
-            let stays = |node: &NodeId| self.nodes.get(node).is_some_and(|remote| !remote.is_retiring);
-            let can_be_asked = |node: &NodeId| *node != self.node && self.unavailable(*node).is_none() && stays(node);
-            let origin = || there.and(member.node().filter(can_be_asked));
-            match behind.or_else(origin).or(there).filter(|node| *node != self.node) {
+            match behind.or_else(|| self.way_to(&member, held)) {
                 Some(node) if self.unavailable(node).is_none() => nodes.entry(node).or_default().push(member),
                 Some(_) => {
                     is_lost = true;
@@ -698,11 +703,11 @@ impl Rules {
                 None => {
                     let kept = self.keep_behind(from.id(), member.id(), early);
                     match kept.or_else(|| self.keep_early(room, member.id(), early)) {
-                        Some(Kept::Busy) => unanswered.were_busy(vec![member]),
-                        // It was to wait behind something that has just been told.
-                        None if there.is_none() => unanswered.were_busy(vec![member]),
-                        // Or it was here, and has left: the node from which the sender has just come did not know that yet.
-                        Some(Kept::Early) | None => {}
+                        Some(Kept::Early) => {}
+                        // It was here when the node was told from which the sender has just come.
+                        None if held.is_some() => self.was_not_delivered(from.clone(), member, owing.clone()),
+                        // Or it was to wait behind something that has just been told.
+                        Some(Kept::Busy) | None => unanswered.were_busy(vec![member]),
                     }
                 }
             }

@@ -126,9 +126,9 @@ impl Session {
         };
         if let (Some(mut unanswered), Some(elsewhere)) = (unanswered, &self.hub.elsewhere) {
             unanswered.were_busy(busy);
-            let held = room.held_elsewhere().map(|(member, node)| (member.clone(), node));
-            let apart = apart.iter().map(|member| member.address.clone());
-            elsewhere.broadcast(room.key(), payload, held.collect(), apart.collect(), unanswered);
+            let held = room.held_elsewhere().map(|(member, node)| (member.clone(), Some(node)));
+            let behind = apart.iter().map(|member| (member.address.clone(), None));
+            elsewhere.broadcast(room.key(), payload, held.chain(behind).collect(), unanswered);
             return Ok(());
         }
         if busy.is_empty() {

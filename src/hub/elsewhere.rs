@@ -30,16 +30,9 @@ pub trait Elsewhere: fmt::Debug + Send + Sync {
     /// Says something to a peer of another node.
     fn relay(&self, to: &Address, said: Said<'_>, unanswered: Unanswered);
 
-    /// Says something to members of a room that are elsewhere, and to those that are here to whom something of the same sender
-    /// [is on its way](Self::is_on_its_way).
-    fn broadcast(
-        &self,
-        room: &RoomKey,
-        payload: &str,
-        members: Vec<(Address, NodeId)>,
-        apart: Vec<Address>,
-        unanswered: Unanswered,
-    );
+    /// Says something to members of a room, each of which another node has, as far as this one knows; or, where there is none,
+    /// that are here, and to whom something of the same sender [is on its way](Self::is_on_its_way).
+    fn broadcast(&self, room: &RoomKey, payload: &str, members: Vec<(Address, Option<NodeId>)>, unanswered: Unanswered);
 
     /// Asks for a place in a room: [`Hub::admit`].
     fn join(&self, room: RoomKey, unanswered: Unanswered);
