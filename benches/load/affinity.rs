@@ -23,6 +23,11 @@ impl Core {
         Some([Self::of(&[first, second]), Self::of(&[last])])
     }
 
+    /// All for either: they share them.
+    pub(crate) fn both() -> [Self; 2] {
+        [Self::of(&all()); 2]
+    }
+
     fn of(numbers: &[usize]) -> Self {
         let mut set = CpuSet::new();
         for core in numbers {

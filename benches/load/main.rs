@@ -13,7 +13,13 @@
 //! `cargo bench --bench load -- dialects` measures only entremise in place of the servers whose clients it serves, `… dialects
 //! quick` in less than a minute.
 //!
+//! `cargo bench --bench load -- limit` measures how far entremise is from a server that is written by hand for this load alone.
+//!
+//! `cargo bench --bench load -- workers` measures entremise with one, two and four worker threads.
+//!
 //! `make bench-cluster` measures what a message costs that goes from node to node, beside one within a node.
+//!
+//! `make bench-turn` measures what a relayed packet costs, beside coturn.
 //!
 //! `make growth` measures only entremise: how its costs grow with the number of peers and rooms.
 
@@ -21,6 +27,7 @@ mod across;
 mod affinity;
 mod dialects;
 mod growth;
+mod limit;
 mod message;
 mod pair;
 mod peer;
@@ -31,27 +38,36 @@ mod rival;
 mod server;
 mod site;
 mod table;
+mod turn;
+mod workers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use affinity::Core;
 use pair::Pair;
 use phase::Plan;
-use rival::{Entremise, PeerServer, Reference, Rival, Tutorial};
+use rival::{BARE, Entremise, LIMIT, PeerServer, Rival, Tutorial};
 use table::Column;
+use tokio::runtime::Runtime;
 
 /// The servers; the others are compared with the first.
-const RIVALS: [&dyn Rival; 4] = [&Tutorial, &PeerServer, &Reference, &Entremise];
+const RIVALS: [&dyn Rival; 4] = [&Tutorial, &PeerServer, &BARE, &Entremise];
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match arguments.next().as_deref() {
         Some("awake") => affinity::stay_awake(),
         Some("relay") => relay::serve(&arguments.collect::<Vec<_>>()),
+        Some("epoll") => limit::serve(&arguments.collect::<Vec<_>>()),
+        Some("limit") => println!("{}", beside_the_limit(&plan(arguments.next().as_deref()))),
+        Some("workers") => println!("{}", among_workers(&plan(arguments.next().as_deref()))),
         Some("quick") => compare(&Plan::QUICK, arguments.next()),
         Some("whole") | None => compare(&Plan::WHOLE, arguments.next()),
         Some("dialects") => println!("{}", beside_originals(&plan(arguments.next().as_deref()))),
         Some("across") => across::measure(&arguments.next().expect("a nats-server")),
+        Some("turn") => {
+            turn::measure(Path::new(&arguments.next().expect("coturn's folder")), arguments.next().as_deref());
+        }
         Some("growth") => growth::measure(&arguments.collect::<Vec<_>>()),
         Some(other) => panic!("quick, whole, dialects or growth, and a folder for what is found; not {other}"),
     }
@@ -74,19 +90,46 @@ fn beside_originals(plan: &Plan) -> String {
     dialects::compare(plan, &pair, for_server, &runtime)
 }
 
+/// What several worker threads cost.
+fn among_workers(plan: &Plan) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    workers::compare(plan, &Pair::new(), &runtime)
+}
+
+/// How far from the limit.
+fn beside_the_limit(plan: &Plan) -> String {
+    let pair = Pair::new();
+    let [for_server, for_load] = Core::two();
+    for_load.stay();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    table::of_the_first(&rounds(plan, &pair, for_server, &runtime, [&LIMIT, &Entremise]))
+}
+
+/// All rounds of these servers, one after the other in each.
+fn rounds<const N: usize>(
+    plan: &Plan,
+    pair: &Pair,
+    for_server: Core,
+    runtime: &Runtime,
+    rivals: [&'static dyn Rival; N],
+) -> [Column; N] {
+    let mut columns = rivals.map(|rival| Column { name: rival.name(), rounds: Vec::new() });
+    for round in 1..=plan.rounds {
+        for (rival, column) in rivals.into_iter().zip(&mut columns) {
+            eprintln!("round {round} of {}: {} …", plan.rounds, rival.name());
+            column.rounds.push(runtime.block_on(phase::measure(rival, pair, for_server, plan)));
+        }
+    }
+    columns
+}
+
 fn compare(plan: &Plan, folder: Option<String>) {
     let pair = Pair::new();
     let [for_server, for_load] = Core::two();
     for_load.stay();
     // On the thread that also starts the servers: a process begins on its starter's core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut columns = RIVALS.map(|rival| Column { name: rival.name(), rounds: Vec::new() });
-    for round in 1..=plan.rounds {
-        for (rival, column) in RIVALS.into_iter().zip(&mut columns) {
-            eprintln!("round {round} of {}: {} …", plan.rounds, rival.name());
-            column.rounds.push(runtime.block_on(phase::measure(rival, &pair, for_server, plan)));
-        }
-    }
+    let columns = rounds(plan, &pair, for_server, &runtime, RIVALS);
     let of_dialects = dialects::compare(plan, &pair, for_server, &runtime);
     let markdown = format!("{}\n## Clients of other servers\n\n{of_dialects}", table::markdown(&columns));
     println!("{markdown}");

@@ -43,6 +43,11 @@ pub(crate) fn serve(arguments: &[String]) {
 }
 
 fn acceptor(cert: &str, key: &str) -> TlsAcceptor {
+    TlsAcceptor::from(config(cert, key))
+}
+
+/// The library's own choices, with this certificate.
+pub(crate) fn config(cert: &str, key: &str) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_file(cert).expect("a certificate")];
     let key = PrivateKeyDer::from_pem_file(key).expect("its key");
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -51,7 +56,7 @@ fn acceptor(cert: &str, key: &str) -> TlsAcceptor {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .expect("the key is the certificate's");
-    TlsAcceptor::from(Arc::new(config))
+    Arc::new(config)
 }
 
 async fn accept(port: u16, acceptor: TlsAcceptor) {

@@ -67,14 +67,15 @@ impl Server {
 
     /// Its resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u32 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
+        resident_kib_of(self.id())
     }
+}
 
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).expect("Linux")
-    }
+/// A process's resident memory, in KiB.
+pub(crate) fn resident_kib_of(process: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
 }
 
 /// The CPU time that a process has used.

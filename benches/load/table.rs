@@ -129,6 +129,21 @@ pub(crate) fn markdown(columns: &[Column]) -> String {
     text
 }
 
+/// The second server's part of what the first one reaches.
+pub(crate) fn of_the_first([first, second]: &[Column; 2]) -> String {
+    let mut text = format!("| | {} | {} | |\n|---|--:|--:|--:|\n", first.name, second.name);
+    for row in &ROWS {
+        let (Some(one), Some(other), Some(times)) =
+            (row.value(first), row.value(second), row.times_better(second, first))
+        else {
+            continue;
+        };
+        let [one, other] = [one, other].map(|value| format!("{} {}", readable(value), row.unit));
+        let _ = writeln!(text, "| {} | {} | {} | {:.0} % |", row.title, one.trim(), other.trim(), 100.0 * times);
+    }
+    text
+}
+
 impl Row {
     /// The median of the rounds. None: it is not measured of this server.
     pub(crate) fn value(&self, column: &Column) -> Option<f64> {

@@ -1,11 +1,11 @@
 //! A peer that asks for a thousand rooms: what it costs to let it in, or not, and what its end costs.
 
-use super::flagged::Flagged;
 use super::member::{Member, join};
 use super::table::{Row, Table};
 use super::{cpu, median, micros_each};
 use crate::affinity::Core;
 use crate::pair::Pair;
+use crate::rival::With;
 use crate::server::Server;
 
 /// Rooms that each peer asks for.
@@ -20,8 +20,8 @@ const USUAL: usize = 16;
 /// How many peers ask, one after the other: the figures of one peer would be noise.
 const ASKERS: u32 = 20;
 
-static GENEROUS: Flagged = Flagged(&["--heartbeat=3600", "--rooms-per-peer=1000"]);
-static USUALLY: Flagged = Flagged(&["--heartbeat=3600"]);
+static GENEROUS: With = With::flags(&["--heartbeat=3600", "--rooms-per-peer=1000"]);
+static USUALLY: With = With::flags(&["--heartbeat=3600"]);
 
 /// The table of all these costs.
 pub(super) async fn table(pair: &Pair, core: Core) -> Table {

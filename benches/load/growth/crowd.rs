@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::flagged::Flagged;
 use super::table::{Row, Table};
 use super::{Plan, cpu, least, micros_each};
 use crate::affinity::Core;
@@ -11,12 +10,13 @@ use crate::message::{Kind, now};
 use crate::pair::Pair;
 use crate::peer::Peer;
 use crate::phase::{busy, idle, paced};
+use crate::rival::With;
 use crate::server::Server;
 use crate::table::grouped;
 
 /// No task reads the sockets of idle peers, so a ping would stay unanswered: the interval is longer than the run.
 /// [`presence`](super::presence) measures what pings cost.
-static SERVER: Flagged = Flagged(&["--heartbeat=3600"]);
+static SERVER: With = With::flags(&["--heartbeat=3600"]);
 
 /// Busy peers, in pairs.
 const BUSY: usize = 10;

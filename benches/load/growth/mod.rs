@@ -8,7 +8,6 @@
 
 mod asker;
 mod crowd;
-mod flagged;
 mod lock;
 mod member;
 mod presence;

@@ -8,18 +8,18 @@ use futures_util::StreamExt as _;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::flagged::Flagged;
 use super::table::Row;
 use super::{Plan, cpu, micros_each};
 use crate::affinity::Core;
 use crate::pair::Pair;
 use crate::peer::{Socket, open};
+use crate::rival::With;
 use crate::server::Server;
 
 /// The interval of pings, as in [`SERVER`]: a fifth of the usual one.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-static SERVER: Flagged = Flagged(&["--heartbeat=5"]);
+static SERVER: With = With::flags(&["--heartbeat=5"]);
 
 /// How many connect at once.
 const AT_ONCE: u32 = 16;

@@ -1,20 +1,20 @@
 //! What members of a room cost each other: every message and announcement is copied to each other member, and each of
 //! these copies should cost the same in a large room as in a small one.
 
-use super::flagged::Flagged;
 use super::member::{Member, join, leave, left, message, message_from, peer_joined};
 use super::table::{Row, Table};
 use super::{Plan, cpu, micros_each};
 use crate::affinity::Core;
 use crate::message::{Kind, Stamp};
 use crate::pair::Pair;
+use crate::rival::With;
 use crate::server::Server;
 use crate::table::grouped;
 
 /// Members of all rooms together: the same number at each size of room.
 const MEMBERS: u32 = 1000;
 
-static SERVER: Flagged = Flagged(&["--heartbeat=3600", "--peers-per-room=1000"]);
+static SERVER: With = With::flags(&["--heartbeat=3600", "--peers-per-room=1000"]);
 
 /// The costs at one size.
 struct Figures {

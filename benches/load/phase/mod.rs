@@ -22,7 +22,7 @@ use paced::Latencies;
 pub(crate) struct Plan {
     pub(crate) rounds: u32,
     /// Idle peers.
-    peers: u32,
+    pub(crate) peers: u32,
     /// The length of the phases with busy peers, with paced ones and with bystanders.
     pub(crate) phase: Duration,
     calls: u32,

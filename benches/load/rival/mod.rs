@@ -8,6 +8,7 @@ mod peer_server;
 mod reference;
 mod trystero;
 mod tutorial;
+mod with;
 mod y_webrtc;
 
 use std::path::{Path, PathBuf};
@@ -21,9 +22,10 @@ pub(crate) use foreign::Foreign;
 pub(crate) use gstreamer::GStreamer;
 pub(crate) use matchbox::Matchbox;
 pub(crate) use peer_server::PeerServer;
-pub(crate) use reference::Reference;
+pub(crate) use reference::{BARE, LIMIT};
 pub(crate) use trystero::Trystero;
 pub(crate) use tutorial::Tutorial;
+pub(crate) use with::With;
 pub(crate) use y_webrtc::YWebrtc;
 
 /// A server, and the protocol that it speaks over WebSockets.

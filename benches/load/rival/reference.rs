@@ -1,4 +1,4 @@
-//! The reference relay: what this program serves when it is called `relay`.
+//! What this program serves itself: the bare relay, and the limit, which have one protocol.
 
 use std::process::Command;
 
@@ -7,16 +7,26 @@ use crate::message::Kind;
 use crate::pair::Pair;
 use crate::relay::ID_BYTES;
 
-pub(crate) struct Reference;
+/// What it is called, and the word by which this program serves it.
+pub(crate) struct Reference {
+    name: &'static str,
+    word: &'static str,
+}
+
+/// [`relay`](crate::relay).
+pub(crate) const BARE: Reference = Reference { name: "bare Rust relay", word: "relay" };
+
+/// [`limit`](crate::limit).
+pub(crate) const LIMIT: Reference = Reference { name: "hand-written epoll", word: "epoll" };
 
 impl Rival for Reference {
     fn name(&self) -> &'static str {
-        "bare Rust relay"
+        self.name
     }
 
     fn command(&self, pair: &Pair, port: u16) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.arg("relay").arg(port.to_string()).args([&pair.cert, &pair.key]);
+        command.arg(self.word).arg(port.to_string()).args([&pair.cert, &pair.key]);
         command
     }
 
@@ -36,7 +46,7 @@ impl Rival for Reference {
         }
     }
 
-    /// The relay stops reading while the addressee's queue is full.
+    /// The one stops reading while the addressee's queue is full, the other has no bound.
     fn takes_a_flood(&self) -> bool {
         false
     }
