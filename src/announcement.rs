@@ -8,14 +8,6 @@ use entremise::server::Server;
 /// Addresses that are printed at most, after the one of this machine: a server may have hundreds.
 const OTHER_URLS: usize = 4;
 
-/// How much memory peers may take.
-fn memory(MemoryBounds { peer, waiting, each }: MemoryBounds) -> String {
-    let kib = |bytes: usize| format!("{} KiB", bytes / 1024);
-    let peer = peer.map_or("without a bound".to_owned(), |bytes| format!("at most {}", kib(bytes)));
-    let (waiting, each) = (kib(waiting), each.map_or("without a bound".to_owned(), kib));
-    format!("memory: {peer} for one peer; {waiting} for all that waits for peers, and {each} for each of them")
-}
-
 /// All that is printed.
 pub(crate) fn text(server: &Server, bounds: MemoryBounds) -> String {
     let urls = server.urls();
@@ -26,6 +18,6 @@ pub(crate) fn text(server: &Server, bounds: MemoryBounds) -> String {
     }
     let credentials = if server.asks_for_credentials() { "needed" } else { "not needed (--auth-jwt-secret-file)" };
     let _ = writeln!(text, "{}; credentials: {credentials}", server.relaying());
-    let _ = writeln!(text, "{}", memory(bounds));
+    let _ = writeln!(text, "{bounds}");
     text
 }

@@ -122,6 +122,24 @@ pub enum StartError {
         flag: &'static str,
     },
 
+    /// What certificates come by can't be used.
+    #[error("{what}: {problem}")]
+    Acme {
+        /// The flag to change, with its value.
+        what: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+
+    /// The authority has terms of its own.
+    #[error(
+        "--acme-domain: the authority issues certificates under its terms ({place}): read them, and give --acme-agree"
+    )]
+    Terms {
+        /// Where they stand.
+        place: String,
+    },
+
     /// A setting of a dialect that is not spoken.
     #[error("{flag} does nothing without --dialect {dialect}: give that too, or leave it out")]
     WithoutDialect {
@@ -219,6 +237,9 @@ pub enum TlsProblem {
     /// A key that can't be used.
     #[error("the key in it cannot be used ({0}); use an ECDSA P-256 or RSA key")]
     BadKey(String),
+    /// A key that belongs to another certificate, of one file.
+    #[error("the key in it does not fit the certificate in it")]
+    Misfit,
     /// A key that belongs to another certificate.
     #[error("the key does not fit the certificate in --cert {}; give the pair that was issued together", cert.display())]
     Mismatch {

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use entremise::cli::{Cli, Command, IceOrder, TokenOrder};
 use entremise::config::{self, Config, MemoryBounds};
 use entremise::error::StartError;
+use entremise::health;
 use entremise::log::Log;
 use entremise::server::{Files, Server};
 use entremise::signals::{Hangup, Signals, Stop};
@@ -36,12 +37,38 @@ fn main() -> ExitCode {
     let log = Log::to(io::stderr());
     match &cli.command {
         Some(Command::Token(order)) => ended(print_token(order), &cli, &log),
+        Some(Command::Check(order)) => match Cli::with_flags(&order.flags) {
+            Ok(server) => ended(check(&server), &server, &log),
+            Err(usage) => usage.print().into(),
+        },
+        Some(Command::Health(order)) => match Cli::with_flags(&order.flags) {
+            Ok(server) => ended(ask_health(&server), &server, &log),
+            Err(usage) => usage.print().into(),
+        },
+        Some(Command::Flags) => ended(print(Cli::all_flags().as_bytes()), &cli, &log),
+        Some(Command::Man) => ended(Cli::write_manual(&mut io::stdout()).map_err(Into::into), &cli, &log),
+        Some(Command::Completions(order)) => ended(print(&Cli::completions(order.shell)), &cli, &log),
         Some(Command::Ice(order)) => match Cli::with_flags(&order.flags) {
             Ok(server) => ended(try_ice(&server, order), &server, &log),
             Err(usage) => usage.print().into(),
         },
         None => ended(run(&cli, &log), &cli, &log),
     }
+}
+
+fn print(text: &[u8]) -> Result<(), Box<dyn Error>> {
+    Ok(io::stdout().write_all(text)?)
+}
+
+fn check(server: &Cli) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(entremise::check::run(server, &mut io::stdout().lock()))
+}
+
+fn ask_health(server: &Cli) -> Result<(), Box<dyn Error>> {
+    let metrics =
+        server.listening.metrics_listen.ok_or("--metrics-listen is not given: it is there that a server is asked")?;
+    health::ask(metrics).map_err(|error| format!("the server at {metrics} does not answer: {error}").into())
 }
 
 /// Prints nothing else, so that it can be taken by `$(…)`.
@@ -87,6 +114,9 @@ async fn serve(cli: &Cli, log: &Log) -> Result<(), Box<dyn Error>> {
     let signals = Signals::handle()?;
     log.start(&cli.logging.log, cli.logging.log_format)?;
     let mut config = Config::from_cli(cli)?;
+    if let Some(acme) = &config.acme {
+        acme.agreed().await?;
+    }
     config.listener = inherited_listener()?;
     raise_descriptor_limit(cli.admission.max_connections, cli.admission.max_handshakes);
     let memory = MemoryBounds::of(&config);

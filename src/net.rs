@@ -1,6 +1,7 @@
 //! Addresses: this machine's own ([`Host`]), blocks of them, who counts as one customer, who ends TLS for us, and bytes that
 //! come from another node ([`Line`]).
 
+mod answer;
 mod cidr;
 mod family;
 mod host;
@@ -13,6 +14,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub(crate) use answer::answer_all;
 pub use cidr::{Cidr, NotACidr};
 pub use family::Family;
 pub use host::{Host, Interfaces};

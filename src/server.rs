@@ -11,27 +11,29 @@ use std::time::Duration;
 use axum::Router;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use nodes::Nodes;
 use ports::IcePorts;
 
 use crate::accept::{Acceptor, Deadlines, PendingConnections};
+use crate::acme::Keeper;
 use crate::auth::KeyRing;
 use crate::config::Config;
 #[cfg(feature = "cluster")]
 use crate::connection::guest::hosting::Hosting;
 use crate::connection::{Farewell, Terms};
 use crate::error::StartError;
-use crate::http::{BasePath, HttpConfig, Parts};
+use crate::http::{BasePath, Hsts, Parts};
 use crate::hub::Hub;
 use crate::ice::IceConfig;
 use crate::metrics::Metrics;
-use crate::monitor::{Exposition, Monitor, Sources};
+use crate::monitor::{Exposition, Facts, Monitor, Sources};
 use crate::net::{TlsEnd, listen};
 use crate::parking::Parking;
 use crate::tasks::{Drained, Tasks};
-use crate::tls::{Audience, ServedPair, Watch};
+use crate::tls::{Asks, Audience, ServedPair, Watch};
 use crate::turn::{Turn, TurnCount};
 use crate::{http, net, tls};
 
@@ -43,7 +45,7 @@ pub struct Server {
     page: BasePath,
     acceptor: Acceptor,
     /// None: a proxy ends TLS for us.
-    watch: Option<Watch>,
+    certificate: Option<Certificate>,
     /// None: credentials are not asked for.
     keys: Option<Arc<KeyRing>>,
     certificate_poll: Duration,
@@ -73,23 +75,15 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn bind(mut config: Config) -> Result<Self, StartError> {
-        let watch = match config.http.tls_end {
-            TlsEnd::Here => Some(Watch::open(config.pair.clone(), audience(&config.http))?),
-            TlsEnd::Proxy => None,
-        };
-        if let (Some(host), Some(watch)) = (&config.http.public_host, &watch)
-            && !watch.served().is_for(host.host())
-        {
-            let cert = config.pair.cert.display();
-            warn!("--public-host {host}: the certificate in --cert {cert} is not for this host, so browsers refuse it");
-        }
-        let tls = watch.as_ref().map(|watch| tls::server_config(Arc::clone(watch.served())));
         let listener = match config.listener.take() {
             Some(listener) => listener,
             None => listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?,
         };
         let address = listener.local_addr().expect("a socket that listens has an address");
         config.check_address(address)?;
+        let certificate = Certificate::open(&mut config, address)?;
+        let tls = certificate.as_ref().map(Certificate::tls);
+        let pair = certificate.as_ref().map(|certificate| Arc::clone(certificate.served()));
         let tasks = Tasks::new();
         let nodes = Nodes::of(&mut config);
         let (hub, metrics) = (nodes.hub(&config), Metrics::new());
@@ -113,6 +107,7 @@ impl Server {
         });
         nodes.keep_with(&terms);
         let mounts = std::mem::take(&mut config.http.mounts);
+        let hsts = Hsts::new(config.http.hsts, pair.clone());
         #[cfg(feature = "cluster")]
         let tls_end = config.http.tls_end;
         let web = Parts::new(config.http, Arc::clone(&terms), Arc::clone(&ice));
@@ -127,13 +122,20 @@ impl Server {
             turn: Arc::clone(&turn),
             #[cfg(feature = "cluster")]
             cluster: nodes.cluster(),
-            pair: watch.as_ref().map(|watch| Arc::clone(watch.served())),
+            pair: pair.clone(),
+        };
+        let facts = Facts {
+            hub: Arc::clone(&hub),
+            warnings: config.warnings.into(),
+            pair,
+            #[cfg(feature = "cluster")]
+            cluster: nodes.cluster(),
         };
         let monitor = match config.metrics_listen {
-            Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources), Arc::clone(&hub))?),
+            Some(address) => Some(Monitor::bind(address, Exposition::new(&metrics, sources), facts)?),
             None => None,
         };
-        let router = http::router(web, mounts);
+        let router = http::router(web, mounts, hsts);
         let proxies = if config.proxy_protocol { config.pending.proxies.clone() } else { Vec::new() };
         // A WebSocket's own write deadline comes first, so that its client can still be told.
         let deadlines = Deadlines { handshake: config.handshake_timeout, write: 2 * config.connection.write_timeout };
@@ -143,7 +145,7 @@ impl Server {
             scheme: if tls.is_some() { "https" } else { "http" },
             page,
             acceptor: Acceptor::new(tls, Arc::clone(&turn), pending.clone(), deadlines, tasks.clone()).behind(proxies),
-            watch,
+            certificate,
             keys,
             certificate_poll: config.certificate_poll,
             ports,
@@ -189,7 +191,7 @@ impl Server {
     /// Where it relays, and what is missing, in one line.
     #[must_use]
     pub fn relaying(&self) -> String {
-        self.ports.describe(self.watch.as_ref().map(|_| self.address.port()))
+        self.ports.describe(self.certificate.as_ref().map(|_| self.address.port()))
     }
 
     /// Connections before their first answer, to look at.
@@ -213,7 +215,7 @@ impl Server {
     /// The certificate that is served, if TLS ends here: to look at and to have it read again.
     #[must_use]
     pub fn pair(&self) -> Option<Arc<ServedPair>> {
-        self.watch.as_ref().map(|watch| Arc::clone(watch.served()))
+        self.certificate.as_ref().map(|certificate| Arc::clone(certificate.served()))
     }
 
     /// Where a browser can open the page: on this machine first, then from others on its network.
@@ -237,8 +239,8 @@ impl Server {
     /// Where the listening socket can't be used.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Drained> {
         self.tasks.spawn(self.ports.run(self.acceptor.clone(), self.tasks.clone()));
-        if let Some(watch) = self.watch {
-            self.tasks.spawn(watch.run(self.certificate_poll, self.tasks.stop().clone()));
+        if let Some(certificate) = self.certificate {
+            self.tasks.spawn(certificate.run(self.certificate_poll, self.tasks.stop().clone()));
         }
         if let Some(keys) = self.keys {
             self.tasks.spawn(keys.run(self.tasks.stop().clone()));
@@ -287,10 +289,63 @@ async fn told_to_stop(stop: impl Future<Output = ()>, tasks: &Tasks, delay: Dura
     }
 }
 
+/// Where the certificate comes from.
+enum Certificate {
+    /// The operator's files.
+    Files(Box<Watch>),
+    /// An authority.
+    Authority(Box<Keeper>, Asks),
+}
+
+impl Certificate {
+    /// What is to be served. None: a proxy ends TLS for us.
+    fn open(config: &mut Config, page: SocketAddr) -> Result<Option<Self>, StartError> {
+        let this = match (config.http.tls_end, config.acme.take()) {
+            (TlsEnd::Proxy, _) => return Ok(None),
+            (TlsEnd::Here, None) => Self::Files(Box::new(Watch::open(config.pair.clone(), audience(config))?)),
+            (TlsEnd::Here, Some(settings)) => {
+                let asks = if settings.http_listen.is_some() { Asks::Browsers } else { Asks::Authority };
+                Self::Authority(Box::new(Keeper::open(settings, page, config.is_rehearsal)?), asks)
+            }
+        };
+        if let Some(host) = &config.http.public_host
+            && !this.served().is_for(host.host())
+        {
+            let from = match &this {
+                Self::Files(_) => format!("in --cert {}", config.pair.cert.display()),
+                Self::Authority(..) => "for --acme-domain".to_owned(),
+            };
+            warn!("--public-host {host}: the certificate {from} is not for this host, so browsers refuse it");
+        }
+        Ok(Some(this))
+    }
+
+    fn served(&self) -> &Arc<ServedPair> {
+        match self {
+            Self::Files(watch) => watch.served(),
+            Self::Authority(keeper, _) => keeper.served(),
+        }
+    }
+
+    fn tls(&self) -> Arc<rustls::ServerConfig> {
+        let asks = if let Self::Authority(_, asks) = self { *asks } else { Asks::Browsers };
+        tls::server_config(Arc::clone(self.served()), asks)
+    }
+
+    /// Keeps it up to date, until it is told to stop.
+    async fn run(self, poll: Duration, stop: CancellationToken) {
+        match self {
+            Self::Files(watch) => watch.run(poll, stop).await,
+            Self::Authority(keeper, _) => keeper.run(stop).await,
+        }
+    }
+}
+
 /// A pair for development is for developers alone: not where the server has a public name, nor where it asks for
 /// credentials.
-fn audience(config: &HttpConfig) -> Audience {
-    match (&config.public_host, &config.verifier) {
+fn audience(config: &Config) -> Audience {
+    match (&config.http.public_host, &config.http.verifier) {
+        (None, None) if config.is_rehearsal => Audience::Rehearsal,
         (None, None) => Audience::Developers,
         _ => Audience::Public,
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::{Instrument as _, Span};
 
 /// Two signals (notice, then stop) and the tasks that have not ended yet. Cheap to clone: all clones share both.
 #[derive(Clone, Debug)]
@@ -41,6 +42,11 @@ impl Tasks {
     /// Starts a task that the drain waits for.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn_on(task, &self.runtime);
+    }
+
+    /// The same within a span, which its lines carry. One that no log asks for is room in no task.
+    pub fn spawn_within(&self, span: Span, task: impl Future<Output = ()> + Send + 'static) {
+        if span.is_disabled() { self.spawn(task) } else { self.spawn(task.instrument(span)) }
     }
 
     /// Starts a task that ends when its owner drops the handle. The drain waits for it, and so for the owner's drop.

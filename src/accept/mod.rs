@@ -20,6 +20,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
@@ -30,7 +31,8 @@ use tokio::io::AsyncBufReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tower_layer::Layer as _;
-use tracing::debug;
+use tracing::field::Empty;
+use tracing::{Span, debug, debug_span};
 
 pub(crate) use pending::Pending;
 pub use pending::{PendingConnections, PendingCount, PendingLimits};
@@ -42,10 +44,9 @@ pub(crate) use stream::Stream;
 pub use tls::fuzzing::play_tls_records;
 
 use hint::Hints;
-use linger::Lingering;
 use preface::Front;
 use proxy::Ends;
-use stream::Io;
+use stream::{Io, Manners};
 use tls::TlsStream;
 
 use crate::admission::Permit;
@@ -77,6 +78,21 @@ pub(crate) struct Arrival {
     pub(crate) transport: Transport,
     /// Its connection among those without an answer.
     pub(crate) pending: Pending,
+    /// … and among all that there have been, for the log.
+    pub(crate) connection: u64,
+}
+
+impl Arrival {
+    /// What the lines of the log about its connection carry: its number, and the peer's id once there is one.
+    pub(crate) fn span(&self) -> Span {
+        debug_span!("connection", id = self.connection, peer = Empty)
+    }
+}
+
+/// The number of a connection: one more for each since the start of the process.
+fn next_connection() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// How long a connection may take.
@@ -98,7 +114,7 @@ pub(crate) struct Acceptor {
     proxies: Arc<[Cidr]>,
     pending: PendingConnections,
     deadlines: Deadlines,
-    lingering: Lingering,
+    manners: Arc<Manners>,
     hints: Arc<Hints>,
 }
 
@@ -110,8 +126,8 @@ impl Acceptor {
         deadlines: Deadlines,
         tasks: Tasks,
     ) -> Self {
-        let (lingering, hints) = (Lingering::new(tasks), Arc::default());
-        Self { tls, turn, proxies: Arc::new([]), pending, deadlines, lingering, hints }
+        let (manners, hints) = (Manners::new(tasks, deadlines.write), Arc::default());
+        Self { tls, turn, proxies: Arc::new([]), pending, deadlines, manners, hints }
     }
 
     /// Behind proxies that have to say, by the PROXY protocol, whose a connection is.
@@ -121,20 +137,25 @@ impl Acceptor {
 
     /// Opens a connection within the deadline, and hands it over if it is TURN's.
     async fn admit(&self, tcp: TcpStream) -> io::Result<Opened> {
+        let number = next_connection();
         let opened = async {
-            let permit = self.pending.enter(tcp.peer_addr()?.ip())?;
+            let direct = Ends { client: tcp.peer_addr()?, server: tcp.local_addr()? };
+            let permit = self.pending.enter(direct.client.ip())?;
             tokio::select! {
                 // Browsers open connections ahead of need: one that says nothing must not hold up the drain.
-                () = self.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
-                opened = timeout(self.deadlines.handshake, self.open(tcp, permit)) => opened?,
+                () = self.manners.lingering.tasks.stop().cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+                opened = timeout(self.deadlines.handshake, self.open(tcp, direct, permit, number)) => opened?,
             }
         };
-        opened.await.inspect_err(|error| debug!(%error, "connection refused"))
+        opened.await.inspect_err(|error| {
+            let _within = debug_span!("connection", id = number).entered();
+            debug!(%error, "connection refused");
+        })
     }
 
     /// Serves TURN on a TCP port of its own. HTTP is not for here.
     pub(crate) async fn serve_turn(self, listener: TcpListener) {
-        let tasks = self.lingering.tasks.clone();
+        let tasks = self.manners.lingering.tasks.clone();
         loop {
             let accepted = tokio::select! {
                 () = tasks.stop().cancelled() => return,
@@ -151,17 +172,26 @@ impl Acceptor {
         }
     }
 
-    async fn open(&self, mut tcp: TcpStream, permit: Permit) -> io::Result<Opened> {
+    async fn open(&self, mut tcp: TcpStream, direct: Ends, permit: Permit, number: u64) -> io::Result<Opened> {
         // Signaling is small frames, each of which a peer waits for.
         tcp.set_nodelay(true)?;
-        let (ends, permit) = self.introduce(&mut tcp, permit).await?;
-        let mut first = [0];
-        if tcp.peek(&mut first).await? == 0 {
+        let source = direct.client.ip().to_canonical();
+        let is_proxy = self.proxies.iter().any(|block| block.contains(source));
+        let (ends, permit) =
+            if is_proxy { self.introduce(&mut tcp, direct, source, permit).await? } else { (direct, permit) };
+        let mut front = [0; proxy::FRONT_BYTES];
+        let seen = tcp.peek(&mut front).await?;
+        if seen == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        match first[0] {
+        if !is_proxy && proxy::begins(&front[..seen]) {
+            self.hints.unread(source);
+        }
+        match front[0] {
             STUN_FIRST..=STUN_LAST => Ok(self.hand_over(self.stream(Io::Plain(tcp), permit), ends)),
-            b'A'..=b'Z' => only_http_1(self.stream(Io::Plain(tcp), permit), ends.client.ip(), Transport::Plain).await,
+            b'A'..=b'Z' => {
+                only_http_1(self.stream(Io::Plain(tcp), permit), ends.client.ip(), Transport::Plain, number).await
+            }
             // RFC 8446, 5.1: a TLS connection begins with a handshake record, type 22.
             22 => {
                 let tls = self.tls.as_ref().ok_or_else(|| io::Error::other("here is no TLS: a proxy ends it"))?;
@@ -169,28 +199,28 @@ impl Acceptor {
                 let mut stream = self.stream(Io::Tls(TlsStream::new(tcp, Arc::clone(tls))?), permit);
                 stream.shake_hands().await?;
                 handshake.completed();
+                if stream.is_challenge() {
+                    return Err(invalid("an authority, which has seen the proof that a name is ours"));
+                }
                 let first = stream.fill_buf().await?.first().copied().ok_or(io::ErrorKind::UnexpectedEof)?;
                 match first {
                     STUN_FIRST..=STUN_LAST => Ok(self.hand_over(stream, ends)),
                     _ if stream.is_for_stun() => Err(invalid("HTTP, where STUN was agreed on")),
-                    _ => only_http_1(stream, ends.client.ip(), Transport::Tls).await,
+                    _ => only_http_1(stream, ends.client.ip(), Transport::Tls, number).await,
                 }
             }
             _ => Err(invalid("neither TLS nor HTTP nor STUN")),
         }
     }
 
-    /// Between whom a connection is, as the proxy says or, without one, the system. The client that it is for is the one
-    /// that is counted.
-    async fn introduce(&self, tcp: &mut TcpStream, permit: Permit) -> io::Result<(Ends, Permit)> {
-        let direct = Ends { client: tcp.peer_addr()?, server: tcp.local_addr()? };
-        let proxy = direct.client.ip().to_canonical();
-        if !self.proxies.iter().any(|block| block.contains(proxy)) {
-            if proxy::begins(tcp).await? {
-                self.hints.unread(proxy);
-            }
-            return Ok((direct, permit));
-        }
+    /// Between whom a connection is, as the proxy says. The client that it is for is the one that is counted.
+    async fn introduce(
+        &self,
+        tcp: &mut TcpStream,
+        direct: Ends,
+        proxy: IpAddr,
+        permit: Permit,
+    ) -> io::Result<(Ends, Permit)> {
         let tell = |error: &io::Error| {
             if error.kind() == io::ErrorKind::InvalidData {
                 self.hints.missing(proxy);
@@ -212,16 +242,16 @@ impl Acceptor {
     }
 
     fn stream(&self, io: Io, permit: Permit) -> Stream {
-        Stream::new(io, permit, self.lingering.clone(), self.deadlines.write)
+        Stream::new(io, permit, Arc::clone(&self.manners))
     }
 }
 
 /// Reads until it is sure that this is not HTTP/2.
-async fn only_http_1(mut stream: Stream, client: IpAddr, transport: Transport) -> io::Result<Opened> {
+async fn only_http_1(mut stream: Stream, client: IpAddr, transport: Transport, connection: u64) -> io::Result<Opened> {
     loop {
         match preface::look(stream.unread()) {
             Front::Other => {
-                let arrival = Arrival { client, transport, pending: stream.pending() };
+                let arrival = Arrival { client, transport, pending: stream.pending(), connection };
                 return Ok(Opened::Http(stream, arrival));
             }
             Front::Undecided => stream.bring().await?,

@@ -15,6 +15,9 @@ const V1_BYTES: usize = 107;
 
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
+/// How much of a connection shows that it begins with a header.
+pub(super) const FRONT_BYTES: usize = V2.len();
+
 /// The signature, the command, the family and the length.
 const V2_PREFIX_BYTES: usize = 16;
 
@@ -78,11 +81,9 @@ pub(super) async fn take_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>>
     }
 }
 
-/// Whether a connection begins with a header. It is left there.
-pub(super) async fn begins(tcp: &TcpStream) -> io::Result<bool> {
-    let mut bytes = [0; V2.len()];
-    let seen = tcp.peek(&mut bytes).await?;
-    Ok(bytes[..seen].starts_with(V1) || &bytes[..seen] == V2)
+/// Whether what a connection begins with, as far as [`FRONT_BYTES`], is a header.
+pub(super) fn begins(front: &[u8]) -> bool {
+    front.starts_with(V1) || front == V2
 }
 
 /// Looks at what a connection has brought so far. What can't be a header any more is broken at once.

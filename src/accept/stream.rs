@@ -19,7 +19,6 @@ use super::tls::{TlsStream, Unsent};
 use super::unread::Unread;
 use crate::admission::Permit;
 use crate::net::Line;
-#[cfg(any(test, feature = "cluster"))]
 use crate::tasks::Tasks;
 
 /// What a request that has begun may take to its end once the server stops.
@@ -37,35 +36,52 @@ pub(crate) struct Stream {
     /// A moment after the server's stop, until the first byte of an answer: a request that has begun may still be answered,
     /// and one that does not go on must not hold up the drain.
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    lingering: Lingering,
-    write_timeout: Duration,
+    manners: Arc<Manners>,
     /// Runs while a write waits for the other side.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
+/// What all connections have in common.
+pub(crate) struct Manners {
+    pub(super) lingering: Lingering,
+    /// For one write.
+    write_timeout: Duration,
+}
+
+impl Manners {
+    pub(crate) fn new(tasks: Tasks, write_timeout: Duration) -> Arc<Self> {
+        Arc::new(Self { lingering: Lingering::new(tasks), write_timeout })
+    }
+}
+
 impl Stream {
     /// A connection that has not been answered yet.
-    pub(super) fn new(io: Io, permit: Permit, lingering: Lingering, write_timeout: Duration) -> Self {
-        let stop = soon_after(lingering.tasks.stop().clone());
+    pub(super) fn new(io: Io, permit: Permit, manners: Arc<Manners>) -> Self {
+        let stop = soon_after(manners.lingering.tasks.stop().clone());
         let (unread, permit) = (Unread::default(), Some(Arc::new(permit)));
-        Self { io, unread, permit, stop: Some(Box::pin(stop)), lingering, write_timeout, stalled: None }
+        Self { io, unread, permit, stop: Some(Box::pin(stop)), manners, stalled: None }
     }
 
     /// Over this connection as it is.
     #[cfg(test)]
     pub(crate) fn plain(tcp: TcpStream, tasks: Tasks) -> Self {
-        Self::answered(Io::Plain(tcp), Lingering::new(tasks), Duration::from_secs(1))
+        Self::answered(Io::Plain(tcp), Manners::new(tasks, Duration::from_secs(1)))
     }
 
     /// A line to another node, whose client it is.
     #[cfg(feature = "cluster")]
     pub(crate) fn carried(line: Box<dyn Line>, tasks: Tasks, write_timeout: Duration) -> Self {
-        Self::answered(Io::Carried(line), Lingering::new(tasks), write_timeout)
+        Self::answered(Io::Carried(line), Manners::new(tasks, write_timeout))
     }
 
     #[cfg(any(test, feature = "cluster"))]
-    fn answered(io: Io, lingering: Lingering, write_timeout: Duration) -> Self {
-        Self { io, unread: Unread::default(), permit: None, stop: None, lingering, write_timeout, stalled: None }
+    fn answered(io: Io, manners: Arc<Manners>) -> Self {
+        Self { io, unread: Unread::default(), permit: None, stop: None, manners, stalled: None }
+    }
+
+    /// Whether the client was an authority, which has seen what it came for.
+    pub(super) fn is_challenge(&self) -> bool {
+        matches!(&self.io, Io::Tls(tls) if tls.is_challenge())
     }
 
     /// Whether client and server have agreed to speak STUN or TURN, and nothing else.
@@ -108,6 +124,14 @@ impl Stream {
         self.unread.put_back(bytes);
     }
 
+    /// Puts a few bytes ahead of the next that are written, with which they leave. False: nothing is held back here.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        match &mut self.io {
+            Io::Tls(tls) => tls.put(bytes).map(|()| true),
+            Io::Plain(_) | Io::Carried(_) | Io::Gone => Ok(false),
+        }
+    }
+
     /// Fails where the server has stopped and nothing has been answered yet.
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let is_over = self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready());
@@ -120,7 +144,7 @@ impl Stream {
             self.stalled = None;
             return written;
         }
-        let timeout = self.write_timeout;
+        let timeout = self.manners.write_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -170,7 +194,7 @@ impl Drop for Stream {
         if self.permit.is_some() {
             linger::cut(&tcp, &last);
         } else {
-            self.lingering.part(tcp, last);
+            self.manners.lingering.part(tcp, last);
         }
     }
 }
@@ -246,19 +270,50 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use rustls::version::TLS13;
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::time::timeout;
 
+    use super::super::HttpStream;
     use super::super::tls::tests::Site;
     use super::*;
 
     #[tokio::test]
     async fn the_end_of_tls_is_not_waited_for_where_the_client_does_not_read() {
         let (tls, _client) = Site::new(&TLS13).await.pair().await;
-        let mut stream = Stream::answered(Io::Tls(tls), Lingering::new(Tasks::new()), Duration::from_millis(100));
+        let mut stream = Stream::answered(Io::Tls(tls), Manners::new(Tasks::new(), Duration::from_millis(100)));
         // Until the kernel takes no more.
         while stream.write_all(&[0; 16 * 1024]).await.is_ok() {}
         let ended = timeout(Duration::from_secs(10), stream.shutdown()).await.expect("a deadline");
         assert_eq!(ended.err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
+    }
+
+    /// And with it TLS's tickets: one write for all three.
+    #[tokio::test]
+    async fn over_tls_the_101_leaves_with_what_follows_it() {
+        let (tls, mut client) = Site::new(&TLS13).await.pair().await;
+        let stream = Stream::answered(Io::Tls(tls), Manners::new(Tasks::new(), Duration::from_secs(10)));
+        let mut http = HttpStream::new(stream);
+        let request = b"GET /ws HTTP/1.1\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        http.read_exact(&mut [0; 20]).await.unwrap();
+        http.write_all(b"HTTP/1.1 101 \r\nupgrade: x\r\n\r\n").await.unwrap();
+        http.flush().await.unwrap();
+        let (tcp, _) = client.get_mut();
+        let waited = timeout(Duration::from_millis(100), tcp.readable()).await;
+        assert!(waited.is_err(), "nothing leaves yet");
+        http.into_inner().write_all(b"welcome").await.unwrap();
+        let mut heard = [0; 36];
+        client.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"HTTP/1.1 101 \r\nUpgrade: x\r\n\r\nwelcome");
+    }
+
+    #[tokio::test]
+    async fn a_101_that_nothing_follows_leaves_when_it_is_flushed() {
+        let (tls, mut client) = Site::new(&TLS13).await.pair().await;
+        let stream = Stream::answered(Io::Tls(tls), Manners::new(Tasks::new(), Duration::from_secs(10)));
+        let mut http = HttpStream::new(stream);
+        http.write_all(b"HTTP/1.1 101 \r\n\r\n").await.unwrap();
+        http.into_inner().flush().await.unwrap();
+        client.read_exact(&mut [0; 17]).await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! What has come over a connection and nothing has taken yet. Holds no memory while there is nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,6 +13,9 @@ const READ_BYTES: usize = 16 * 1024;
 thread_local! {
     /// Where the connections of this thread read into, one after the other.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+
+    /// What a connection of this thread keeps its bytes in, while none has any. No larger than what one may have.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Bytes in the order in which they came.
@@ -31,11 +34,18 @@ impl Unread {
     pub(super) fn consume(&mut self, count: usize) {
         self.taken += count;
         if self.taken == self.bytes.len() {
-            *self = Self::default();
+            let Self { mut bytes, .. } = std::mem::take(self);
+            if bytes.capacity() <= READ_BYTES {
+                bytes.clear();
+                SPARE.set(bytes);
+            }
         }
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = SPARE.take();
+        }
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -12,6 +12,28 @@ use super::Cli;
 /// What the names of all variables begin with.
 const PREFIX: &str = "ENTREMISE_";
 
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// This variable.
+    Variable(String),
+    /// It was not given.
+    Default,
+}
+
+/// A setting in force.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its name, without `--`.
+    pub flag: String,
+    /// Its values as they were written, with commas. Empty: it has none.
+    pub value: String,
+    /// Where they come from.
+    pub origin: Origin,
+}
+
 /// Which flags were given, on the command line or as a variable.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
@@ -19,6 +41,8 @@ pub struct Given {
     pub flags: BTreeSet<String>,
     /// The variables that gave some of them, by their names.
     pub variables: BTreeMap<String, String>,
+    /// All settings, in the order of the help.
+    pub settings: Vec<Setting>,
     /// Variables that look like a flag's and are none's, each with the most similar one that is.
     pub unknown_variables: Vec<(String, Option<String>)>,
 }
@@ -29,6 +53,7 @@ impl Given {
         let command = Cli::command();
         let mut given = Self { unknown_variables: unknown_variables(&command), ..Self::default() };
         for arg in command.get_arguments() {
+            given.settings.extend(Setting::read(arg, matches));
             let source =
                 matches.value_source(arg.get_id().as_str()).filter(|source| *source != ValueSource::DefaultValue);
             let (Some(source), Some(flag)) = (source, arg.get_long()) else { continue };
@@ -55,6 +80,20 @@ impl Given {
             name if name == flag => message.into(),
             name => format!("{name}{rest}").into(),
         }
+    }
+}
+
+impl Setting {
+    fn read(arg: &Arg, matches: &ArgMatches) -> Option<Self> {
+        let flag = arg.get_long()?.to_owned();
+        let id = arg.get_id().as_str();
+        let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy());
+        let origin = match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => Origin::Flag,
+            Some(ValueSource::EnvVariable) => Origin::Variable(arg.get_env()?.to_string_lossy().into_owned()),
+            _ => Origin::Default,
+        };
+        Some(Self { flag, value: values.collect::<Vec<_>>().join(","), origin })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
-use super::value::listen_address;
+use super::value::{listen_address, seconds_or_none};
 use crate::tls::PairPaths;
 
 /// Where it is served, and with which certificate.
@@ -26,6 +27,11 @@ pub struct Listening {
     #[arg(long, env = "ENTREMISE_KEY", value_name = "FILE", default_value = PairPaths::DEVELOPMENT_KEY)]
     #[arg(hide_env_values = true)]
     pub key: PathBuf,
+
+    /// How long browsers come back over HTTPS alone once they have, where others vouch for the certificate; 0: not told
+    #[arg(long, env = "ENTREMISE_HSTS", value_name = "SECONDS", default_value = "2592000")]
+    #[arg(value_parser = seconds_or_none, hide_env_values = true)]
+    pub hsts: Duration,
 
     /// Address and port of metrics, over plain HTTP, for monitors; without it there are none
     #[arg(long, env = "ENTREMISE_METRICS_LISTEN", value_name = "ADDRESS:PORT")]

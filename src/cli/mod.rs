@@ -1,11 +1,13 @@
 //! The command line: flags, each with its environment variable, its unit and its default. No IO.
 
+mod acme;
 mod admission;
 mod auth;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod deadlines;
 mod dialects;
+mod essential;
 mod given;
 mod ice;
 mod listening;
@@ -22,18 +24,20 @@ mod value;
 
 use clap::Parser;
 
+pub use acme::AcmeFlags;
 pub use admission::Admission;
 pub use auth::Credentials;
 #[cfg(feature = "cluster")]
 pub use cluster::ClusterFlags;
 pub use deadlines::Deadlines;
 pub use dialects::Dialects;
-pub use given::Given;
+pub use essential::ESSENTIAL;
+pub use given::{Given, Origin, Setting};
 pub use ice::Ice;
 pub use listening::Listening;
 pub use logging::{LogFormat, Logging};
 pub use messages::Messages;
-pub use order::{Command, IceOrder, TokenOrder};
+pub use order::{CheckOrder, Command, CompletionsOrder, HealthOrder, IceOrder, TokenOrder};
 pub use proxy::BehindProxy;
 pub use queues::Queues;
 pub use resume::Resume;
@@ -41,11 +45,16 @@ pub use rooms::Rooms;
 pub use usage::Usage;
 
 /// What the help ends with.
-const EXAMPLES: &str = "Examples:
+const EXAMPLES: &str = "All flags: entremise flags
+Each can be a variable too: --listen is ENTREMISE_LISTEN.
+
+Examples:
   entremise
       to try it out: on port 8443, with a certificate that is made for it
+  entremise --listen :443 --acme-domain example.org --acme-agree --turn
+      on the internet, with a certificate that comes by itself and a relay
   entremise --listen :443 --cert fullchain.pem --key privkey.pem --turn
-      on the internet, with a relay
+      the same with a certificate of yours
   entremise --plain-http --listen 127.0.0.1:8080 --trusted-proxy 127.0.0.1
       behind a proxy on the same machine";
 
@@ -69,6 +78,10 @@ pub struct Cli {
     /// Where it is served, and with which certificate.
     #[command(flatten)]
     pub listening: Listening,
+
+    /// Certificates that come by themselves.
+    #[command(flatten)]
+    pub acme: AcmeFlags,
 
     /// Who may connect, and how many.
     #[command(flatten)]

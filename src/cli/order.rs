@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use axum::http::uri::Authority;
 use clap::{Args, Subcommand};
+use clap_complete::Shell;
 
 use super::value::{host, room};
 
@@ -13,6 +14,16 @@ use super::value::{host, room};
 pub enum Command {
     /// Print a token, to try credentials out with
     Token(TokenOrder),
+    /// Say what a start would make of these flags and variables, without one; it fails where a start would
+    Check(CheckOrder),
+    /// Ask the server on this machine, at --metrics-listen, whether it lives: for a container's health check
+    Health(HealthOrder),
+    /// List all flags, in groups: the help has those that most people use
+    Flags,
+    /// Print the manual page: entremise man | man -l -
+    Man,
+    /// Print completions for a shell, such as: source <(entremise completions bash)
+    Completions(CompletionsOrder),
     /// Say which ICE servers browsers are offered, and try each: run beside the server, with its flags
     Ice(IceOrder),
 }
@@ -27,6 +38,30 @@ pub struct IceOrder {
     /// The flags of the server; its variables count too
     #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub flags: Vec<OsString>,
+}
+
+/// How the server would be started.
+#[derive(Clone, Debug, Args)]
+pub struct CheckOrder {
+    /// The flags of the server; its variables count too
+    #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub flags: Vec<OsString>,
+}
+
+/// Which server.
+#[derive(Clone, Debug, Args)]
+pub struct HealthOrder {
+    /// The flags of the server; its variables count too
+    #[arg(value_name = "FLAGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub flags: Vec<OsString>,
+}
+
+/// Whose completions.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsOrder {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
 }
 
 /// What a token is to say.

@@ -99,9 +99,13 @@ impl fmt::Display for Usage {
             Self::Switch { flag } => write!(f, "{flag} is a switch: give it without a value, or leave it out"),
             Self::Command { word } => write!(
                 f,
-                "{word}: no such command; entremise alone serves, entremise token prints a token, {ICE} tries the servers \
-                 that browsers are offered"
+                "{word}: no such command; entremise alone serves, entremise check tries a start, entremise health asks whether it lives, entremise token prints a \
+                 token, {ICE} tries the servers that browsers are offered, entremise flags lists all flags, entremise man \
+                 and entremise completions print what systems and shells want"
             ),
+            Self::Mixed { command } if command == "check" || command == "health" => {
+                write!(f, "the server's flags stand behind the word: entremise {command} FLAGS")
+            }
             Self::Mixed { command } if command == "ice" => {
                 write!(f, "the server's flags stand behind the host: {ICE} FLAGS")
             }

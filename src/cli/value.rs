@@ -34,6 +34,22 @@ pub(super) fn dialect(text: &str) -> Result<Realm, String> {
     Realm::FOREIGN.into_iter().find(is_meant).ok_or_else(|| format!("give one of {}", all()))
 }
 
+/// Where an authority's directory is.
+pub(super) fn directory(text: &str) -> Result<String, String> {
+    let uri =
+        text.parse::<axum::http::Uri>().ok().filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
+    uri.map(|_| text.to_owned()).ok_or_else(|| {
+        "give the address of an authority's directory, such as https://acme-v02.api.letsencrypt.org/directory".into()
+    })
+}
+
+/// An address for letters.
+pub(super) fn email(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|letter| letter.is_ascii_graphic() && !matches!(letter, b',' | b'?' | b'%' | b':'));
+    let is_address = text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && host.contains('.'));
+    if is_plain && is_address { Ok(text.to_owned()) } else { Err("give one address, such as admin@example.org".into()) }
+}
+
 /// A key of PeerJS, which is a part of a path.
 pub(super) fn peerjs_key(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_'));
@@ -129,6 +145,19 @@ mod tests {
         ] {
             let error = listen(text).unwrap_err();
             assert!(error.contains(told) && error.contains("such as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_authority_is_reached_over_https_and_a_letter_at_one_address() {
+        assert!(directory("https://ca.example:14000/dir").is_ok() && email("a.b+c@example.org").is_ok());
+        for text in ["http://ca.example/dir", "ca.example", "https://", ""] {
+            assert!(directory(text).unwrap_err().contains("such as https://"), "{text}");
+        }
+        for text in
+            ["a", "@example.org", "a@b", "mailto:a@example.org", "a@example.org,b@example.org", "a @example.org"]
+        {
+            assert!(email(text).unwrap_err().contains("such as admin@"), "{text}");
         }
     }
 

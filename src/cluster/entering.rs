@@ -1,5 +1,7 @@
 //! Who enters and leaves rooms, between the nodes of peers and the homes of rooms: the rules of both.
 
+use std::collections::HashMap;
+
 use super::envelope::{At, Envelope, Member, Outcome, Room, Token};
 use super::home::News;
 use super::questions::{Question, What};
@@ -62,6 +64,19 @@ impl Rules {
         let Some((home, round)) = homes.iter().find(|(due, _)| *due == home).copied() else { return };
         let members = members.iter().map(At::from).collect();
         self.say(home, 0, &Envelope::Report { round, room: Room::from(room), members, has_others });
+    }
+
+    /// … and of those that were given on, until it has been told so: a home that opens meanwhile keeps their places.
+    pub(super) fn report_given(&mut self, homes: &[(NodeId, u64)]) {
+        let mut given = HashMap::<RoomKey, Vec<Address>>::new();
+        for (id, (_, rooms)) in &self.gave {
+            for room in rooms {
+                given.entry(room.clone()).or_default().push(Address::from(*id));
+            }
+        }
+        for (room, members) in given {
+            self.report(homes, &room, &members, true);
+        }
     }
 
     /// These homes have been told of all our members.

@@ -81,10 +81,11 @@ impl Home {
         self.reported.get(&node).copied().unwrap_or_default()
     }
 
-    /// A part of a node's report.
+    /// A part of a node's report: there may be two of a room.
     pub(super) fn report(&mut self, node: NodeId, room: RoomKey, members: Vec<Address>, has_others: bool) {
-        let report = Report { members: members.into_iter().collect(), has_others };
-        self.coming.entry(node).or_default().insert(room, report);
+        let report = self.coming.entry(node).or_default().entry(room).or_default();
+        report.members.extend(members);
+        report.has_others |= has_others;
     }
 
     /// A node's report is complete. All that it said before is replaced. `nodes` are those that have to report.

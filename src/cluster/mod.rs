@@ -226,6 +226,12 @@ impl Cluster {
         Figures { lines: self.open_lines(), ..self.rules.lock().figures() }
     }
 
+    /// The names of the other nodes that are seen.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.rules.lock().names()
+    }
+
     /// What is kept of peers' messages and rooms.
     #[cfg(test)]
     fn kept(&self) -> usize {
@@ -340,7 +346,10 @@ impl Cluster {
                 }
             });
         }
-        self.rules.lock().reported(&homes);
+        let mut rules = self.rules.lock();
+        // Order: one that leaves its room meanwhile is in both parts.
+        rules.report_given(&homes);
+        rules.reported(&homes);
     }
 
     fn stir(&self) {
@@ -512,6 +521,21 @@ mod tests {
         assert_eq!(error(&alice), ErrorCode::ClusterUnavailable);
         assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Relayed { .. }));
         assert!(alice.answer_permit().is_some());
+    }
+
+    #[test]
+    fn a_node_that_stood_still_meets_the_others_anew_before_it_says_what_is_elsewhere() {
+        let (nodes, mut now) = two();
+        let (alice, bob) = (open(&nodes[0]), open(&nodes[1]));
+        // Less than what makes one silent, and more than others wait for it.
+        now += Duration::from_millis(2500);
+        nodes[0].cluster.tick(now);
+        say(&alice, &message(&bob));
+        assert_eq!(error(&alice), ErrorCode::ClusterUnavailable);
+        pass(&nodes, &mut now, 10_000);
+        say(&alice, &message(&bob));
+        carry(&nodes, now);
+        assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Notice(Notice::Ack { .. })));
     }
 
     #[test]

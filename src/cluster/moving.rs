@@ -68,8 +68,8 @@ impl Rules {
                 self.put_question(node, token, &Envelope::Fetch { id, proof, received, subject, epoch });
             }
             None if let Some(since) = self.departed.get(&node).copied() => self.claim_since(since, id, done),
-            // It was there, as its token is genuine. Others may only be about to notice that it is gone.
-            None if self.has_listened() => self.claim(id, done),
+            // It was there, as its token is genuine. Not while others see nodes that this one does not: they may have met that one.
+            None if self.has_listened() && self.disagreement().is_none() => self.claim(id, done),
             _ => tell(done, Fetched::NotNow),
         }
     }
@@ -433,9 +433,15 @@ pub(super) enum Heirless {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{carry, keep, message, of, open, pass, say};
+    use std::collections::BTreeSet;
+    use std::num::NonZeroUsize;
+    use std::time::{Duration, Instant};
+
+    use super::super::tests::{Node, carry, keep, message, node, of, open, pass, say};
+    use super::super::view::home;
+    use super::super::{Destination, Parcel};
     use crate::hub::{Fetched, ResumeRequest};
-    use crate::protocol::PeerId;
+    use crate::protocol::{Address, Notice, PeerId, Realm, RoomKey, RoomName, ServerMessage};
 
     #[test]
     fn an_id_whose_session_was_lost_on_its_way_is_its_client_s_again_on_any_node() {
@@ -457,6 +463,98 @@ mod tests {
             }
         }
         assert_eq!(fetched, Fetched::Gone);
+    }
+
+    /// So much later, while the first and the last do not hear each other.
+    fn pass_apart(nodes: &[Node; 4], now: &mut Instant, milliseconds: u64) {
+        for _ in 0..milliseconds / 100 {
+            *now += Duration::from_millis(100);
+            for node in nodes {
+                node.cluster.tick(*now);
+            }
+            for _ in 0..10 {
+                for (index, from) in nodes.iter().enumerate() {
+                    for Parcel { to, bytes } in from.cluster.take() {
+                        let hears = |other: usize| other != index && other.abs_diff(index) != nodes.len() - 1;
+                        let others = nodes.iter().enumerate().filter(|(other, _)| hears(*other));
+                        let is_for =
+                            |node: &&Node| to == Destination::All || to == Destination::Node(node.cluster.node());
+                        others.map(|(_, node)| node).filter(is_for).for_each(|node| node.cluster.receive(&bytes, *now));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_node_that_only_others_have_met_is_not_claimed() {
+        let ([a, b, c], mut now) = of(["a", "b", "c"]);
+        let d = node("d", 1, now);
+        let nodes = [a, b, c, d];
+        pass_apart(&nodes, &mut now, 10_000);
+        // A third of them would be the first one's to give.
+        for session in [(); 20].map(|()| open(&nodes[3])) {
+            let request = ResumeRequest { token: session.issue_token().unwrap().0, received: 0 };
+            let mut fetching = nodes[0].hub.fetch(&request, None).unwrap();
+            pass_apart(&nodes, &mut now, 300);
+            assert_eq!(fetching.try_recv(), Ok(Fetched::NotNow));
+        }
+    }
+
+    /// Another thread says it in the moment in which the session is packed.
+    #[test]
+    fn what_is_said_to_a_session_that_is_being_handed_over_comes_behind_it() {
+        let (nodes, now) = of(["a", "b"]);
+        let [a, b] = &nodes;
+        let (alice, bob) = (open(a), open(a));
+        let kept = keep(b);
+        a.cluster.rules.lock().begin_leaving(bob.id(), b.cluster.node(), true).unwrap();
+        let handover = a.hub.hand_over(bob.id(), None, b.cluster.node()).unwrap();
+        say(&alice, &message(&bob));
+        a.cluster.rules.lock().hand_over(b.cluster.node(), 0, handover);
+        carry(&nodes, now);
+        assert!(matches!(alice.try_next().unwrap().message(), ServerMessage::Notice(Notice::Ack { .. })));
+        let kept = std::mem::take(&mut *kept.lock());
+        assert!(matches!(kept[0].try_next().unwrap().message(), ServerMessage::Relayed { .. }));
+    }
+
+    #[test]
+    fn a_home_that_is_told_of_members_anew_keeps_the_place_of_one_that_was_given_on() {
+        let (nodes, now) = of(["a", "b", "c"]);
+        let [a, b, c] = nodes.each_ref().map(|node| node.cluster.node());
+        let seen = BTreeSet::from([a, b, c]);
+        let names = (0..).map(|number| RoomName::new(&format!("hall-{number}")).unwrap());
+        let mut rooms = names.map(|name| RoomKey { realm: Realm::V1, name });
+        let hall = rooms.find(|room| home(&seen, room) == Some(a)).unwrap();
+        {
+            let mut rules = nodes[1].cluster.rules.lock();
+            rules.gave.insert(PeerId::of(b), (c, vec![hall.clone()]));
+            let homes = [(a, nodes[0].cluster.rules.lock().view.round)];
+            let another = Address::from(PeerId::of(b));
+            rules.report(&homes, &hall, &[another], false);
+            rules.report_given(&homes);
+            rules.reported(&homes);
+        }
+        carry(&nodes, now);
+        let mut rules = nodes[0].cluster.rules.lock();
+        assert!(rules.home.join(a, &hall, &Address::from(PeerId::of(a)), NonZeroUsize::new(2)).is_err());
+    }
+
+    #[test]
+    fn a_home_asks_the_node_that_a_member_was_given_to_whether_it_has_it() {
+        let (nodes, now) = of(["a", "b", "c"]);
+        let [a, b, c] = nodes.each_ref().map(|node| node.cluster.node());
+        let hall = RoomKey { realm: Realm::V1, name: RoomName::new("hall").unwrap() };
+        let mover = Address::from(PeerId::of(b));
+        {
+            let mut rules = nodes[0].cluster.rules.lock();
+            rules.home.join(b, &hall, &mover, None).unwrap();
+            let round = rules.view.round;
+            rules.hear_gave(b, round, &hall, &mover, c);
+            assert!(rules.home.asks_for(c, &hall, &mover), "{a} waits for its answer");
+        }
+        carry(&nodes, now);
+        assert!(!nodes[0].cluster.rules.lock().home.asks_for(c, &hall, &mover), "it has never come there");
     }
 
     #[test]

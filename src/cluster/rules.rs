@@ -898,6 +898,11 @@ impl Rules {
         Figures { nodes, is_connected: self.is_connected, questions: self.questions.len(), ..self.figures }
     }
 
+    /// The names of those that are seen.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.nodes.values().filter(|remote| remote.is_up).map(|remote| remote.name.clone()).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         let said = self.unsettled() + self.early.len() + self.passing.len() + self.questions.peers();

@@ -102,7 +102,7 @@ fn credentials(nats: NatsSettings, path: &Path) -> Result<NatsSettings, StartErr
 
 fn authorities(path: &Path) -> Result<PathBuf, StartError> {
     let flag = "--cluster-ca-file";
-    tls::look_at_authorities(path).map_err(|problem| StartError::TlsFile { flag, path: path.to_owned(), problem })?;
+    tls::authorities(path).map(drop).map_err(|problem| StartError::TlsFile { flag, path: path.to_owned(), problem })?;
     Ok(path.to_owned())
 }
 

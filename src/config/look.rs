@@ -9,7 +9,15 @@ use crate::net::Cidr;
 /// A line for each, which names the flag, or the variable that gave it, and what to do.
 #[must_use]
 pub fn look(cli: &Cli) -> Vec<String> {
-    let lines = [unknown_variables(cli), idle_turn_flags(cli), turn_ports(cli), origins(cli), proxies(cli), nodes(cli)];
+    let lines = [
+        unknown_variables(cli),
+        certificates(cli),
+        idle_turn_flags(cli),
+        turn_ports(cli),
+        origins(cli),
+        proxies(cli),
+        nodes(cli),
+    ];
     lines.into_iter().flatten().map(|line| cli.given.named(&line).into_owned()).collect()
 }
 
@@ -19,6 +27,41 @@ fn unknown_variables(cli: &Cli) -> Vec<String> {
         None => format!("{name}: no flag has this variable (entremise --help lists them); it is ignored"),
     };
     cli.given.unknown_variables.iter().map(line).collect()
+}
+
+/// Settings of certificates that come by themselves, where they do not, or come to several machines.
+fn certificates(cli: &Cli) -> Vec<String> {
+    if cli.acme.acme_domain.is_empty() {
+        let is_idle = |flag: &&String| flag.starts_with("acme-") || *flag == "state-dir";
+        let idle = cli.given.flags.iter().filter(is_idle);
+        return idle
+            .map(|flag| format!("--{flag} does nothing without --acme-domain: give --acme-domain, or leave it out"))
+            .collect();
+    }
+    let nodes = is_clustered(cli).then(|| {
+        "--acme-domain with --cluster: where one name leads to several nodes, the authority may look for its proof at the \
+         wrong one; give each node a name of its own, or all of them --cert and --key"
+            .to_owned()
+    });
+    let port = cli.listening.listen.port();
+    let is_elsewhere = cli.acme.acme_http_listen.is_none() && port != 443;
+    let elsewhere = is_elsewhere.then(|| {
+        format!(
+            "--acme-domain with --listen on port {port}: the authority looks for its proof at port 443; listen there, or \
+             have a router or a firewall of yours lead that port to this one"
+        )
+    });
+    nodes.into_iter().chain(elsewhere).collect()
+}
+
+#[cfg(feature = "cluster")]
+fn is_clustered(cli: &Cli) -> bool {
+    !cli.cluster.cluster.is_empty()
+}
+
+#[cfg(not(feature = "cluster"))]
+fn is_clustered(_: &Cli) -> bool {
+    false
 }
 
 /// Settings of the relay where there is none.
@@ -37,7 +80,7 @@ fn idle_turn_flags(cli: &Cli) -> Vec<String> {
 /// What nodes that are one service have to share, and what does not go from one to another.
 #[cfg(feature = "cluster")]
 fn nodes(cli: &Cli) -> Vec<String> {
-    if cli.cluster.cluster.is_empty() {
+    if !is_clustered(cli) {
         let idle = cli.given.flags.iter().filter(|flag| flag.starts_with("cluster-") || *flag == "node-name");
         return idle
             .map(|flag| format!("--{flag} does nothing without --cluster: give --cluster, or leave it out"))
@@ -114,14 +157,12 @@ fn proxies(cli: &Cli) -> Vec<String> {
 mod tests {
     use clap::Parser as _;
 
+    use super::super::tests::given;
     use super::*;
 
     /// What is said of these flags.
     fn told(flags: &[&str]) -> String {
-        let mut cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
-        let names = flags.iter().map(|flag| flag.trim_start_matches('-').split('=').next().unwrap().to_owned());
-        cli.given.flags = names.collect();
-        look(&cli).join("\n")
+        look(&given(flags)).join("\n")
     }
 
     #[test]
@@ -131,6 +172,8 @@ mod tests {
             &["--plain-http", "--trusted-proxy=127.0.0.1"],
             &["--turn", "--turn-external-ip=192.0.2.1", "--turn-ttl=600"],
             &["--turn-listen=10.0.0.5"],
+            &["--acme-domain=a.example", "--acme-agree", "--listen=:443"],
+            &["--acme-domain=a.example", "--acme-http-listen=:80"],
             &["--ice-server=stun:a.example", "--turn-secret-file=secret", "--turn-ttl=600"],
             &["--allow-origin=https://*.example.org", "--trusted-proxy=10.0.0.0/8,::1"],
         ] {
@@ -147,6 +190,9 @@ mod tests {
             (&["--turn-ttl=60"], "--turn-ttl does nothing without --turn"),
             (&["--ice-server=stun:a.example", "--turn-allow-peer=10.0.0.0/8"], "--turn-allow-peer does nothing"),
             (&["--turn", "--plain-http", "--trusted-proxy=::1", "--stun-port=0"], "--turn without a port"),
+            (&["--acme-agree"], "--acme-agree does nothing without --acme-domain"),
+            (&["--state-dir=certs"], "--state-dir does nothing without --acme-domain"),
+            (&["--acme-domain=a.example"], "--listen on port 8443: the authority looks for its proof at port 443"),
             (&["--turn", "--turn-relay-ports=3000-4000"], "holds --stun-port 3478"),
             (&["--trusted-proxy=0.0.0.0/0"], "--trusted-proxy"),
             (&["--trusted-proxy=::/0"], "--trusted-proxy"),

@@ -1,5 +1,6 @@
 //! The memory that peers can take at most, which is printed at the start.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use super::Config;
@@ -33,6 +34,16 @@ pub struct MemoryBounds {
     /// Each peer besides: its connection, its topics, a message that it says and one that it is told. None: the operator
     /// has set no limit.
     pub each: Option<usize>,
+}
+
+impl fmt::Display for MemoryBounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, waiting, each } = *self;
+        let kib = |bytes: usize| format!("{} KiB", bytes / 1024);
+        let peer = peer.map_or("without a bound".to_owned(), |bytes| format!("at most {}", kib(bytes)));
+        let (waiting, each) = (kib(waiting), each.map_or("without a bound".to_owned(), kib));
+        write!(f, "memory: {peer} for one peer; {waiting} for all that waits for peers, and {each} for each of them")
+    }
 }
 
 impl MemoryBounds {

@@ -28,8 +28,10 @@
 //! | credentials for 1 h | they count when a relay is made; a call may go on for longer |
 //! | handshakes 10 s | a phone on a bad line shakes hands in three; a connection that says nothing is gone soon |
 //! | 50 refused messages in 10 s | a client with a mistake makes one for each message, and is still told what it is |
+//! | HTTPS alone for 30 days | a month is over soon for a host whose next owner has no certificate |
 //! | writes 10 s, drain 10 s | a phone in a tunnel comes back; what stops a process waits 10 s (docker) or more |
 
+mod acme;
 mod admission;
 mod auth;
 #[cfg(feature = "cluster")]
@@ -74,6 +76,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// With which certificate, where TLS ends here.
     pub pair: PairPaths,
+    /// What the operator should know of the settings, for the page that shows it.
+    pub warnings: Vec<String>,
+    /// Whether the start is only tried: then nothing is made or written for it.
+    pub is_rehearsal: bool,
+    /// From which authority it comes instead. None: it is in files.
+    pub acme: Option<crate::acme::Settings>,
     /// How often its files are looked at for a change, which is served when it has stood still from one look to the
     /// next.
     pub certificate_poll: Duration,
@@ -126,6 +134,9 @@ impl Config {
         Ok(Self {
             listen: cli.listening.listen,
             pair: PairPaths { cert: cli.listening.cert.clone(), key: cli.listening.key.clone() },
+            warnings: look(cli),
+            is_rehearsal: false,
+            acme: acme::settings(cli)?,
             certificate_poll: CERTIFICATE_POLL,
             pending: admission::pending(cli),
             proxy_protocol: cli.proxy.proxy_protocol,
@@ -167,6 +178,7 @@ fn http_config(cli: &Cli) -> Result<HttpConfig, StartError> {
         peerjs: dialects::peerjs(&cli.dialects)?,
         mounts: Vec::new(),
         page: page::folder(cli)?,
+        hsts: cli.listening.hsts,
         tls_end: if cli.proxy.plain_http { TlsEnd::Proxy } else { TlsEnd::Here },
     })
 }
@@ -176,6 +188,14 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+
+    /// What these flags say, and that they were given.
+    pub(super) fn given(flags: &[&str]) -> Cli {
+        let mut cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();
+        let names = flags.iter().map(|flag| flag.trim_start_matches('-').split('=').next().unwrap().to_owned());
+        cli.given.flags = names.collect();
+        cli
+    }
 
     pub(super) fn config(flags: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(["entremise"].iter().chain(flags)).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use super::acme;
 use crate::cli::Cli;
 use crate::error::{PageProblem, StartError};
 
@@ -24,18 +25,31 @@ fn check(path: &Path, cli: &Cli) -> Result<(), PageProblem> {
     })?;
     let folder = resolved(path);
     match secrets(cli).into_iter().find(|(_, file)| is_served(&folder, &resolved(file))) {
-        Some((flag, file)) => Err(PageProblem::HoldsSecret { flag, file: file.to_owned() }),
+        Some((flag, file)) => Err(PageProblem::HoldsSecret { flag, file }),
         None => Ok(()),
     }
 }
 
 /// Files that only we may read.
-fn secrets(cli: &Cli) -> Vec<(&'static str, &Path)> {
-    let key = (!cli.proxy.plain_http).then_some(("--key", &*cli.listening.key));
-    let tokens = cli.auth.auth_jwt_secret_file.iter().map(|file| ("--auth-jwt-secret-file", &**file));
-    let turn = cli.ice.turn_secret_file.iter().map(|file| ("--turn-secret-file", &**file));
-    let password = cli.ice.ice_password_file.iter().map(|file| ("--ice-password-file", &**file));
-    key.into_iter().chain(tokens).chain(turn).chain(password).collect()
+fn secrets(cli: &Cli) -> Vec<(&'static str, PathBuf)> {
+    let of = |flag: &'static str, files: &[PathBuf]| files.iter().map(|file| (flag, file.clone())).collect::<Vec<_>>();
+    let one = |flag: &'static str, file: &Option<PathBuf>| file.iter().map(|file| (flag, file.clone())).collect();
+    let is_fetched = !cli.acme.acme_domain.is_empty();
+    let key = (!cli.proxy.plain_http && !is_fetched).then(|| ("--key", cli.listening.key.clone()));
+    let state = is_fetched.then(|| ("--state-dir", acme::state_of(cli).join("acme")));
+    let mut all: Vec<_> = key.into_iter().chain(state).collect();
+    all.extend(of("--auth-jwt-secret-file", &cli.auth.auth_jwt_secret_file));
+    all.extend(of("--turn-secret-file", &cli.ice.turn_secret_file));
+    all.extend::<Vec<_>>(one("--ice-password-file", &cli.ice.ice_password_file));
+    all.extend::<Vec<_>>(one("--acme-eab-key-file", &cli.acme.acme_eab_key_file));
+    #[cfg(feature = "cluster")]
+    for (flag, file) in [
+        ("--cluster-key-file", &cli.cluster.cluster_key_file),
+        ("--cluster-credentials-file", &cli.cluster.cluster_credentials_file),
+    ] {
+        all.extend::<Vec<_>>(one(flag, file));
+    }
+    all
 }
 
 /// The path without links. A file that is yet to be made has the name that it will have.
@@ -61,7 +75,7 @@ fn is_served(folder: &Path, file: &Path) -> bool {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use clap::Parser as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
 
@@ -97,6 +111,14 @@ mod tests {
         let refused = |flag: &str, file: &str| {
             let file = place.path().join(file);
             let flags = [format!("--page={}", page.display()), format!("--{flag}={}", file.display())];
+            // Without which some of them are no settings.
+            let with: &[&str] = match flag {
+                "ice-password-file" => &["--ice-username=a"],
+                "acme-eab-key-file" => &["--acme-domain=a.example", "--acme-eab-kid=a"],
+                "state-dir" => &["--acme-domain=a.example"],
+                _ => &[],
+            };
+            let flags: Vec<String> = flags.into_iter().chain(with.iter().map(ToString::to_string)).collect();
             let error = folder(&flags).err();
             assert!(
                 error.iter().all(|error| error.contains(&format!("--{flag} ")) && error.contains("--page")),
@@ -104,7 +126,11 @@ mod tests {
             );
             error.is_some()
         };
-        for flag in ["key", "auth-jwt-secret-file", "turn-secret-file"] {
+        // All whose names say that they are files, but those that are for all to see.
+        let public = ["auth-jwt-public-key-file", "acme-ca-file", "cluster-ca-file"];
+        let command = Cli::command();
+        let files = command.get_arguments().filter_map(clap::Arg::get_long).filter(|flag| flag.ends_with("-file"));
+        for flag in files.filter(|flag| !public.contains(flag)).chain(["key", "state-dir"]) {
             // None of them is there yet.
             for file in ["page/key.pem", "page/certs/key.pem", "link/key.pem", "link/../page/a/b/key.pem"] {
                 assert!(refused(flag, file), "{flag} {file}");

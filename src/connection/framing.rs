@@ -116,6 +116,10 @@ impl Decoder {
         }
     }
 
+    pub(super) fn max_message_bytes(&self) -> usize {
+        self.max_message_bytes
+    }
+
     /// Takes bytes from the input until something is whole. `None`: all of it is taken, and nothing is.
     ///
     /// After an error it is not to be used again.

@@ -86,7 +86,9 @@ pub(crate) mod hosting {
         /// None: there is no such room.
         pub(super) fn dialect(self) -> Option<Dialect> {
             Some(match self {
-                Self::Matchbox { room, next } => Dialect::Matchbox(Matchbox::new(RoomName::new(&room)?, next)),
+                Self::Matchbox { room, next } => {
+                    Dialect::Matchbox(Box::new(Matchbox::new(RoomName::new(&room)?, next)))
+                }
                 Self::GStreamer => Dialect::GStreamer(GStreamer::default()),
             })
         }

@@ -15,14 +15,12 @@ pub(super) enum Pings {
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     interval: Duration,
-    /// How long the client has had for an answer since the last ping.
-    patience: Duration,
     pings: Pings,
     next_ping: Instant,
     last_sign: Instant,
-    /// The first ping since the last sign of life. Without one the client was not asked: a server that was suspended has not
-    /// heard anything either.
-    asked: Option<Instant>,
+    /// Until when it has to give a sign of life. None: it was not asked since the last one, and a server that was suspended has
+    /// not heard anything either.
+    deadline: Option<Instant>,
 }
 
 /// What is due.
@@ -38,23 +36,23 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(interval: Duration, pings: Pings, now: Instant) -> Self {
-        Self { interval, patience: interval, pings, next_ping: now + interval, last_sign: now, asked: None }
+        Self { interval, pings, next_ping: now + interval, last_sign: now, deadline: None }
     }
 
     /// Any frame counts as life.
     pub(super) fn heard(&mut self, now: Instant) {
         self.last_sign = now;
-        self.asked = None;
+        self.deadline = None;
     }
 
     /// When [`beat`](Self::beat) will next have something to say.
     pub(super) fn due(&self) -> Instant {
-        self.deadline().map_or(self.next_ping, |deadline| deadline.min(self.next_ping))
+        self.deadline.map_or(self.next_ping, |deadline| deadline.min(self.next_ping))
     }
 
     /// What is due now. A ping that is said to be due counts as sent; a client that is silent has so long to answer it.
     pub(super) fn beat(&mut self, now: Instant, patience: Duration) -> Beat {
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
             Beat::Silent
         } else if now < self.next_ping {
             Beat::Wait
@@ -63,8 +61,8 @@ impl Heartbeat {
             Beat::Wait
         } else {
             self.next_ping = now + self.interval;
-            self.patience = patience;
-            self.asked.get_or_insert(now);
+            let deadline = (self.last_sign + self.interval).max(now) + patience;
+            self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
             Beat::Ping
         }
     }
@@ -76,10 +74,6 @@ impl Heartbeat {
             self.next_ping = now + self.interval;
         }
         is_due
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.asked.map(|asked| (self.last_sign + self.interval + self.patience).max(asked + self.patience))
     }
 }
 

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
+use tracing::Span;
+use tracing::field::display;
 
-use super::{Beginning, BinaryMessages, Connection, ConnectionLimits, Socket};
+use super::{Beginning, BinaryMessages, Bounds, Connection, ConnectionLimits, Socket};
 use crate::accept::Stream;
 use crate::admission::{Overload, Permit};
 use crate::auth::Grant;
@@ -80,7 +82,7 @@ impl Terms {
     /// There is one such future for each peer, so what it holds is kept small: what is needed only at the beginning is in
     /// a box, and no argument of something that waits is held twice.
     pub(crate) fn serve(self: &Arc<Self>, stream: Stream, client: Box<Client>) -> impl Future<Output = End> + use<> {
-        let (terms, address, dialect) = (Arc::clone(self), client.address, client.dialect.realm().as_str());
+        let terms = Arc::clone(self);
         let mut arrived = Box::new((stream, *client));
         async move {
             if let Entrance::Named(claim) = &arrived.1.entrance {
@@ -94,9 +96,9 @@ impl Terms {
                 Ok(begun) => begun,
                 Err(turned_away) => {
                     let end = turned_away.end();
-                    terms.metrics.ended(dialect, end.as_str());
-                    // Boxed: few are.
-                    Box::pin(turned_away.close()).await;
+                    terms.metrics.ended(turned_away.dialect.realm().as_str(), end.as_str());
+                    // By a task of its own: waited for here, it would be room in that of each peer.
+                    terms.tasks.spawn(turned_away.close());
                     return end;
                 }
             };
@@ -104,12 +106,12 @@ impl Terms {
             // the session's, which ends too.
             let talk = AssertUnwindSafe(connection.talk());
             let end = talk.catch_unwind().await.unwrap_or(End::Bug);
-            terms.metrics.ended(dialect, end.as_str());
+            terms.metrics.ended(connection.realm().as_str(), end.as_str());
             if let Some(window) = terms.afterlife(connection.realm(), end) {
-                terms.park(connection.session(), address, window);
+                terms.park(connection.session(), connection.client(), window);
             }
             if end.parks() {
-                terms.keep_topics(connection.session(), address);
+                terms.keep_topics(connection.session(), connection.client());
             }
             connection.part(end).await;
             // Order: the session and the socket are gone before their permit is free.
@@ -130,8 +132,10 @@ impl Terms {
         let expires = grant.as_ref().and_then(|grant| deadline(grant.expires));
         match self.session(&dialect, entrance, grant, permit) {
             Ok((session, beginning, permit)) => {
+                Span::current().record("peer", display(session.id()));
                 let terms = Arc::clone(self);
-                Ok((Connection::new(socket, dialect, session, beginning, ice, terms, expires).at(place), permit))
+                let bounds = (expires.is_some() || place.is_some()).then(|| Box::new(Bounds { expires, place }));
+                Ok((Connection::new(socket, dialect, session, beginning, ice, terms, bounds), permit))
             }
             Err(why) => Err(Box::new(TurnedAway { socket, dialect, why })),
         }

@@ -12,11 +12,14 @@ pub mod held;
 mod life;
 mod socket;
 
-use std::pin::pin;
+use std::future::pending;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use futures_util::future::OptionFuture;
+use tokio::time::{Sleep, timeout};
 use tracing::{debug, trace};
 
 use crate::dialect::{Dialect, Heard};
@@ -100,6 +103,13 @@ pub(crate) struct Connection {
     overdue: Option<Instant>,
     /// Until when nothing is read.
     paused: Option<Instant>,
+    /// None: of most.
+    bounds: Option<Box<Bounds>>,
+}
+
+/// What ends a connection, whatever it says.
+#[derive(Debug, Default)]
+pub(crate) struct Bounds {
     /// When the client's credentials expire.
     expires: Option<Instant>,
     /// Where it meets others, if that is a place.
@@ -114,7 +124,7 @@ impl Connection {
         beginning: Beginning,
         ice: IceContext,
         terms: Arc<Terms>,
-        expires: Option<Instant>,
+        bounds: Option<Box<Bounds>>,
     ) -> Self {
         let (now, limits) = (Instant::now(), terms.limits);
         let pings = if dialect.realm() == Realm::V1 { Pings::Always } else { Pings::WhenSilent };
@@ -130,14 +140,13 @@ impl Connection {
             door: None,
             overdue: None,
             paused: None,
-            expires,
-            place: None,
+            bounds,
         }
     }
 
-    /// The same, at a place.
-    pub(crate) fn at(self, place: Option<Box<Place>>) -> Self {
-        Self { place, ..self }
+    /// The client's address.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.ice.client
     }
 
     /// Where its client's addresses mean something.
@@ -159,9 +168,8 @@ impl Connection {
             debug!(peer = %self.session.id(), ?end, "could not enter");
             return end;
         }
-        let (revoked, expired) = (self.session.revoked(), reached(self.expires));
-        // Boxed: few are at a place.
-        let moved = closed(self.place.as_ref().map(|place| Box::pin(place.token().cancelled_owned())));
+        let revoked = self.session.revoked();
+        let over = self.bounds.as_ref().map(|bounds| Box::pin(bounds.over()));
         let end = tokio::select! {
             // Order: a connection that is over reads no further.
             biased;
@@ -171,8 +179,7 @@ impl Connection {
                 Revoked::Closing => self.farewell(),
             },
             // Not a beat: a client that is never silent must not outstay its time.
-            () = expired => End::Expired,
-            () = moved => End::Restarting,
+            Some(end) = OptionFuture::from(over) => end,
             end = self.converse() => end,
         };
         debug!(peer = %self.session.id(), ?end, "connection ended");
@@ -191,17 +198,17 @@ impl Connection {
             // (`a_client_that_does_not_read_is_not_read`).
             permit = permit.or_else(|| self.session.answer_permit());
             let is_paused = self.is_paused();
-            let due = self.due().into();
-            if alarm.deadline() != due {
-                alarm.as_mut().reset(due);
-            }
+            self.wind(alarm.as_mut());
             // Order: a client is not called silent while there is something unread. Reading ahead of writing starves neither:
             // what is read fills the queue, and a full queue stops the reading.
             let done = tokio::select! {
                 biased;
                 received = self.socket.receive(), if permit.is_some() && !is_paused => self.hear(received, &mut permit),
                 next = self.session.next() => match next {
-                    Next::Write(frame) => self.write(frame).await,
+                    Next::Write(frame) => {
+                        self.put_turn(frame);
+                        self.send().await
+                    }
                     Next::Probe => self.socket.ping().await,
                 },
                 () = &mut alarm => self.beat().await,
@@ -210,6 +217,14 @@ impl Connection {
                 return end;
             }
             self.socket.give_way().await;
+        }
+    }
+
+    /// Sets the alarm for the next beat.
+    fn wind(&mut self, alarm: Pin<&mut Sleep>) {
+        let due = self.due().into();
+        if alarm.deadline() != due {
+            alarm.reset(due);
         }
     }
 
@@ -268,26 +283,30 @@ impl Connection {
         }
     }
 
-    /// Writes a message and what is queued behind it: many small frames leave in one record.
-    async fn write(&mut self, first: Frame) -> Result<(), End> {
-        self.feed(first).await?;
-        while !self.socket.is_turn_over()
-            && let Some(frame) = self.session.try_next()
-        {
-            self.feed(frame).await?;
+    /// Puts a message behind what is to be sent, and what is queued behind it, as far as a turn goes: many small frames leave in
+    /// one record.
+    // Not async: in a future, all that it holds would be room in each peer.
+    fn put_turn(&mut self, first: Frame) {
+        let (now, mut next) = (Instant::now(), Some(first));
+        while let Some(frame) = next {
+            self.put(&frame, now);
+            next = if self.socket.is_turn_over() { None } else { self.session.try_next() };
         }
+    }
+
+    async fn send(&mut self) -> Result<(), End> {
         self.socket.flush().await?;
         self.session.written();
         Ok(())
     }
 
-    async fn feed(&mut self, frame: Frame) -> Result<(), End> {
+    /// Puts a message behind what is to be sent.
+    fn put(&mut self, frame: &Frame, now: Instant) {
         trace!(peer = %self.session.id(), number = frame.number, "frame leaves");
-        if frame.message().is_said() {
-            self.terms.metrics.relayed_after(frame.waited().as_secs_f64());
+        if let Some(waited) = frame.waited(now) {
+            self.terms.metrics.relayed_after(waited.as_secs_f64());
         }
         self.dialect.write(frame.message(), &mut self.socket);
-        self.socket.relieve().await
     }
 
     /// Takes in what came from the client. `permit` is left empty when an answer was put into it.
@@ -414,26 +433,27 @@ impl Connection {
     }
 
     async fn write_all(&mut self, frames: Vec<Frame>) -> Result<(), End> {
+        let now = Instant::now();
         for frame in frames {
-            self.feed(frame).await?;
+            self.put(&frame, now);
+            self.socket.relieve().await?;
         }
         self.socket.flush().await
     }
 }
 
-/// Waits for a moment, which may never come.
-async fn reached(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until a place is to be left, if there is one.
-async fn closed(over: Option<impl Future<Output = ()> + Unpin>) {
-    match over {
-        Some(over) => over.await,
-        None => std::future::pending().await,
+impl Bounds {
+    /// Waits until one of them is reached. Borrows nothing.
+    fn over(&self) -> impl Future<Output = End> + use<> {
+        let expired = OptionFuture::from(self.expires.map(|expires| tokio::time::sleep_until(expires.into())));
+        let moved = OptionFuture::from(self.place.as_ref().map(|place| place.token().cancelled_owned()));
+        async move {
+            tokio::select! {
+                Some(()) = expired => End::Expired,
+                Some(()) = moved => End::Restarting,
+                else => pending().await,
+            }
+        }
     }
 }
 

@@ -60,7 +60,6 @@ pub(crate) struct Socket {
     turn: usize,
     /// What was read and has not been given to the connection, in bytes: of a message that is not whole.
     unpaid: usize,
-    max_message_bytes: usize,
     /// Whether the client has said its last, or something that can't be understood.
     is_over: bool,
 }
@@ -102,16 +101,7 @@ impl Socket {
         write_timeout: Duration,
     ) -> Self {
         let decoder = Decoder::new(max_message_bytes, binary);
-        Self {
-            stream,
-            decoder,
-            outgoing: Outgoing::default(),
-            write_timeout,
-            turn: 0,
-            unpaid: 0,
-            max_message_bytes,
-            is_over: false,
-        }
+        Self { stream, decoder, outgoing: Outgoing::default(), write_timeout, turn: 0, unpaid: 0, is_over: false }
     }
 
     /// The client's next frame. Cancel safe: what has come of a frame is the decoder's, and what was read of the
@@ -149,8 +139,16 @@ impl Socket {
 
     /// Sends what is to be sent. Cancel safe: the next goes on where this one was.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        let written = poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx));
-        timeout(self.write_timeout, written).await.map_err(|_| End::TooSlow)?
+        if let Poll::Ready(left) = poll_fn(|cx| Poll::Ready(self.poll_leave(cx))).await {
+            return left;
+        }
+        // Boxed, and only now: most leaves at once, and a deadline is a look at the clock, and room in each peer's task.
+        let deadline = self.write_timeout;
+        Box::pin(timeout(deadline, poll_fn(|cx| self.poll_leave(cx)))).await.map_err(|_| End::TooSlow)?
+    }
+
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        self.outgoing.poll_leave(&mut self.stream, cx)
     }
 
     /// Whether it has read and written as much as it may at once.
@@ -209,7 +207,7 @@ impl Socket {
 
     async fn part(&mut self) {
         let handshake = async {
-            poll_fn(|cx| self.outgoing.poll_leave(&mut self.stream, cx)).await?;
+            poll_fn(|cx| self.poll_leave(cx)).await?;
             while !self.is_over {
                 self.is_over = matches!(self.event().await?, Some(Event::Close(_)));
             }
@@ -225,7 +223,7 @@ impl Socket {
         loop {
             self.give_way().await;
             let event = poll_fn(|cx| self.poll_event(cx)).await?;
-            if event.is_some() || self.unpaid > self.max_message_bytes.saturating_add(FRAMING_BYTES) {
+            if event.is_some() || self.unpaid > self.decoder.max_message_bytes().saturating_add(FRAMING_BYTES) {
                 return Ok(event);
             }
         }

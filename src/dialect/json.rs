@@ -21,7 +21,12 @@ pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The text of a string. `None`: it is no string, or one that Unicode does not have.
 pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
+    // What is raw has been read before: without an escape, what is between the quotes is the text.
+    let quoted = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if quoted.contains('\\') {
+        return serde_json::from_str(raw.get()).ok().map(|Text(text)| text);
+    }
+    Some(Cow::Borrowed(quoted))
 }
 
 /// Appends a value's JSON.
@@ -90,6 +95,15 @@ mod tests {
         let first: Vec<&str> = read.first.iter().map(|raw| raw.get()).collect();
         assert_eq!((first, read.others), (vec!["1", r#"{"a":[]}"#], 2));
         assert_eq!(Elements::<2>::read("[]").unwrap().first.len(), 0);
+    }
+
+    #[test]
+    fn a_string_has_the_text_that_serde_reads_of_it() {
+        let strings = [r#""""#, r#""candidate""#, r#""\"""#, r#""a\\""#, r#""\u00e9""#, r#""é""#, r#""\ud83d""#];
+        for json in strings.into_iter().chain(["1", "null", r#"["x"]"#, r#"{"a":"b"}"#]) {
+            let raw: &RawValue = serde_json::from_str(json).unwrap();
+            assert_eq!(text(raw).as_deref(), serde_json::from_str::<String>(json).ok().as_deref(), "{json}");
+        }
     }
 
     #[test]

@@ -16,15 +16,15 @@ use gstreamer::GStreamer;
 use matchbox::Matchbox;
 use topics::Spelling;
 
-/// The language of one client.
+/// The language of one client. What it remembers is in a box: it would be room in each peer of all others.
 #[derive(Debug)]
 pub enum Dialect {
     /// This project's own protocol.
     V1,
     /// PeerJS.
-    PeerJs(peerjs::PeerJs),
+    PeerJs(Box<peerjs::PeerJs>),
     /// matchbox.
-    Matchbox(Matchbox),
+    Matchbox(Box<Matchbox>),
     /// GStreamer.
     GStreamer(GStreamer),
     /// y-webrtc's or Trystero's.

@@ -13,12 +13,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{Span, debug};
 
 use super::caller::Caller;
 use super::refusal::Refusal;
 use super::request::single;
-use super::upgrade::{Handshake, stream};
+use super::upgrade::{Handshake, switched};
 use super::{NO_STORE, Shared, cors, handshake};
 use crate::accept::{Arrival, Pending};
 use crate::admission::Permit;
@@ -170,19 +170,19 @@ async fn serve<A: Application>(
             let Handshake { accept, upgrade } = shared.handshake(caller, parts)?;
             let permit = shared.enter(caller)?;
             let (application, endpoint) = (open(shared, parts)?, Arc::clone(endpoint));
-            shared.0.terms.tasks.spawn(async move {
+            shared.0.terms.tasks.spawn_within(Span::current(), async move {
                 // Hung up in the meantime, and there is nothing to undo.
                 let Ok(upgraded) = upgrade.await else { return };
-                endpoint.serve(application, permit, stream(upgraded)).await;
+                endpoint.serve(application, permit, switched(upgraded).await).await;
             });
             return Ok(handshake::switching(accept, None));
         }
         Purpose::Probe(sid) => {
             let Handshake { accept, upgrade } = shared.handshake(caller, parts)?;
             let endpoint = Arc::clone(endpoint);
-            shared.0.terms.tasks.spawn(async move {
+            shared.0.terms.tasks.spawn_within(Span::current(), async move {
                 if let Ok(upgraded) = upgrade.await {
-                    endpoint.probe(sid, stream(upgraded));
+                    endpoint.probe(sid, switched(upgraded).await);
                 }
             });
             return Ok(handshake::switching(accept, None));

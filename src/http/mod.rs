@@ -17,6 +17,7 @@ mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod handshake;
+mod hsts;
 mod ice;
 mod nothing;
 mod origin;
@@ -31,7 +32,7 @@ mod upgrade;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -41,10 +42,12 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use tracing::{Instrument as _, Span};
 
 pub use base_path::{BasePath, NotABasePath};
 pub use dialects::{Dialects, PeerJsSettings};
 pub use engine_io::Mount;
+pub(crate) use hsts::Hsts;
 pub use origin::{AllowedOrigin, NotAnOrigin};
 
 use crate::accept::{Arrival, Transport};
@@ -163,6 +166,8 @@ pub struct HttpConfig {
     pub peerjs: PeerJsSettings,
     /// Applications besides signaling. None but in programs that try Engine.IO's protocol.
     pub mounts: Vec<Mount>,
+    /// For how long browsers come over TLS alone once they have; none: they are not told.
+    pub hsts: Duration,
     /// Who ends TLS: without a proxy that does, a request in plain text is not served.
     pub tls_end: TlsEnd,
     /// The folder of the operator's own page. None: ours is served.
@@ -170,7 +175,7 @@ pub struct HttpConfig {
 }
 
 /// The router.
-pub(crate) fn router(parts: Parts, mounts: Vec<Mount>) -> Router {
+pub(crate) fn router(parts: Parts, mounts: Vec<Mount>, hsts: Option<Hsts>) -> Router {
     let (base_path, tls_end) = (parts.base_path.clone(), parts.tls_end);
     let dialects = dialects::routes(&parts.dialects, &parts.peerjs, &parts.terms);
     let mounts = mounts.into_iter().fold(Router::new(), |routes, mount| routes.merge(mount.routes(&parts.terms)));
@@ -183,27 +188,32 @@ pub(crate) fn router(parts: Parts, mounts: Vec<Mount>) -> Router {
         .merge(mounts)
         .fallback(|State(shared): State<Shared>, request: Request| async move { shared.page(request).await })
         .with_state(Shared(Arc::new(parts)));
-    let routes = beneath(&base_path, routes);
-    let routes = match tls_end {
-        TlsEnd::Here => routes.layer(middleware::from_fn(only_tls)),
-        TlsEnd::Proxy => routes,
-    };
-    well_formed(routes, tls_end).layer(middleware::map_response(with_headers))
+    // One layer for all of it: each is a box and a copy of the routes for every request.
+    let hsts = hsts.map(Arc::new);
+    beneath(&base_path, routes).layer(middleware::from_fn(move |request: Request, next: Next| {
+        let strict = hsts.as_ref().and_then(|hsts| hsts.header(host(&request)?));
+        let span = request.extensions().get().map_or_else(Span::none, Arrival::span);
+        async move { with_headers(only_well_formed(request, tls_end, next).await, strict) }.instrument(span)
+    }))
 }
 
 /// Before all else: what HTTP itself asks of a request.
 pub(crate) fn well_formed(routes: Router, tls_end: TlsEnd) -> Router {
-    routes.layer(middleware::from_fn(move |mut request: Request, next: Next| async move {
-        match request::admit(&mut request) {
-            Ok(Target::Resource) => next.run(request).await,
-            Ok(Target::Server) => (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, HEAD, OPTIONS")]).into_response(),
-            Err(bad) => {
-                let is_astray = tls_end == TlsEnd::Here && is_plain(&request);
-                let hint = if is_astray { " Here is https only." } else { "" };
-                (StatusCode::BAD_REQUEST, format!("{}{hint}\n", bad.as_str())).into_response()
-            }
+    routes.layer(middleware::from_fn(move |request: Request, next: Next| only_well_formed(request, tls_end, next)))
+}
+
+/// And that it came by TLS, where that ends here.
+async fn only_well_formed(mut request: Request, tls_end: TlsEnd, next: Next) -> Response {
+    let is_astray = tls_end == TlsEnd::Here && is_plain(&request);
+    match request::admit(&mut request) {
+        Ok(Target::Resource) if is_astray => to_https(&request),
+        Ok(Target::Resource) => next.run(request).await,
+        Ok(Target::Server) => (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, HEAD, OPTIONS")]).into_response(),
+        Err(bad) => {
+            let hint = if is_astray { " Here is https only." } else { "" };
+            (StatusCode::BAD_REQUEST, format!("{}{hint}\n", bad.as_str())).into_response()
         }
-    }))
+    }
 }
 
 /// The routes in a folder of the host; the rest of it is not ours.
@@ -223,16 +233,24 @@ fn beneath(base: &BasePath, routes: Router) -> Router {
         .fallback(|| async { (StatusCode::NOT_FOUND, nothing::HERE) })
 }
 
-async fn with_headers(mut response: Response) -> Response {
+/// Under which name it was asked for.
+fn host(request: &Request) -> Option<&str> {
+    request.headers().get(header::HOST)?.to_str().ok().filter(|_| !is_plain(request))
+}
+
+fn with_headers(mut response: Response, strict: Option<HeaderValue>) -> Response {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // There is nothing to be shown.
+        return response;
+    }
     let ours = if response.extensions().get::<Foreign>().is_some() { &HEADERS[1..] } else { &HEADERS[..] };
     for (name, value) in ours.iter().cloned() {
         response.headers_mut().entry(name).or_insert(value);
     }
+    if let Some(strict) = strict {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, strict);
+    }
     response
-}
-
-async fn only_tls(request: Request, next: Next) -> Response {
-    if is_plain(&request) { to_https(&request) } else { next.run(request).await }
 }
 
 fn is_plain(request: &Request) -> bool {

@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use tracing::{debug, trace};
+use tokio::io::AsyncWriteExt as _;
+use tracing::{Span, debug, trace};
 
 use super::bearer::token;
 use super::caller::Caller;
@@ -120,26 +121,32 @@ impl Shared {
         Ok(Handshake { accept, upgrade })
     }
 
-    /// Serves a client once it has read the 101. Spawned before that is sent: from now on the connection is waited for.
+    /// Serves a client once it may have the 101. Spawned before that is sent: from now on the connection is waited for.
     pub(super) fn serve(&self, upgrade: OnUpgrade, client: Client, is_bare: bool) {
-        let (shared, address, client) = (self.clone(), client.address, Box::new(client));
-        self.0.terms.tasks.spawn(async move {
+        // Boxed: few are.
+        let bare = is_bare.then(|| Box::new((client.address, Instant::now())));
+        let (shared, client) = (self.clone(), Box::new(client));
+        self.0.terms.tasks.spawn_within(Span::current(), async move {
             // Hung up in the meantime, and there is nothing to undo (`an_abandoned_upgrade_leaves_no_trace`).
             let Ok(upgraded) = upgrade.await else { return };
-            let begun = Instant::now();
-            let end = shared.0.terms.serve(stream(upgraded), client).await;
-            if is_bare && end == End::Lost && begun.elapsed() < AT_ONCE {
-                shared.0.removals.note(address, Instant::now());
+            // The 101 of our own clients leaves with their `welcome`. Others wait for a name, or are told nothing at first.
+            let stream = if client.dialect.realm() == Realm::V1 { held(upgraded) } else { switched(upgraded).await };
+            let end = shared.0.terms.serve(stream, client).await;
+            if let Some((address, begun)) = bare.as_deref()
+                && end == End::Lost
+                && begun.elapsed() < AT_ONCE
+            {
+                shared.0.removals.note(*address, Instant::now());
             }
         });
     }
 
     /// Has a client served by another node, once it has read the 101.
     pub(super) fn carry(&self, upgrade: OnUpgrade, line: Box<dyn Line>, permit: Permit) {
-        self.0.terms.tasks.spawn(async move {
+        self.0.terms.tasks.spawn_within(Span::current(), async move {
             // Hung up in the meantime: the line is over before it has begun.
             let Ok(upgraded) = upgrade.await else { return };
-            if let Err(error) = carried::carry(stream(upgraded), line).await {
+            if let Err(error) = carried::carry(switched(upgraded).await, line).await {
                 debug!(%error, "a client of another node's is gone");
             }
             drop(permit);
@@ -159,8 +166,16 @@ impl Shared {
     }
 }
 
-/// The stream beneath an upgrade, with what was read of it already.
-pub(super) fn stream(upgraded: Upgraded) -> Stream {
+/// The stream beneath an upgrade, over which the client has been answered.
+pub(super) async fn switched(upgraded: Upgraded) -> Stream {
+    let mut stream = held(upgraded);
+    // Where it fails, the next write does.
+    let _ = stream.flush().await;
+    stream
+}
+
+/// The same, with what was read of it already. The 101 leaves with what is written first.
+fn held(upgraded: Upgraded) -> Stream {
     let parts = downcast::<TokioIo<HttpStream>>(upgraded).expect("hyper serves what the acceptor has accepted");
     let mut stream = parts.io.into_inner().into_inner();
     stream.put_back(&parts.read_buf);

@@ -45,21 +45,23 @@ pub fn largest_weight(payload: usize) -> usize {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) letter: Arc<Letter>,
-    since: Instant,
+    /// When it was put there, if a peer says it.
+    since: Option<Instant>,
     /// What is owed to its sender while it is not acknowledged. None: the server says it.
     debt: Option<Debt>,
 }
 
 impl Waiting {
     pub(super) fn new(letter: Arc<Letter>, debt: Option<Debt>) -> Self {
-        Self { letter, since: Instant::now(), debt }
+        let since = letter.message.is_said().then(Instant::now);
+        Self { letter, since, debt }
     }
 
     pub(super) fn weight(&self) -> usize {
         self.letter.weight()
     }
 
-    pub(super) fn since(&self) -> Instant {
+    pub(super) fn since(&self) -> Option<Instant> {
         self.since
     }
 

@@ -45,6 +45,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::{DashMap, Entry};
+use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 
 pub(crate) use allowance::{Allowance, MESSAGE_UNITS};
@@ -183,7 +184,7 @@ pub struct Frame {
     /// Its position in the session's sequence, from 1.
     pub number: u64,
     letter: Arc<Letter>,
-    since: Instant,
+    since: Option<Instant>,
 }
 
 impl Frame {
@@ -193,10 +194,10 @@ impl Frame {
         &self.letter.message
     }
 
-    /// How long it has been in the queue, and in the window if it comes again.
+    /// How long what a peer says has been in the queue, and in the window if it comes again.
     #[must_use]
-    pub fn waited(&self) -> Duration {
-        self.since.elapsed()
+    pub fn waited(&self, now: Instant) -> Option<Duration> {
+        self.since.map(|since| now.saturating_duration_since(since))
     }
 }
 
@@ -211,7 +212,8 @@ impl From<(u64, &Waiting)> for Frame {
 pub struct Hub {
     limits: HubLimits,
     budget: Arc<Budget>,
-    peers: DashMap<PeerId, Arc<Peer>>,
+    // The hash is quick, and none that a stranger can know: names become ids, and can be chosen.
+    peers: DashMap<PeerId, Arc<Peer>, RandomState>,
     rooms: DashMap<RoomKey, Room<Arc<Peer>>>,
     /// The groups that wait for members.
     lobby: Mutex<Lobby>,
@@ -246,7 +248,7 @@ impl Hub {
         Arc::new(Self {
             limits,
             budget: Arc::new(Budget::new(limits.queued_bytes)),
-            peers: DashMap::new(),
+            peers: DashMap::default(),
             rooms: DashMap::new(),
             lobby: Mutex::default(),
             exchange: Mutex::new(Exchange::new(limits.exchange())),

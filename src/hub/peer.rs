@@ -2,7 +2,7 @@
 //!
 //! Order of locks: a peer's state is locked first, before any room; no thread holds two states.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -66,13 +66,13 @@ pub(super) struct State {
     /// By which it waits in the lobby, or has waited.
     pub(super) ticket: Option<Box<Ticket>>,
     /// What its credentials allow, where they are asked for.
-    grant: Option<Grant>,
+    grant: Option<Box<Grant>>,
     /// What the client may still say: over all connections, or each new one would bring a new burst.
     pub(super) allowance: Allowance,
     /// Frames of the client that were processed, over all connections.
     pub(super) accepted: u64,
     /// Invariant: the session is a member of exactly these (`a_session_that_ends_leaves_its_rooms`).
-    pub(super) rooms: HashSet<RoomName>,
+    pub(super) rooms: BTreeSet<RoomName>,
     /// Of a client that won't subscribe again.
     trail: Option<Box<Trail>>,
     /// For which absent names it waits, where its clients do.
@@ -80,7 +80,7 @@ pub(super) struct State {
     /// What a client with a name has been told lately, as bytes.
     told: Option<Box<TokenBucket>>,
     /// When its client was last asked for a sign of life, by others that want its name.
-    probe: Option<Probe>,
+    probe: Option<Box<Probe>>,
 }
 
 /// Who a peer is.
@@ -142,10 +142,10 @@ impl Peer {
             tokens,
             lifetime,
             ticket: None,
-            grant,
+            grant: grant.map(Box::new),
             allowance,
             accepted: 0,
-            rooms: HashSet::new(),
+            rooms: BTreeSet::new(),
             trail: None,
             awaiting: None,
             told: realm.awaits().then(|| Box::new(TokenBucket::new(TOLD, Instant::now()))),
@@ -187,7 +187,7 @@ impl Peer {
         }
         state.tokens.as_mut()?.spend(&request.token);
         state.window.rewind(request.received, self.mailbox.release());
-        state.grant = grant.cloned();
+        state.grant = grant.cloned().map(Box::new);
         Some(self.pass_on(&mut state, false))
     }
 
@@ -205,7 +205,7 @@ impl Peer {
         if !state.is_claimed_by(secret, grant.map(|grant| &*grant.subject)) {
             return Reclaim::Refused;
         }
-        state.grant = grant.cloned();
+        state.grant = grant.cloned().map(Box::new);
         Reclaim::Done(self.pass_on(&mut state, false))
     }
 
@@ -265,7 +265,7 @@ impl Peer {
 
     /// A sign of life of its client.
     pub(super) fn hear(&self, state: &mut State) {
-        if state.probe.as_mut().is_some_and(Probe::hear) {
+        if state.probe.as_mut().is_some_and(|probe| probe.hear()) {
             self.notify();
         }
     }
@@ -314,7 +314,8 @@ impl Peer {
             self.mailbox.let_go(waiting);
         }
         let proofs = state.tokens.as_ref().map(Tokens::proofs).unwrap_or_default();
-        let (grant, accepted, spent) = (state.grant.clone(), state.accepted, state.allowance.spent(Instant::now()));
+        let (grant, accepted, spent) =
+            (state.grant.as_deref().cloned(), state.accepted, state.allowance.spent(Instant::now()));
         state.has_ended = true;
         self.pass_on(state, false);
         Kept { proofs, grant, spent, accepted, acknowledged, frames }
@@ -328,7 +329,7 @@ impl Peer {
             self.mailbox.hold(waiting);
         }
         state.tokens = Some(Tokens::handed(self.id(), proofs));
-        (state.grant, state.accepted) = (grant, accepted);
+        (state.grant, state.accepted) = (grant.map(Box::new), accepted);
         state.window = Window::handed(acknowledged, frames.into());
         self.parked.store(true, Ordering::Relaxed);
         self.has_just_come.store(true, Ordering::Relaxed);
@@ -345,20 +346,23 @@ impl Peer {
     }
 
     /// Waits until this epoch is over, or the hub closes.
-    pub(super) async fn revoked(self: Arc<Self>, hub: Arc<Hub>, epoch: Epoch) -> Revoked {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Order: listen first, then look, or a change in between would be missed.
-            changed.as_mut().enable();
-            if self.state.lock().epoch != epoch {
-                // Other nodes have it, because this one stops.
-                return if hub.is_emptied() { Revoked::Closing } else { Revoked::TakenOver };
+    #[expect(clippy::manual_async_fn, reason = "the future of an async function has its arguments twice")]
+    pub(super) fn revoked(self: Arc<Self>, hub: Arc<Hub>, epoch: Epoch) -> impl Future<Output = Revoked> {
+        async move {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                // Order: listen first, then look, or a change in between would be missed.
+                changed.as_mut().enable();
+                if self.state.lock().epoch != epoch {
+                    // Other nodes have it, because this one stops.
+                    return if hub.is_emptied() { Revoked::Closing } else { Revoked::TakenOver };
+                }
+                if hub.is_closing() {
+                    return Revoked::Closing;
+                }
+                changed.await;
             }
-            if hub.is_closing() {
-                return Revoked::Closing;
-            }
-            changed.await;
         }
     }
 }
@@ -399,12 +403,12 @@ impl State {
     /// Whether these credentials are of the subject whose session it is.
     fn is_of(&self, grant: Option<&Grant>) -> bool {
         let subject = |grant: &Grant| Arc::clone(&grant.subject);
-        self.grant.as_ref().map(subject) == grant.map(subject)
+        self.grant.as_deref().map(subject) == grant.map(subject)
     }
 
     /// Whether it is known what has become of the client that was asked in this epoch.
     fn is_settled(&self, epoch: Epoch) -> bool {
-        self.has_ended || self.epoch != epoch || self.probe.as_ref().is_some_and(Probe::is_answered)
+        self.has_ended || self.epoch != epoch || self.probe.as_ref().is_some_and(|probe| probe.is_answered())
     }
 
     /// Whether these claim the session's name rightfully.
@@ -415,7 +419,7 @@ impl State {
 
     /// Whether the connection has to ask its client for a sign of life: said once.
     pub(super) fn take_probe(&mut self) -> bool {
-        self.probe.as_mut().is_some_and(Probe::take)
+        self.probe.as_mut().is_some_and(|probe| probe.take())
     }
 
     /// For which absent names it waits.

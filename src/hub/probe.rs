@@ -29,7 +29,7 @@ pub(super) enum Standing {
 
 impl Probe {
     /// Asks a holder, unless it has been asked just now.
-    pub(super) fn ask(last: &mut Option<Self>, now: Instant) -> Standing {
+    pub(super) fn ask(last: &mut Option<Box<Self>>, now: Instant) -> Standing {
         if let Some(probe) = last {
             let age = now.saturating_duration_since(probe.asked);
             if probe.is_answered && age < FRESH {
@@ -39,7 +39,7 @@ impl Probe {
                 return Standing::Asked { is_new: false };
             }
         }
-        *last = Some(Self { asked: now, is_answered: false, is_due: true });
+        *last = Some(Box::new(Self { asked: now, is_answered: false, is_due: true }));
         Standing::Asked { is_new: true }
     }
 

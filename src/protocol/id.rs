@@ -309,7 +309,7 @@ impl FromStr for PeerId {
 }
 
 /// A room's name: 1 to [`RoomName::MAX_BYTES`] bytes of UTF-8, any characters; a topic's may be longer. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomName(Arc<str>);
 
 impl RoomName {

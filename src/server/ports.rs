@@ -183,7 +183,7 @@ impl IcePorts {
         let (bound, port) = if kind == Kind::Udp {
             let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
             let sockets = self.turn.bind_udp(address, (SOCKETS / addresses).clamp(1, cores))?;
-            let port = sockets.first().map_or(Ok(address.port()), UdpClients::port)?;
+            let port = sockets.first().map_or(address.port(), UdpClients::port);
             (Bound::Udp(sockets), port)
         } else {
             let listener = TcpListener::from_std(listen(address)?)?;

@@ -3,8 +3,6 @@
 //! ECDSA P-256, not the RSA 4096 that tutorials make: every browser takes it, a handshake costs the server a
 //! hundredth of the time, and its strength (128 bits) is that of RSA 3072.
 
-use std::fs;
-use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -16,6 +14,7 @@ use tracing::warn;
 
 use super::{PairPaths, certificates, parse, pem, read};
 use crate::error::{StartError, TlsProblem};
+use crate::file;
 
 /// Both subject and issuer of what is made here: how a pair of our own is known again.
 const NAME: &str = "entremise development certificate";
@@ -50,14 +49,24 @@ fn is_ours_and_expired(cert: &Path) -> bool {
 fn make(paths: &PairPaths) -> Result<(), StartError> {
     let key = KeyPair::generate().expect("the system has randomness");
     let certificate = params(OffsetDateTime::now_utc()).self_signed(&key).expect("all names were checked");
-    write(&paths.key, &key.serialize_pem(), 0o600).map_err(|error| paths.key_error(TlsProblem::Unwritable(error)))?;
-    write(&paths.cert, &certificate.pem(), 0o644).map_err(|error| paths.cert_error(TlsProblem::Unwritable(error)))?;
+    let write = |path: &Path, text: String, mode| file::write_whole(path, text.as_bytes(), mode);
+    let [key, pem] = [key.serialize_pem(), certificate.pem()];
+    write(&paths.key, key, 0o600).map_err(|error| paths.key_error(TlsProblem::Unwritable(error)))?;
+    write(&paths.cert, pem, 0o644).map_err(|error| paths.cert_error(TlsProblem::Unwritable(error)))?;
     warn!(
         "made a certificate for development, {} (SHA-256 fingerprint {}): browsers will ask before they trust it",
         paths.cert.display(),
         fingerprint(certificate.der()),
     );
     Ok(())
+}
+
+/// The key and a certificate for these names, in PEM, which are written nowhere.
+pub(super) fn provisional(names: &[String]) -> String {
+    let mut params = params(OffsetDateTime::now_utc());
+    params.subject_alt_names = CertificateParams::new(names).expect("the names were checked").subject_alt_names;
+    let key = KeyPair::generate().expect("the system has randomness");
+    key.serialize_pem() + &params.self_signed(&key).expect("the names were checked").pem()
 }
 
 fn params(now: OffsetDateTime) -> CertificateParams {
@@ -84,24 +93,6 @@ fn names() -> Vec<SanType> {
     hosts.chain(addresses).collect()
 }
 
-/// Writes a file whole or not at all: what was there stays until the new one is complete.
-fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let partial = path.with_extension("pem.partial");
-    // A partial file that a crash left may have any mode: it is never written through.
-    match fs::remove_file(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&partial, path)
-}
-
 fn fingerprint(der: &CertificateDer<'_>) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
     let pairs: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
@@ -110,6 +101,7 @@ fn fingerprint(der: &CertificateDer<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -164,8 +156,8 @@ mod tests {
         params.distinguished_name.remove(DnType::CommonName);
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
-        write(&paths.key, &key.serialize_pem(), 0o600).unwrap();
-        write(&paths.cert, &params.self_signed(&key).unwrap().pem(), 0o644).unwrap();
+        file::write_whole(&paths.key, key.serialize_pem().as_bytes(), 0o600).unwrap();
+        file::write_whole(&paths.cert, params.self_signed(&key).unwrap().pem().as_bytes(), 0o644).unwrap();
         fs::read(&paths.cert).unwrap()
     }
 

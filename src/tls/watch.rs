@@ -58,7 +58,12 @@ impl Watch {
         }
         // Order: looked at before they are read, so that a change in between is still to be seen.
         let files = Changes::new(stamps(&paths));
-        let pair = load(&paths).map_err(|error| not_made(error, &paths, audience))?;
+        let would_be_made = audience == Audience::Rehearsal && paths.are_for_development() && paths.are_missing();
+        let pair = if would_be_made {
+            Pair::provisional(&["localhost".to_owned()])
+        } else {
+            load(&paths).map_err(|error| not_made(error, &paths, audience))?
+        };
         warn_of_concerns(&paths.cert, &pair);
         let served = Arc::new(ServedPair::new(pair));
         let mut watch = Self { paths, served, files, warned: None };
@@ -114,6 +119,7 @@ impl Watch {
             Err(error) => {
                 let not_after = self.served.validity().not_after;
                 warn!("{error}; the certificate of before is still served, valid to {not_after}");
+                self.served.has_trouble(error.to_string());
             }
         }
     }

@@ -2,6 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Whom a packet is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    Client,
+    Peer,
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnCount {
@@ -71,22 +78,42 @@ impl Counters {
         self.add(what, 1);
     }
 
-    pub(super) fn add(&self, what: TurnCount, amount: usize) {
+    fn add(&self, what: TurnCount, amount: u64) {
         // Relaxed: no reader concludes one from another.
-        self.0[what as usize].fetch_add(amount as u64, Ordering::Relaxed);
+        self.0[what as usize].fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// A packet that was sent, or lost on the way out.
-    pub(super) fn packet(&self, packets: TurnCount, bytes: TurnCount, length: usize, is_sent: bool) {
-        if is_sent {
-            self.count(packets);
-            self.add(bytes, length);
-        } else {
-            self.count(TurnCount::Dropped);
+    /// Adds what was done in one go.
+    pub(super) fn add_up(&self, tally: &Tally) {
+        for what in TurnCount::ALL {
+            let amount = tally.0[what as usize];
+            if amount > 0 {
+                self.add(what, amount);
+            }
         }
     }
 
     pub(crate) fn get(&self, what: TurnCount) -> u64 {
         self.0[what as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// What one task has done in one go: counters that others write to cost it something, so it adds up before.
+#[derive(Debug, Default)]
+pub(super) struct Tally([u64; TurnCount::ALL.len()]);
+
+impl Tally {
+    pub(super) fn add(&mut self, what: TurnCount, amount: usize) {
+        self.0[what as usize] += amount as u64;
+    }
+
+    /// Packets that were sent, and their bytes in all.
+    pub(super) fn packets(&mut self, whom: Whom, packets: usize, bytes: usize) {
+        let (of_packets, of_bytes) = match whom {
+            Whom::Client => (TurnCount::PacketsToClients, TurnCount::BytesToClients),
+            Whom::Peer => (TurnCount::PacketsToPeers, TurnCount::BytesToPeers),
+        };
+        self.add(of_packets, packets);
+        self.add(of_bytes, bytes);
     }
 }

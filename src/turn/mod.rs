@@ -7,10 +7,12 @@
 mod advertised;
 mod concern;
 mod counters;
+mod datagram;
 mod filter;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod inbound;
 mod interface;
 mod nonce;
 mod patience;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -45,12 +48,13 @@ use crate::tasks::Tasks;
 use crate::token_bucket::AddressBuckets;
 use advertised::Advertised;
 use concern::Relaying;
+use datagram::DatagramSocket;
 use filter::PeerFilter;
+use inbound::Inbound;
 use interface::Choice;
 use nonce::Nonces;
 use patience::Patience;
 use quota::{Quota, even};
-use relay::RelaySocket;
 use rules::{ForStrangers, Outcome, Rules};
 use stream::StreamClient;
 pub(crate) use udp::UdpClients;
@@ -101,6 +105,8 @@ pub(crate) struct Turn {
     relay_ports: RangeInclusive<u16>,
     relay_addresses: Vec<IpAddr>,
     advertised: Advertised,
+    /// The relays by their local addresses: who has one reaches the others without a socket between.
+    relays: DashMap<SocketAddr, Arc<Inbound>>,
     /// As it was at the last look.
     host: ArcSwap<Host>,
     handshake_timeout: Duration,
@@ -132,6 +138,7 @@ impl Turn {
             advertised: Advertised::new(config.external, config.relay_ports.clone()),
             relay_ports: config.relay_ports,
             relay_addresses: config.relay_addresses,
+            relays: DashMap::new(),
             host: ArcSwap::default(),
             handshake_timeout: config.handshake_timeout,
             waiting: Admission::new(waiting, Instant::now()),
@@ -198,14 +205,14 @@ impl Turn {
         self.counters.get(what)
     }
 
-    /// A relay on an address of the family, and its advertised address. `None` while draining, and where no port is
-    /// free.
-    fn open_relay(&self, arrived: IpAddr, family: Family, is_even: bool) -> Option<(RelaySocket, SocketAddr)> {
+    /// A socket for a relay, on an address of the family, and its advertised address. `None` while draining, and where no
+    /// port is free.
+    fn open_relay(&self, arrived: IpAddr, family: Family, is_even: bool) -> Option<(DatagramSocket, SocketAddr)> {
         if self.tasks.stop().is_cancelled() {
             return None;
         }
         let ip = self.choice(|choice| choice.address(arrived, family))?;
-        let socket = RelaySocket::open(ip, &self.relay_ports, is_even)?;
+        let socket = relay::open_socket(ip, &self.relay_ports, is_even)?;
         let advertised = SocketAddr::new(self.advertised.of(ip), socket.local().port());
         Some((socket, advertised))
     }
@@ -214,12 +221,6 @@ impl Turn {
     fn choice<T>(&self, ask: impl FnOnce(Choice<'_>) -> T) -> T {
         let (host, filter) = (self.host.load(), &self.rules.filter);
         ask(Choice { fixed: &self.relay_addresses, advertised: &self.advertised, filter, host: &host })
-    }
-
-    /// Sends to a peer.
-    fn send(&self, relay: &RelaySocket, peer: SocketAddr, data: &[u8]) {
-        let sent = relay.send(data, self.advertised.to_local(peer, relay.local().ip()));
-        self.counters.packet(TurnCount::PacketsToPeers, TurnCount::BytesToPeers, data.len(), sent.is_ok());
     }
 
     /// Whether one more answer that strangers get may leave for this address now.

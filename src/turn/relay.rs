@@ -1,96 +1,114 @@
-//! Relay sockets: opening one within the port range, and what comes in there on its way to the client.
+//! Relays: opening one within the port range, what leaves by it for a peer, and what comes in.
 
-use std::cell::RefCell;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::UdpSocket;
 use tokio::task::yield_now;
 
+use super::Turn;
+use super::counters::Whom;
+use super::datagram::{BATCH, DatagramSocket, Outgoing, Sharing, sending};
+use super::inbound::{Client, Inbound};
 use super::routes::Routes;
-use super::rules::data_indication;
-use super::{Turn, TurnCount};
-use crate::token_bucket::{TokenBucket, TokenRate};
-
-/// The largest datagram.
-pub(super) const DATAGRAM_BYTES: usize = 65536;
-
-/// ChannelData's header: the channel's number and the length.
-const HEADER_BYTES: usize = 4;
-
-/// Datagrams taken from one socket before the others have their turn. A socket that always has more never makes its task
-/// wait, so the task has to give way.
-pub(super) const BATCH: usize = 64;
+use crate::net::Family;
 
 /// Ports tried before there is said to be none: all of a small range, such as a container publishes; of a large one that is
 /// half full, all of these are taken with a probability of 2⁻¹⁰²⁴.
 const TRIES: u32 = 1024;
 
-/// A relay's socket, and the address of this host that it is on.
-#[derive(Debug)]
-pub(super) struct RelaySocket {
-    socket: UdpSocket,
-    local: SocketAddr,
+/// An open relay. Dropping it closes it.
+pub(super) struct Relay {
+    turn: Arc<Turn>,
+    socket: Arc<DatagramSocket>,
+    inbound: Arc<Inbound>,
 }
 
-impl RelaySocket {
-    /// On this address, in this range. `None`: no port is free.
-    pub(super) fn open(ip: IpAddr, range: &RangeInclusive<u16>, is_even: bool) -> Option<Self> {
-        let (first, last) = (*range.start(), *range.end());
-        let span = u32::from(last - first) + 1;
-        let start = random();
-        let port = |attempt: u32| {
-            let offset = (u32::from(start) + attempt) % span;
-            let port = first + u16::try_from(offset).expect("an offset within the range");
-            if is_even { port & !1 } else { port }
-        };
-        let candidates = (0..TRIES.min(span)).map(port).filter(|port| range.contains(port));
-        candidates.map(|port| SocketAddr::new(ip, port)).find_map(|local| {
-            let socket = bind(local, Sharing::Exclusive).ok()?;
-            Some(Self { socket, local })
-        })
+impl Relay {
+    /// One for a client that came to the address `arrived`, and its advertised address. `None` while draining, and where no
+    /// port is free.
+    pub(super) fn open(
+        turn: &Arc<Turn>,
+        arrived: IpAddr,
+        family: Family,
+        is_even: bool,
+        routes: &Arc<ArcSwap<Routes>>,
+        client: Client,
+    ) -> Option<(Self, SocketAddr)> {
+        let (socket, advertised) = turn.open_relay(arrived, family, is_even)?;
+        let inbound = Inbound::new(Arc::clone(routes), turn.rules.bytes_per_second, client, Instant::now());
+        let (socket, inbound) = (Arc::new(socket), Arc::new(inbound));
+        turn.relays.insert(socket.local(), Arc::clone(&inbound));
+        Some((Self { turn: Arc::clone(turn), socket, inbound }, advertised))
     }
 
-    pub(super) fn local(&self) -> SocketAddr {
-        self.local
-    }
-
-    /// Sends to a peer, at a local address. What the socket can't take now is lost, as on any full wire.
-    pub(super) fn send(&self, data: &[u8], peer: SocketAddr) -> io::Result<usize> {
-        // Not tokio's `try_send_to`: on a socket that has just been opened it takes nothing until the reactor has looked
-        // at it, and a new relay's first packets would be lost.
-        SockRef::from(&self.socket).send_to(data, &peer.into())
-    }
-
-    /// Waits until something has come. An error is a datagram's (ICMP): it says nothing of the next.
+    /// Waits until something has come.
     pub(super) async fn readable(&self) {
-        let _ = self.socket.readable().await;
+        self.socket.readable().await;
+    }
+
+    /// Sends to a peer, which may have a relay here, too.
+    pub(super) fn send(&self, peer: SocketAddr, data: &[u8], now: Instant, outgoing: &mut Outgoing<'_>) {
+        let (advertised, from) = (&self.turn.advertised, self.socket.local());
+        let to = advertised.to_local(peer, from.ip());
+        match self.turn.relays.get(&to) {
+            Some(inbound) => {
+                outgoing.tally().packets(Whom::Peer, 1, data.len());
+                inbound.bring(advertised.to_advertised(from, to.ip()), data, now, outgoing);
+            }
+            None => outgoing.send(&self.socket, to, Whom::Peer, [data, &[]]),
+        }
+    }
+
+    /// Takes what peers have sent, brings it on, and says how many datagrams it was. Allocates no memory for ChannelData.
+    pub(super) fn drain(&self) -> usize {
+        drain(&self.turn, &self.socket, &self.inbound)
+    }
+
+    /// Brings what comes in to a client over UDP. Runs until it is dropped.
+    pub(super) fn bring_in(&self) -> impl Future<Output = ()> + use<> {
+        let (turn, socket, inbound) = (Arc::clone(&self.turn), Arc::clone(&self.socket), Arc::clone(&self.inbound));
+        async move {
+            let mut taken = 0;
+            loop {
+                socket.readable().await;
+                taken += drain(&turn, &socket, &inbound);
+                if taken >= BATCH {
+                    yield_now().await;
+                    taken = 0;
+                }
+            }
+        }
     }
 }
 
-/// Whether several sockets may have one port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sharing {
-    Exclusive,
-    /// The kernel spreads the clients over them, each to one of them always.
-    Shared,
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.turn.relays.remove(&self.socket.local());
+    }
 }
 
-/// A UDP socket for one family.
-pub(super) fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_port(sharing == Sharing::Shared)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+fn drain(turn: &Turn, socket: &DatagramSocket, inbound: &Inbound) -> usize {
+    let (now, local) = (Instant::now(), socket.local().ip());
+    sending(&turn.counters, |outgoing| {
+        socket.receive(|peer, data| inbound.bring(turn.advertised.to_advertised(peer, local), data, now, outgoing))
+    })
+}
+
+/// A socket on this address, in this range. `None`: no port is free.
+pub(super) fn open_socket(ip: IpAddr, range: &RangeInclusive<u16>, is_even: bool) -> Option<DatagramSocket> {
+    let (first, last) = (*range.start(), *range.end());
+    let span = u32::from(last - first) + 1;
+    let start = random();
+    let port = |attempt: u32| {
+        let offset = (u32::from(start) + attempt) % span;
+        let port = first + u16::try_from(offset).expect("an offset within the range");
+        if is_even { port & !1 } else { port }
+    };
+    let mut candidates = (0..TRIES.min(span)).map(port).filter(|port| range.contains(port));
+    candidates.find_map(|port| DatagramSocket::bind(SocketAddr::new(ip, port), Sharing::Exclusive).ok())
 }
 
 fn random() -> u16 {
@@ -99,109 +117,50 @@ fn random() -> u16 {
     u16::from_be_bytes(bytes)
 }
 
-/// What a peer sent, as the client is to get it.
-pub(super) enum Wrapped<'a> {
-    /// ChannelData, in the buffer that it came in.
-    Channel(&'a [u8]),
-    /// A Data indication.
-    Indication(Vec<u8>),
-}
-
-impl AsRef<[u8]> for Wrapped<'_> {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Channel(bytes) => bytes,
-            Self::Indication(bytes) => bytes,
-        }
-    }
-}
-
-/// Takes what peers have sent to a relay and hands on what may pass, until there is nothing more or the batch is full, and
-/// says how many datagrams it took. Allocates no memory for ChannelData: all relays of a thread share its buffer.
-pub(super) fn drain(
-    turn: &Turn,
-    relay: &RelaySocket,
-    routes: &ArcSwap<Routes>,
-    bucket: &mut Option<(TokenBucket, TokenRate)>,
-    mut deliver: impl FnMut(Wrapped<'_>),
-) -> usize {
-    thread_local! {
-        static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; HEADER_BYTES + DATAGRAM_BYTES + 3].into_boxed_slice());
-    }
-    BUFFER.with_borrow_mut(|buffer| {
-        let now = Instant::now();
-        for taken in 0..BATCH {
-            let (length, peer) =
-                match relay.socket.try_recv_from(&mut buffer[HEADER_BYTES..HEADER_BYTES + DATAGRAM_BYTES]) {
-                    Ok(received) => received,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
-                    // What an earlier datagram met (ICMP): it says nothing of the next.
-                    Err(_) => continue,
-                };
-            let may_carry = |(bucket, limit): &mut (TokenBucket, TokenRate)| bucket.spend(length, *limit, now);
-            let peer = turn.advertised.to_advertised(peer, relay.local.ip());
-            if bucket.as_mut().is_none_or(may_carry)
-                && let Some(wrapped) = wrap(&routes.load(), peer, buffer, length, now)
-            {
-                deliver(wrapped);
-            } else {
-                turn.counters.count(TurnCount::Dropped);
-            }
-        }
-        BATCH
-    })
-}
-
-fn wrap<'a>(
-    routes: &Routes,
-    peer: SocketAddr,
-    buffer: &'a mut [u8],
-    length: usize,
-    now: Instant,
-) -> Option<Wrapped<'a>> {
-    // RFC 8656, 12.7: a peer without a permission is not heard, whatever channel it has.
-    if !routes.permits(peer.ip(), now) {
-        return None;
-    }
-    let end = HEADER_BYTES + length;
-    match routes.channel(peer, now) {
-        Some(channel) => {
-            buffer[..2].copy_from_slice(&channel.to_be_bytes());
-            buffer[2..4].copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
-            Some(Wrapped::Channel(&buffer[..end]))
-        }
-        None => data_indication(peer, &buffer[HEADER_BYTES..end]).map(Wrapped::Indication),
-    }
-}
-
-/// Brings what comes in at a relay to a client that is served over UDP. Runs until it is dropped.
-pub(super) async fn bring_to_udp_client(
-    relay: Arc<RelaySocket>,
-    routes: Arc<ArcSwap<Routes>>,
-    turn: Arc<Turn>,
-    server: Arc<UdpSocket>,
-    client: SocketAddr,
-) {
-    let mut bucket = turn.rules.bytes_per_second.map(|limit| (TokenBucket::new(limit, Instant::now()), limit));
-    let mut taken = 0;
-    loop {
-        relay.readable().await;
-        // What the socket can't take now is lost, as on any full wire.
-        taken += drain(&turn, &relay, &routes, &mut bucket, |wrapped| {
-            let bytes = wrapped.as_ref();
-            let is_sent = server.try_send_to(bytes, client).is_ok();
-            turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), is_sent);
-        });
-        if taken >= BATCH {
-            yield_now().await;
-            taken = 0;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use super::super::TurnCount;
+    use super::super::tests::turn;
     use super::*;
+    use crate::net::Host;
+
+    const HERE: [u8; 4] = [127, 0, 0, 1];
+
+    /// A relay, its address, the table of its routes, and its client.
+    fn opened(turn: &Arc<Turn>) -> (Relay, SocketAddr, Arc<ArcSwap<Routes>>, UdpSocket) {
+        let client = UdpSocket::bind((IpAddr::from(HERE), 0)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let server = Arc::new(DatagramSocket::bind((HERE, 0).into(), Sharing::Exclusive).unwrap());
+        let (routes, to) = (Arc::default(), Client::Udp(server, client.local_addr().unwrap()));
+        let (relay, address) = Relay::open(turn, HERE.into(), Family::V4, false, &routes, to).unwrap();
+        (relay, address, routes, client)
+    }
+
+    #[tokio::test]
+    async fn what_is_for_a_relay_of_the_same_server_goes_to_its_client_without_a_socket_between() {
+        let turn = turn();
+        turn.follow(Host::new(vec![HERE.into()], vec![HERE.into()]));
+        let [(alice, from, ..), (bob, to, routes, client)] = [opened(&turn), opened(&turn)];
+        let say = |data: &[u8]| sending(&turn.counters, |outgoing| alice.send(to, data, Instant::now(), outgoing));
+        say(b"not permitted");
+        assert_eq!(turn.count(TurnCount::Dropped), 1);
+        let mut table = Routes::default();
+        table.bind(0x4000, from, Instant::now()).unwrap();
+        routes.store(Arc::new(table));
+        say(b"hello");
+        let mut datagram = [0; 100];
+        let length = client.recv(&mut datagram).unwrap();
+        assert_eq!(datagram[..length], *b"\x40\x00\x00\x05hello");
+        assert_eq!(bob.drain(), 0, "nothing came by the socket");
+        assert_eq!((turn.count(TurnCount::PacketsToPeers), turn.count(TurnCount::PacketsToClients)), (2, 1));
+        drop(bob);
+        assert!(turn.relays.get(&to).is_none(), "who is gone is not known");
+        say(b"to one that is gone");
+        assert_eq!(turn.count(TurnCount::PacketsToClients), 1);
+    }
 
     #[tokio::test]
     async fn all_ports_of_a_small_range_are_found() {
@@ -209,9 +168,9 @@ mod tests {
         let [.., high, low] = std::process::id().to_be_bytes();
         let ip = IpAddr::from([127, high | 0xc0, low, 1]);
         for (is_even, count) in [(false, 300), (true, 150)] {
-            let relays: Vec<_> = (0..count).filter_map(|_| RelaySocket::open(ip, &(50001..=50300), is_even)).collect();
+            let relays: Vec<_> = (0..count).filter_map(|_| open_socket(ip, &(50001..=50300), is_even)).collect();
             assert_eq!(relays.len(), count);
-            assert!(RelaySocket::open(ip, &(50001..=50300), is_even).is_none());
+            assert!(open_socket(ip, &(50001..=50300), is_even).is_none());
             assert!(!is_even || relays.iter().all(|relay| relay.local().port() % 2 == 0));
         }
     }

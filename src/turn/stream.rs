@@ -11,20 +11,18 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::yield_now;
 
+use super::datagram::{Outgoing, sending};
+use super::inbound::{Client, Handed};
 use super::patience::Patience;
-use super::relay::{self, RelaySocket, Wrapped};
+use super::relay::Relay;
 use super::routes::Routes;
 use super::rules::{Allocation, ForStrangers, Now, Outcome, Relays};
 use super::stream_framing::{self, Front};
 use super::{Turn, TurnCount};
 use crate::net::Family;
-use crate::token_bucket::{TokenBucket, TokenRate};
 
 /// What is read at once: most messages are a packet of media.
 const READ_BYTES: usize = 4096;
-
-/// What may wait to be written. Beyond it packets are lost, as on any full wire.
-const UNSENT_BYTES: usize = 256 * 1024;
 
 /// What is read and written before others have their turn: tokio counts polls, and not what one of them brings.
 const TURN_BYTES: usize = 16 * 1024;
@@ -64,10 +62,28 @@ struct Held {
     again: Instant,
 }
 
-/// A relay, and how much it may bring.
+/// A relay, and what was handed over for its client.
 pub(super) struct StreamRelay {
-    socket: RelaySocket,
-    inbound: Option<(TokenBucket, TokenRate)>,
+    relay: Relay,
+    handed: Arc<Handed>,
+}
+
+impl StreamRelay {
+    /// Waits until a peer has said something.
+    async fn readable(&self) {
+        tokio::select! {
+            () = self.relay.readable() => {}
+            () = poll_fn(|cx| self.handed.poll_ready(cx)) => {}
+        }
+    }
+
+    /// Takes what peers have said, and says how many datagrams of it came by the socket.
+    fn drain(&self, unsent: &mut Vec<u8>) -> usize {
+        self.handed.attend();
+        let taken = self.relay.drain();
+        self.handed.take(unsent);
+        taken
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
@@ -142,13 +158,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
 
     /// Takes the messages that are whole, as many as may be in one turn.
     fn take_all(&mut self) -> io::Result<()> {
+        let turn = Arc::clone(&self.turn);
+        sending(&turn.counters, |outgoing| self.take_each(outgoing))
+    }
+
+    fn take_each(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
         let mut received = std::mem::take(&mut self.received);
         let mut taken = 0;
         let mut followed = Ok(());
         while !self.is_turn_over() && self.held.is_none() {
             match stream_framing::front(&received[taken..]) {
                 Front::Message { length, padding } if self.may_say(length) => {
-                    self.take(&received[taken..taken + length]);
+                    self.take(&received[taken..taken + length], outgoing);
                     taken += length + padding;
                 }
                 Front::Partial(needed) if self.may_say(needed) => break,
@@ -170,23 +191,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
         self.allocation.is_some() || length <= stream_framing::MAX_STRANGERS_BYTES
     }
 
-    fn take(&mut self, message: &[u8]) {
-        if message[0] >> 6 == 1 { self.take_channel_data(message) } else { self.take_message(message) }
-    }
-
-    fn take_channel_data(&mut self, message: &[u8]) {
-        self.done += PACKET_BYTES;
-        let Some(allocation) = &mut self.allocation else { return };
-        match self.turn.rules.take_channel_data(allocation, message, Instant::now()) {
-            Some((peer, data)) => send(&self.turn, allocation, peer, data),
-            None => self.turn.counters.count(TurnCount::Dropped),
+    fn take(&mut self, message: &[u8], outgoing: &mut Outgoing<'_>) {
+        if message[0] >> 6 == 1 {
+            self.take_channel_data(message, outgoing);
+        } else {
+            self.take_message(message, outgoing);
         }
     }
 
-    fn take_message(&mut self, message: &[u8]) {
+    fn take_channel_data(&mut self, message: &[u8], outgoing: &mut Outgoing<'_>) {
+        self.done += PACKET_BYTES;
+        let Some(allocation) = &mut self.allocation else { return };
+        let now = Instant::now();
+        match self.turn.rules.take_channel_data(allocation, message, now) {
+            Some((peer, data)) => send(allocation, peer, data, now, outgoing),
+            None => outgoing.tally().add(TurnCount::Dropped, 1),
+        }
+    }
+
+    fn take_message(&mut self, message: &[u8], outgoing: &mut Outgoing<'_>) {
         self.done += MESSAGE_BYTES;
         let (turn, now) = (Arc::clone(&self.turn), Now::read());
-        let mut relays = StreamRelays { turn: &turn, local: self.local };
+        let mut relays = StreamRelays { turn: &turn, local: self.local, handed: None };
         let outcome = turn.rules.take(&mut self.allocation, self.client, message, now, &mut relays);
         turn.note(&outcome);
         let rate = outcome.for_strangers();
@@ -198,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
             }
             Outcome::Relay(peer, data) => {
                 if let Some(allocation) = &self.allocation {
-                    send(&turn, allocation, peer, data);
+                    send(allocation, peer, data, now.instant, outgoing);
                 }
             }
         }
@@ -222,21 +248,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamClient<S> {
     }
 
     fn bring_in(&mut self) {
-        let Some(allocation) = &mut self.allocation else { return };
-        let (turn, unsent) = (&self.turn, &mut self.unsent);
-        let mut deliver = |wrapped: Wrapped<'_>| {
-            let bytes = wrapped.as_ref();
-            let fits = unsent.len() + bytes.len() <= UNSENT_BYTES;
-            turn.counters.packet(TurnCount::PacketsToClients, TurnCount::BytesToClients, bytes.len(), fits);
-            if fits {
-                unsent.extend_from_slice(bytes);
-                // RFC 8656, 12.5: in a stream ChannelData ends at a multiple of four. A STUN message always does.
-                unsent.resize(unsent.len().next_multiple_of(4), 0);
-            }
-        };
-        for relayed in [&mut allocation.first].into_iter().chain(&mut allocation.second) {
-            let StreamRelay { socket, inbound } = &mut relayed.relay;
-            self.done += PACKET_BYTES * relay::drain(turn, socket, &allocation.routes, inbound, &mut deliver);
+        let Some(allocation) = &self.allocation else { return };
+        for relayed in allocation.relays() {
+            self.done += PACKET_BYTES * relayed.relay.drain(&mut self.unsent);
         }
     }
 
@@ -292,38 +306,52 @@ fn over() -> io::Error {
     io::ErrorKind::ConnectionAborted.into()
 }
 
-/// Waits until a peer has sent something to any of its relays.
+/// Waits until a peer has said something to any of its relays.
 async fn readable(allocation: Option<&Allocation<StreamRelay>>) {
     let Some(allocation) = allocation else { return std::future::pending().await };
-    let first = allocation.first.relay.socket.readable();
+    let first = allocation.first.relay.readable();
     match &allocation.second {
         None => first.await,
         Some(second) => tokio::select! {
             () = first => {}
-            () = second.relay.socket.readable() => {}
+            () = second.relay.readable() => {}
         },
     }
 }
 
-fn send(turn: &Turn, allocation: &Allocation<StreamRelay>, peer: SocketAddr, data: &[u8]) {
-    if let Some(relay) = allocation.relay_to(peer) {
-        turn.send(&relay.socket, peer, data);
+fn send(
+    allocation: &Allocation<StreamRelay>,
+    peer: SocketAddr,
+    data: &[u8],
+    now: Instant,
+    outgoing: &mut Outgoing<'_>,
+) {
+    if let Some(StreamRelay { relay, .. }) = allocation.relay_to(peer) {
+        relay.send(peer, data, now, outgoing);
     }
 }
 
 struct StreamRelays<'a> {
-    turn: &'a Turn,
+    turn: &'a Arc<Turn>,
     local: IpAddr,
+    /// Of both relays, where a client asks for two: what waits for it is bounded once.
+    handed: Option<Arc<Handed>>,
 }
 
 impl Relays for StreamRelays<'_> {
     type Relay = StreamRelay;
 
-    fn open(&mut self, family: Family, is_even: bool, _: &Arc<ArcSwap<Routes>>) -> Option<(StreamRelay, SocketAddr)> {
-        let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
+    fn open(
+        &mut self,
+        family: Family,
+        is_even: bool,
+        routes: &Arc<ArcSwap<Routes>>,
+    ) -> Option<(StreamRelay, SocketAddr)> {
+        let handed = Arc::clone(self.handed.get_or_insert_default());
+        let client = Client::Stream(Arc::clone(&handed));
+        let (relay, advertised) = Relay::open(self.turn, self.local, family, is_even, routes, client)?;
         self.turn.counters.count(TurnCount::Allocations);
-        let inbound = self.turn.rules.bytes_per_second.map(|limit| (TokenBucket::new(limit, Instant::now()), limit));
-        Some((StreamRelay { socket, inbound }, advertised))
+        Some((StreamRelay { relay, handed }, advertised))
     }
 
     fn has(&self, family: Family) -> bool {

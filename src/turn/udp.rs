@@ -1,10 +1,9 @@
 //! Clients over UDP: a listening socket, and the allocations of those who come to it.
 //!
-//! One task owns all of it, so a packet on its way to a peer meets no lock. An address of the host has one such task or
-//! several; the kernel sends a client always to the same one. Without allocations a task holds next to nothing: its
+//! One task owns all of it, so a packet on its way to a peer waits for no other client. An address of the host has one such
+//! task or several; the kernel sends a client always to the same one. Without allocations a task holds next to nothing: its
 //! buffer is the thread's, and it is woken by packets alone.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,13 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::net::UdpSocket;
 use tokio::task::yield_now;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::relay::{self, BATCH, DATAGRAM_BYTES, RelaySocket, Sharing};
+use super::datagram::{BATCH, DatagramSocket, Outgoing, Sharing, sending};
+use super::inbound::Client;
+use super::relay::Relay;
 use super::routes::Routes;
 use super::rules::{Allocation, Now, Outcome, Relays};
 use super::{Turn, TurnCount};
@@ -31,7 +31,7 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// A listening socket and its clients.
 pub(crate) struct UdpClients {
     turn: Arc<Turn>,
-    socket: Arc<UdpSocket>,
+    socket: Arc<DatagramSocket>,
     /// The address that clients know us by.
     local: IpAddr,
     allocations: HashMap<SocketAddr, Allocation<UdpRelay>>,
@@ -55,9 +55,9 @@ impl Drop for Counted {
     }
 }
 
-/// A relay socket, and the task that brings its packets to the client.
+/// A relay, and the task that brings its packets to the client.
 pub(super) struct UdpRelay {
-    socket: Arc<RelaySocket>,
+    relay: Relay,
     _inbound: AbortOnDropHandle<()>,
     _counted: Counted,
 }
@@ -70,14 +70,15 @@ impl UdpClients {
     /// Where the port can't be had.
     pub(super) fn bind(turn: &Arc<Turn>, mut address: SocketAddr, sockets: usize) -> io::Result<Vec<Self>> {
         // A shared port could be another program's too: first it must be ours alone.
-        let only = relay::bind(address, Sharing::Exclusive)?;
-        address = only.local_addr()?;
+        let only = DatagramSocket::bind(address, Sharing::Exclusive)?;
+        address = only.local();
         let sockets = if sockets > 1 {
             drop(only);
-            (0..sockets).map(|_| relay::bind(address, Sharing::Shared)).collect::<io::Result<_>>()?
+            (0..sockets).map(|_| DatagramSocket::bind(address, Sharing::Shared)).collect::<io::Result<_>>()?
         } else {
             vec![only]
         };
+        sockets.iter().for_each(DatagramSocket::serve_many);
         let relays = Arc::new(AtomicUsize::new(0));
         let clients = |socket| Self {
             turn: Arc::clone(turn),
@@ -90,12 +91,8 @@ impl UdpClients {
     }
 
     /// The port.
-    ///
-    /// # Errors
-    ///
-    /// Where the system does not say.
-    pub(crate) fn port(&self) -> io::Result<u16> {
-        Ok(self.socket.local_addr()?.port())
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local().port()
     }
 
     /// Serves until it is told to stop, and then for as long as there are allocations, be they of others: were one of
@@ -117,8 +114,7 @@ impl UdpClients {
                     }
                 }
                 () = stop.cancelled(), if is_idle => is_stopping = true,
-                // An error here is a datagram's (ICMP): it says nothing of the next.
-                _ = self.socket.readable() => taken += self.receive(),
+                () = self.socket.readable() => taken += self.receive(),
             }
             if taken >= BATCH {
                 yield_now().await;
@@ -137,40 +133,29 @@ impl UdpClients {
         }
     }
 
-    /// Takes a batch at most, and says how many it took.
+    /// Takes what has come, and says how many datagrams that were.
     fn receive(&mut self) -> usize {
-        thread_local! {
-            static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; DATAGRAM_BYTES].into_boxed_slice());
-        }
-        BUFFER.with_borrow_mut(|buffer| {
-            for taken in 0..BATCH {
-                match self.socket.try_recv_from(buffer) {
-                    Ok((length, client)) => self.take(client, &buffer[..length]),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return taken,
-                    Err(_) => {}
-                }
-            }
-            BATCH
-        })
+        let (turn, socket, now) = (Arc::clone(&self.turn), Arc::clone(&self.socket), Instant::now());
+        sending(&turn.counters, |outgoing| socket.receive(|client, bytes| self.take(client, bytes, now, outgoing)))
     }
 
-    fn take(&mut self, client: SocketAddr, bytes: &[u8]) {
+    fn take(&mut self, client: SocketAddr, bytes: &[u8], now: Instant, outgoing: &mut Outgoing<'_>) {
         match bytes.first().map(|first| first >> 6) {
-            Some(1) => self.take_channel_data(client, bytes),
-            Some(0) => self.take_message(client, bytes),
+            Some(1) => self.take_channel_data(client, bytes, now, outgoing),
+            Some(0) => self.take_message(client, bytes, outgoing),
             _ => {}
         }
     }
 
-    fn take_channel_data(&mut self, client: SocketAddr, bytes: &[u8]) {
+    fn take_channel_data(&mut self, client: SocketAddr, bytes: &[u8], now: Instant, outgoing: &mut Outgoing<'_>) {
         let Some(allocation) = self.allocations.get_mut(&client) else { return };
-        match self.turn.rules.take_channel_data(allocation, bytes, Instant::now()) {
-            Some((peer, data)) => send(&self.turn, allocation, peer, data),
-            None => self.turn.counters.count(TurnCount::Dropped),
+        match self.turn.rules.take_channel_data(allocation, bytes, now) {
+            Some((peer, data)) => send(allocation, peer, data, now, outgoing),
+            None => outgoing.tally().add(TurnCount::Dropped, 1),
         }
     }
 
-    fn take_message(&mut self, client: SocketAddr, bytes: &[u8]) {
+    fn take_message(&mut self, client: SocketAddr, bytes: &[u8], outgoing: &mut Outgoing<'_>) {
         let now = Now::read();
         let mut current = self.allocations.remove(&client);
         let turn = Arc::clone(&self.turn);
@@ -184,11 +169,12 @@ impl UdpClients {
             // Perhaps it is not from who it says.
             Outcome::Bound(_) | Outcome::Challenge(_) if !may_tell => turn.counters.count(TurnCount::Unanswered),
             Outcome::Bound(answer) | Outcome::Answer(answer) | Outcome::Refuse(answer) | Outcome::Challenge(answer) => {
+                outgoing.settle();
                 self.answer(client, &answer);
             }
             Outcome::Relay(peer, data) => {
                 if let Some(allocation) = &current {
-                    send(&turn, allocation, peer, data);
+                    send(allocation, peer, data, now.instant, outgoing);
                 }
             }
         }
@@ -199,7 +185,7 @@ impl UdpClients {
 
     /// What the socket can't take now is lost: the client asks again (RFC 8489, 6.2.1).
     fn answer(&self, client: SocketAddr, answer: &[u8]) {
-        let _ = self.socket.try_send_to(answer, client);
+        self.socket.send(answer, client);
     }
 
     fn sweep(&mut self, now: Instant) {
@@ -207,16 +193,16 @@ impl UdpClients {
     }
 }
 
-fn send(turn: &Turn, allocation: &Allocation<UdpRelay>, peer: SocketAddr, data: &[u8]) {
-    if let Some(relay) = allocation.relay_to(peer) {
-        turn.send(&relay.socket, peer, data);
+fn send(allocation: &Allocation<UdpRelay>, peer: SocketAddr, data: &[u8], now: Instant, outgoing: &mut Outgoing<'_>) {
+    if let Some(UdpRelay { relay, .. }) = allocation.relay_to(peer) {
+        relay.send(peer, data, now, outgoing);
     }
 }
 
 /// Opens relays for one client of a UDP socket.
 struct UdpRelays<'a> {
     turn: &'a Arc<Turn>,
-    server: &'a Arc<UdpSocket>,
+    server: &'a Arc<DatagramSocket>,
     local: IpAddr,
     client: SocketAddr,
     counts: &'a Arc<AtomicUsize>,
@@ -226,18 +212,11 @@ impl Relays for UdpRelays<'_> {
     type Relay = UdpRelay;
 
     fn open(&mut self, family: Family, is_even: bool, routes: &Arc<ArcSwap<Routes>>) -> Option<(UdpRelay, SocketAddr)> {
-        let (socket, advertised) = self.turn.open_relay(self.local, family, is_even)?;
-        let socket = Arc::new(socket);
-        let inbound = relay::bring_to_udp_client(
-            Arc::clone(&socket),
-            Arc::clone(routes),
-            Arc::clone(self.turn),
-            Arc::clone(self.server),
-            self.client,
-        );
+        let client = Client::Udp(Arc::clone(self.server), self.client);
+        let (relay, advertised) = Relay::open(self.turn, self.local, family, is_even, routes, client)?;
         self.turn.counters.count(TurnCount::Allocations);
-        let (inbound, counted) = (self.turn.tasks.spawn_owned(inbound), Counted::new(self.counts));
-        Some((UdpRelay { socket, _inbound: inbound, _counted: counted }, advertised))
+        let (inbound, counted) = (self.turn.tasks.spawn_owned(relay.bring_in()), Counted::new(self.counts));
+        Some((UdpRelay { relay, _inbound: inbound, _counted: counted }, advertised))
     }
 
     fn has(&self, family: Family) -> bool {
@@ -252,7 +231,10 @@ impl Relays for UdpRelays<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{most_in_one_turn, turn};
+    use tokio::net::UdpSocket;
+
     use super::*;
+    use crate::net::Host;
 
     /// What the system keeps for a socket, by default, is more.
     const DATAGRAMS: usize = 3 * BATCH;
@@ -271,7 +253,7 @@ mod tests {
     async fn a_flood_of_clients_gives_way_to_others() {
         let turn = turn();
         let clients = turn.bind_udp(([127, 0, 0, 1], 0).into(), 1).unwrap().remove(0);
-        flood(clients.socket.local_addr().unwrap()).await;
+        flood(clients.socket.local()).await;
         turn.tasks.spawn(clients.run(CancellationToken::new()));
         assert!(most_in_one_turn(&turn, DATAGRAMS as u64).await <= BATCH as u64);
     }
@@ -279,18 +261,13 @@ mod tests {
     #[tokio::test]
     async fn a_flood_of_a_peer_gives_way_to_others() {
         let turn = turn();
-        let server = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        let relay = RelaySocket::open([127, 0, 0, 1].into(), &(49152..=65535), false).unwrap();
-        flood(relay.local()).await;
-        let client = server.local_addr().unwrap();
-        let routes = Arc::default();
-        let _inbound = turn.tasks.spawn_owned(relay::bring_to_udp_client(
-            Arc::new(relay),
-            routes,
-            Arc::clone(&turn),
-            server,
-            client,
-        ));
+        let local = [127, 0, 0, 1].into();
+        turn.follow(Host::new(vec![local], vec![local]));
+        let server = Arc::new(DatagramSocket::bind((local, 0).into(), Sharing::Exclusive).unwrap());
+        let client = Client::Udp(Arc::clone(&server), server.local());
+        let (relay, address) = Relay::open(&turn, local, Family::V4, false, &Arc::default(), client).unwrap();
+        flood(address).await;
+        let _inbound = turn.tasks.spawn_owned(relay.bring_in());
         assert!(most_in_one_turn(&turn, DATAGRAMS as u64).await <= BATCH as u64);
     }
 }

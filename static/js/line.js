@@ -35,6 +35,8 @@ import { clock, page } from './world.js';
 
 /** In milliseconds: how long an offer may be under way that was said before our bye was heard. */
 const CROSSING = 5000;
+/** So many peers are called back that called while another was called. */
+const CALLED_BACK = 16;
 
 /** @type {CallWorld} */
 const browser = {
@@ -56,6 +58,8 @@ export class Line {
   #early;
   /** The call to a peer without a connection that was made because there was no better: it gives way to any that comes. @type {Call | null} */
   #lastResort = null;
+  /** Who called while one of several was called, and was told that the line is busy. @type {Set<string>} */
+  #missed = new Set();
   /** Its caller waits until it is known whether the other side of the call is still there. One at a time. @type {Offer | null} */
   #waiting = null;
   #undo;
@@ -110,18 +114,21 @@ export class Line {
   }
 
   /**
-   * Calls one of them: the first that is there and takes the call. If none is, the first that has lost its connection is left ringing
-   * for the time when it is back, and that call gives way to any that comes in meanwhile. A line that is taken makes no call.
+   * Calls one of them: the first that is there and takes the call. If none does, those are called back that called meanwhile. If none
+   * is there, the first that has lost its connection is left ringing for the time when it is back, and that call gives way to any that
+   * comes in meanwhile. A line that is taken makes no call.
    *
    * @param {string[]} peers
    * @param {() => Media} media asked for once, if there is a peer to call
    * @returns {Promise<Call | null>} the call that is on the line now
    */
   async callOneOf(peers, media) {
+    if (this.#call) return this.#call;
     const own = memoized(media);
     /** @type {string[]} */
     const parked = [];
-    for (const peer of peers) {
+    this.#missed.clear();
+    for (const peer of oneAfterTheOther(peers, this.#missed)) {
       if (this.#call) return this.#call;
       const fate = await fateOf(this.call(peer, own()));
       if (fate === 'hung-up') return null;
@@ -162,19 +169,25 @@ export class Line {
   #makeRoomFor(peer) {
     const call = this.#call;
     if (call?.peer === peer) call.takeReplacement();
-    else if (call && call === this.#lastResort && call.state === 'calling' && call.isParked) call.hangUp();
+    else if (call && call === this.#lastResort && call.state === 'calling') call.hangUp();
   }
 
   /** The line is busy, unless the other side of the call has gone without a word. @param {Offer} message */
   async #consider(message) {
     const call = this.#call;
-    if (!call || this.#waiting) return this.#dismiss(message.from, { reason: 'busy' });
+    if (!call || this.#waiting) return this.#miss(message.from);
     this.#waiting = message;
     if (await call.isAbandoned()) call.abandon();
     if (this.#waiting !== message) return;
     this.#waiting = null;
-    if (this.#call) this.#dismiss(message.from, { reason: 'busy' });
+    if (this.#call) this.#miss(message.from);
     else this.#ring(message);
+  }
+
+  /** @param {string} peer */
+  #miss(peer) {
+    if (this.#missed.size < CALLED_BACK) this.#missed.add(peer);
+    this.#dismiss(peer, { reason: 'busy' });
   }
 
   /** @param {ErrorMessage} error */
@@ -233,6 +246,11 @@ function fateOf(call) {
       else resolve(reason === 'hung-up' ? 'hung-up' : 'over');
     });
   });
+}
+
+/** What is added to a collection meanwhile is part of it. @template T @param {Iterable<T>[]} collections */
+function* oneAfterTheOther(...collections) {
+  for (const collection of collections) yield* collection;
 }
 
 /** @template T @param {() => T} make @returns {() => T} */

@@ -14,7 +14,7 @@ use crate::turn_client::{TurnAccess, TurnClient};
 const YEAR: i64 = 365 * 24 * 3600;
 
 /// What lies to a program about the time: Debian's package faketime.
-fn faketime() -> PathBuf {
+pub(crate) fn faketime() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").expect("Linux").filter_map(Result::ok);
     let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
     libraries.find(|library| library.exists()).expect("faketime is installed: apt-get install faketime")

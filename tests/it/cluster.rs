@@ -17,7 +17,7 @@ use crate::within;
 
 /// Nodes of one service.
 pub(crate) struct Nodes {
-    pair: Pair,
+    pub(crate) pair: Pair,
     flags: Vec<String>,
 }
 

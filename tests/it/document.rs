@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory as _;
-use entremise::cli::Cli;
+use entremise::cli::{Cli, ESSENTIAL};
 use serde_json::Value;
 
 const README: &str = include_str!("../../README.md");
@@ -35,6 +35,18 @@ fn flags() -> String {
 fn the_page_of_flags_says_what_the_help_says() {
     let flags = flags();
     assert!(FLAGS.ends_with(&flags), "docs/flags.md should end with:\n{flags}");
+}
+
+#[test]
+fn the_readme_shows_the_flags_that_most_people_use() {
+    let command = Cli::command();
+    let of = command.get_arguments().filter(|flag| flag.get_long().is_some_and(|flag| ESSENTIAL.contains(&flag)));
+    let rows: Vec<_> = of
+        .map(|flag| format!("| `--{}` | {} |", flag.get_long().expect("it has one"), flag.get_help().expect("a line")))
+        .collect();
+    let table = format!("| flag | |\n|---|---|\n{}\n", rows.join("\n"));
+    assert_eq!(rows.len(), 20);
+    assert!(README.contains(&table), "README should have:\n{table}");
 }
 
 #[test]
@@ -106,7 +118,13 @@ fn the_readme_shows_the_table_of_the_last_bench() {
     let (first, _) = BENCH.split_once("\n## Clients of other servers\n").expect("a second table");
     let table: Vec<&str> = first.lines().filter(|line| line.starts_with('|')).collect();
     assert!(table.len() > 10);
-    assert!(README.contains(&table.join("\n")), "README's table:\n{}", table.join("\n"));
+    let (_, measured) = README.split_once("\n## Measured\n").expect("a section");
+    let shown: Vec<&str> =
+        measured.split("\n## ").next().expect("it ends").lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(shown.len(), 2 + 5, "the rows that a reader cares about");
+    for row in shown {
+        assert!(table.contains(&row), "not of docs/bench.md: {row}");
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ const PATHS: [&str; 19] = [
 ];
 
 /// What is not ours, or not text.
-const NOT_OURS: [&str; 5] = ["node_modules", "target", "corpus", "artifacts", "output"];
+const NOT_OURS: [&str; 6] = ["node_modules", "package-lock.json", "target", "corpus", "artifacts", "output"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -516,7 +516,11 @@ async fn version_and_help_are_printed() {
     assert_eq!(ended.stdout, concat!("entremise ", env!("CARGO_PKG_VERSION"), "\n"));
     let ended = run(command(folder.path(), &["--help"])).await;
     assert_eq!(ended.status.code(), Some(0));
-    for flag in ["--listen", "--cert", "--drain-timeout", "ENTREMISE_MAX_CONNECTIONS", "[default: 65536]"] {
+    for flag in ["--listen", "--cert", "--acme-domain", "[default: 10000]", "entremise flags"] {
+        assert!(ended.stdout.contains(flag), "{flag}");
+    }
+    let ended = run(command(folder.path(), &["flags"])).await;
+    for flag in ["--listen", "--drain-timeout", "ENTREMISE_MAX_CONNECTIONS", "[default: 65536]"] {
         assert!(ended.stdout.contains(flag), "{flag}");
     }
 }
@@ -735,6 +739,31 @@ async fn what_peers_say_is_in_no_log() {
     assert!(ended.stderr.contains("TRACE") && ended.stderr.contains(&id), "the log is on: {}", ended.stderr);
     let said = ended.stderr.lines().find(|line| line.contains("secret"));
     assert_eq!(said, None);
+}
+
+#[tokio::test]
+async fn lines_about_a_connection_carry_its_number_and_its_peer() {
+    let program = Program::start(&["--log=entremise=debug", "--log-format=json", "--dialect=socket.io"]).await;
+    let [alice, bob] = program.connect_many().await;
+    let ids = [alice.id.clone(), bob.id.clone()];
+    drop((alice, bob));
+    program.logs("connection ended", 2).await;
+    let refused = program.request("GET", "/ws", &["Origin: https://evil.example"]).await;
+    assert!(refused.status >= 400);
+    program.logs("no WebSocket", 1).await;
+    let lines: Vec<Value> = program.log().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let spans = |message: &str| -> Vec<Value> {
+        let said = lines.iter().filter(|line| line["fields"]["message"] == message);
+        said.map(|line| line["span"].clone()).collect()
+    };
+    let ended = spans("connection ended");
+    for span in &ended {
+        assert!(span["id"].as_u64().is_some_and(|id| id > 0) && span["name"] == "connection", "{span}");
+        assert!(ids.iter().any(|id| span["peer"] == **id), "{span}");
+    }
+    assert!(ended.len() == 2 && ended[0]["id"] != ended[1]["id"], "{ended:?}");
+    let refused = spans("no WebSocket");
+    assert!(refused[0]["id"].as_u64() > ended[1]["id"].as_u64() && refused[0].get("peer").is_none(), "{refused:?}");
 }
 
 #[tokio::test]

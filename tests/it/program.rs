@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::CertificateDer;
@@ -211,6 +212,15 @@ fn all_flags(pair: &Pair, flags: &[&str]) -> Vec<String> {
 
 fn text_of(log: &NamedTempFile) -> String {
     fs::read_to_string(log.path()).expect("a log of text")
+}
+
+/// A port that is free, and that no other test is given: below those that the system gives to connections.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).expect("it is small");
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut ports = std::iter::repeat_with(|| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    ports.find(is_free).expect("there are many")
 }
 
 /// A program that has the STUN port of the flag that it is started with, and the port.

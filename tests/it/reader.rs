@@ -1,6 +1,9 @@
 //! Clients that do not read: no other client waits for them, and their connections are ended.
 
+use std::time::Duration;
+
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::sleep;
 
 use crate::client::{message_from, message_to, undelivered};
 use crate::program::Program;
@@ -30,10 +33,11 @@ async fn slow_reader_is_dropped_and_others_do_not_wait() {
     drop(stalled);
     let freed = async {
         while server.hub.queued_bytes() > 0 {
-            alice.fence().await;
+            sleep(Duration::from_millis(1)).await;
         }
     };
     within("the memory that it held to be freed", freed).await;
+    alice.fence().await;
 }
 
 #[tokio::test]
@@ -90,8 +94,9 @@ async fn a_client_that_does_not_read_the_page_is_ended() {
     stalled.write_all(requests.as_bytes()).await.expect("the server reads");
     let ended = async {
         while program.files() > files {
-            peer.fence().await;
+            sleep(Duration::from_millis(1)).await;
         }
     };
     within("the connection's end", ended).await;
+    peer.fence().await;
 }

@@ -20,7 +20,7 @@ use crate::within;
 pub(crate) const METRICS: &str = "--metrics-listen=127.0.0.1:0";
 
 /// Asks the monitors' listener.
-async fn monitor(address: SocketAddr, path: &str) -> Answer {
+pub(crate) async fn monitor(address: SocketAddr, path: &str) -> Answer {
     let mut tcp = within("a TCP connection", TcpStream::connect(address)).await.expect("it listens");
     exchange(&mut tcp, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")).await
 }

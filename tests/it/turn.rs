@@ -22,7 +22,7 @@ use crate::turn_client::{Heard, LOOPBACK, SECRET, TurnAccess, TurnClient};
 use crate::within;
 
 /// Two clients that relay through the same server reach each other: by channel and by Send, both ways.
-async fn talk(alice: &mut TurnClient, bob: &mut TurnClient) {
+pub(crate) async fn talk(alice: &mut TurnClient, bob: &mut TurnClient) {
     let (at_alice, at_bob) = (alice.allocate().await, bob.allocate().await);
     assert_eq!((alice.bind(0x4000, at_bob).await, bob.permit(at_alice).await), (0, 0));
     // Of a length that needs padding in a stream.

@@ -415,6 +415,21 @@ describe('calling one of several', () => {
     assert.equal(current(a).state, 'ringing');
   });
 
+  it('gives way also while the server has not said yet that it is still without', async () => {
+    const { signaling, a, b } = twoPeers();
+    signaling.endpoint('ghost');
+    signaling.parked.add('ghost');
+    a.line.on('call', () => {
+      if (signaling.count('bye')) a.endpoint.offer = a.endpoint.candidate = () => new Promise(() => {});
+    });
+    void a.line.callOneOf(['ghost'], media);
+    await signaling.deliver();
+    assert.equal(current(a).isParked, false);
+    b.line.call('a', null);
+    await signaling.deliver();
+    assert.deepEqual([current(a).peer, current(a).state], ['b', 'ringing']);
+  });
+
   it('two that find nothing but a ghost, one after the other, meet', async () => {
     const { signaling, a, b } = twoPeers();
     signaling.endpoint('ghost');
@@ -426,6 +441,40 @@ describe('calling one of several', () => {
     await signaling.deliver();
     assert.deepEqual([current(a).peer, current(b).peer], ['b', 'a']);
     assert.deepEqual([current(a).state, current(b).state], ['connecting', 'connecting']);
+  });
+
+  it('two that come at the same time, where all others are busy, meet', async () => {
+    const { signaling } = await inCall();
+    const [c, d] = /** @type {const} */ (['c', 'd']).map((id) => peer(signaling, id));
+    assert.ok(c && d);
+    for (const { line } of [c, d]) line.on('incoming', ({ call }) => void call.accept(null));
+    const called = [c.line.callOneOf(['a', 'b'], media), d.line.callOneOf(['c', 'a', 'b'], media)];
+    for (let round = 0; round < 5; round++) await signaling.deliver();
+    assert.deepEqual([current(c).peer, current(d).peer], ['d', 'c']);
+    assert.deepEqual([current(c).state, current(d).state], ['connecting', 'connecting']);
+    assert.equal((await Promise.all(called)).filter(Boolean).length, 1);
+  });
+
+  it('calls those back that called meanwhile, sixteen at most, and none that called before', async () => {
+    const { signaling, a, b } = twoPeers();
+    /** @param {string} name */
+    const call = async (name) => {
+      const { offer } = signaling.endpoint(name);
+      await offer('a', OFFER);
+      await signaling.deliver();
+      signaling.remove(name);
+    };
+    a.line.call('b', null);
+    await call('before');
+    current(a).hangUp();
+
+    const called = a.line.callOneOf(['b'], media);
+    for (let number = 0; number < 40; number++) await call(`caller-${number}`);
+    signaling.log = [];
+    current(b).hangUp();
+    await signaling.deliver();
+    assert.equal(await called, null);
+    assert.deepEqual(signaling.log.filter((line) => line.endsWith(' offer')), Array.from({ length: 16 }, (_, number) => `a→caller-${number} offer`));
   });
 
   it('asks for the camera once, and not at all where no peer is', async () => {

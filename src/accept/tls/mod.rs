@@ -66,6 +66,11 @@ impl TlsStream {
         self.records.agreed().is_some_and(tls::is_stun)
     }
 
+    /// Whether the client was an authority, which has seen what it came for.
+    pub(super) fn is_challenge(&self) -> bool {
+        self.records.agreed().is_some_and(tls::challenge::is_challenge)
+    }
+
     /// The connection beneath, and what is still to be sent over it: the last is that nothing more comes, unless there was
     /// an error, which is the last then (RFC 8446, 6.1 and 6.2).
     pub(super) fn part(mut self) -> (TcpStream, Unsent) {
@@ -78,12 +83,23 @@ impl TlsStream {
         let before = unread.bytes().len();
         while unread.bytes().len() == before && !self.records.is_ended() {
             ready!(self.poll_read_once(cx, unread))?;
-            // What TLS itself answers does not wait for the next write, nor the read for it.
-            if let Poll::Ready(left) = self.records.unsent.poll_leave(&mut self.tcp, cx) {
+            // What TLS itself answers leaves with the answer to what has come, as long as it is little, or now; and the read
+            // does not wait for it.
+            let is_answered = unread.bytes().len() > before && self.records.unsent.rest().len() <= AHEAD_BYTES;
+            if !is_answered && let Poll::Ready(left) = self.records.unsent.poll_leave(&mut self.tcp, cx) {
                 left?;
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Puts a few bytes ahead of the next that are written, with which they leave.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        OUTGOING.with_borrow_mut(|record| {
+            let sealed = self.records.seal(bytes, record)?;
+            self.records.unsent.keep(&record[..sealed]);
+            Ok(())
+        })
     }
 
     fn poll_read_once(&mut self, cx: &mut Context<'_>, unread: &mut Unread) -> Poll<io::Result<()>> {

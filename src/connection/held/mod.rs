@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::Span;
 
 pub use application::{Application, Sign};
 pub(crate) use signaling::{Credentials, Signaling};
@@ -122,7 +123,7 @@ impl Endpoint {
     /// Begins a session over polling; its first answer.
     pub(crate) async fn open(self: &Arc<Self>, application: impl Application, permit: Permit) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.tasks.spawn(self.session(application, permit, Way::Polling(answer)));
+        self.tasks.spawn_within(Span::current(), self.session(application, permit, Way::Polling(answer)));
         answered.await.unwrap_or(GONE)
     }
 

@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Application, Sign};
+use tracing::Span;
+use tracing::field::display;
+
 use crate::auth::{Denied, Grant, NO_TOKEN, Verifier};
 use crate::connection::life::{Terms, deadline};
 use crate::dialect::socketio::event::{self, Call, NotACall};
@@ -143,6 +146,7 @@ impl Signaling {
             let id = Sid::of(self.terms.hub.node()).to_string();
             let address = Address::named(REALM, &id).expect("20 characters are a name");
             if let Ok(session) = self.terms.hub.claim(Claim { realm: REALM, address, secret: None }, grant.cloned()) {
+                Span::current().record("peer", display(session.id()));
                 return (session, id);
             }
         }
@@ -211,8 +215,8 @@ impl Signaling {
 
     /// What a message of the hub is to the client, if it is something.
     fn written_as(&self, frame: &Frame) -> Option<Outgoing> {
-        if frame.message().sender().is_some() {
-            self.terms.metrics.relayed_after(frame.waited().as_secs_f64());
+        if let Some(waited) = frame.waited(Instant::now()) {
+            self.terms.metrics.relayed_after(waited.as_secs_f64());
         }
         packet(frame.message())
     }

@@ -170,7 +170,7 @@ mod tests {
         for frame in frames {
             assert!(matches!(read(frame), Heard::Request(Err(Unreadable { reference: None }))), "{frame}");
         }
-        let mut dialect = Dialect::Matchbox(Matchbox::new(RoomName::new("hall").unwrap(), None));
+        let mut dialect = Dialect::Matchbox(Box::new(Matchbox::new(RoomName::new("hall").unwrap(), None)));
         assert!(matches!(dialect.read_binary(b"x"), Heard::Request(Err(_))));
     }
 
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_restart_is_said_with_a_code_and_a_reason() {
-        let dialect = Dialect::Matchbox(Matchbox::new(RoomName::new("hall").unwrap(), None));
+        let dialect = Dialect::Matchbox(Box::new(Matchbox::new(RoomName::new("hall").unwrap(), None)));
         assert_eq!(dialect.close(End::Restarting).map(|(code, _)| code), Some(1012));
     }
 }

@@ -58,7 +58,7 @@ impl Shared {
         if next.is_some_and(|size| !self.0.terms.hub.may_hold(size)) {
             return Err(Refusal::BadRoom);
         }
-        let dialect = Dialect::Matchbox(Matchbox::new(room.clone(), next));
+        let dialect = Dialect::Matchbox(Box::new(Matchbox::new(room.clone(), next)));
         self.serve_where_they_meet(caller, handshake, grant, dialect, room.as_str()).await
     }
 }

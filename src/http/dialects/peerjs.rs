@@ -76,7 +76,7 @@ async fn answer(State(shared): State<Shared>, caller: Caller, request: Request) 
             // It hears nothing that has a name in it.
             Err(denial) => (PeerJs::new(Address::random()), Entrance::Denied(denial)),
         };
-        shared.accept_foreign(&caller, &mut request, Dialect::PeerJs(dialect), entrance)
+        shared.accept_foreign(&caller, &mut request, Dialect::PeerJs(Box::new(dialect)), entrance)
     } else {
         Err(shared.explain(&caller, &request.headers))
     };

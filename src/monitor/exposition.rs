@@ -1,21 +1,10 @@
-//! What a monitor is told (OpenMetrics), on a listener of its own.
+//! What a monitor is told, in its format (OpenMetrics).
 //!
 //! What happened is counted in [`Metrics`]; what merely is, is read from its [`Sources`] for each request.
 
 use std::fmt;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::header::{self, HeaderValue};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -23,102 +12,17 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
 
 use crate::accept::{PendingConnections, PendingCount};
 use crate::admission::Admission;
 #[cfg(feature = "cluster")]
 use crate::cluster::{Cluster, Figures};
-use crate::error::StartError;
-use crate::http;
 use crate::hub::Hub;
 use crate::log;
 use crate::metrics::Metrics;
-use crate::net::{TlsEnd, listen};
 use crate::parking::Parking;
-use crate::tasks::Tasks;
 use crate::tls::ServedPair;
 use crate::turn::{Turn, TurnCount};
-
-/// For a monitor's connection, from its first byte to the answer's last.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections of monitors at a time.
-const MAX_CONNECTIONS: usize = 64;
-
-/// For the head of a monitor's request: as little as hyper allows.
-const MAX_HEAD_BYTES: usize = 8192;
-
-/// How long accepting rests after an error.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Where monitors look.
-pub(crate) struct Monitor {
-    listener: TcpListener,
-    pub(crate) address: SocketAddr,
-    exposition: Exposition,
-    hub: Arc<Hub>,
-}
-
-impl Monitor {
-    pub(crate) fn bind(address: SocketAddr, exposition: Exposition, hub: Arc<Hub>) -> Result<Self, StartError> {
-        let listener = listen(address).map_err(|source| StartError::MetricsListen { address, source })?;
-        let address = listener.local_addr().expect("a socket that listens has an address");
-        info!("metrics: http://{address}/metrics");
-        if !address.ip().is_loopback() {
-            warn!("--metrics-listen {address}: all that can reach this address can read the metrics");
-        }
-        Ok(Self { listener, address, exposition, hub })
-    }
-
-    /// Answers until what is given back is dropped.
-    pub(crate) fn serve(self, tasks: &Tasks) -> io::Result<AbortOnDropHandle<()>> {
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let router = routes(tasks.notice().clone(), self.exposition, self.hub);
-        Ok(tasks.spawn_apart(answer_all(listener, router)))
-    }
-}
-
-/// The monitors' own routes: `/metrics`, and what every listener says of its health.
-fn routes(notice: CancellationToken, exposition: Exposition, hub: Arc<Hub>) -> Router {
-    let metrics = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(exposition));
-    http::well_formed(metrics.merge(http::status::routes(notice, hub)), TlsEnd::Proxy)
-}
-
-async fn metrics(State(exposition): State<Arc<Exposition>>) -> Response {
-    let content_type = HeaderValue::from_static(Exposition::CONTENT_TYPE);
-    ([(header::CONTENT_TYPE, content_type)], exposition.text()).into_response()
-}
-
-/// Answers each connection in a task of its own, this many at a time: the others wait where the system keeps them. Ends
-/// all of them when it is dropped.
-async fn answer_all(listener: tokio::net::TcpListener, router: Router) {
-    let mut answers = JoinSet::new();
-    loop {
-        tokio::select! {
-            // Cancel safe: a connection that was accepted is handed over in the same poll.
-            accepted = listener.accept(), if answers.len() < MAX_CONNECTIONS => match accepted {
-                Ok((tcp, _)) => drop(answers.spawn(answer(tcp, router.clone()))),
-                // Out of descriptors, most likely: a connection has to end first.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            Some(_) = answers.join_next() => {}
-        }
-    }
-}
-
-/// Answers one request, of HTTP/1.1 alone, within one deadline for all of it.
-async fn answer(tcp: TcpStream, router: Router) {
-    let mut http = http1::Builder::new();
-    http.keep_alive(false).max_buf_size(MAX_HEAD_BYTES).timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
-    let connection = http.serve_connection(TokioIo::new(tcp), TowerToHyperService::new(router));
-    // Whatever went wrong concerns that connection alone.
-    let _ = tokio::time::timeout(TIMEOUT, connection).await;
-}
 
 /// What is looked at when a monitor asks.
 pub(crate) struct Sources {
@@ -158,8 +62,12 @@ impl Exposition {
         });
         this.read("sessions_parked", "Sessions whose connection is lost at the moment", move || parked.count() as f64);
         if let Some(pair) = pair {
+            let of = Arc::clone(&pair);
             this.read("certificate_expiry_seconds", "When the certificate expires, since 1970", move || {
                 pair.not_after() as f64
+            });
+            this.read("certificate_lifetime_seconds", "For how long the certificate is good in all", move || {
+                of.lifetime() as f64
             });
         }
         let (unanswered, relays) = (pending.clone(), Arc::clone(&turn));
@@ -176,6 +84,7 @@ impl Exposition {
         this.read_counter("log_lines_lost", "Lines of the log that could not be written in time", || {
             log::lost_lines() as f64
         });
+        this.read("memory_bytes", "Memory that the process occupies", || resident_bytes().unwrap_or_default() as f64);
         let runtime = tokio::runtime::Handle::current();
         this.read("tasks", "Tasks that run or wait", move || runtime.metrics().num_alive_tasks() as f64);
         this.read_hub(&hub);
@@ -271,6 +180,14 @@ impl Exposition {
     fn register(&mut self, reading: Reading) {
         self.0.register_collector(Box::new(reading));
     }
+}
+
+/// What the process occupies of memory. Linux alone tells it this way (proc(5)).
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// One of a cluster's figures.
