@@ -1,0 +1,5 @@
+/** All that is for others to use. */
+
+export { Call } from './call.js';
+export { Client, SignalingError } from './client.js';
+export { Line } from './line.js';
