@@ -68,8 +68,9 @@ export class Peer {
 
   // What a person does.
 
-  /** @param {string} selector */
+  /** Of a button, once it can be pressed: who is slower than the other side is not ready yet. @param {string} selector */
   async click(selector) {
+    await this.#until(`${selector} to be ready`, () => this.page.$eval(selector, (element) => !element.matches(':disabled')));
     await within(PATIENCE, `a click on ${selector} (${this.#name})`, () => this.#situation(), this.page.click(selector));
   }
 
