@@ -9,13 +9,19 @@
 # make check-cost counts what must not grow unnoticed (a part of CI)
 # make rivals     what it is measured beside: servers in Rust, of 250 crates, are built in 4 minutes at first
 # make bench      beside other servers, in 11 minutes; QUICK=1: one, which shows only that it works
-# make bench-turn the relay beside coturn
+# make bench-turn the relay beside coturn, in 4 minutes
 # make bench-cluster a message from node to node beside one within a node, and with 2, 4 and 8 nodes, in 5 minutes
 # make growth     many peers, many rooms, in 3 minutes; QUICK=1: one
+# make npm        a package of the client, into target/npm
+# make test-npm   that package in fresh projects: plain Node, TypeScript, Vite, React (a part of make test)
+# make deb        a package for Debian, into target/debian
+# make test-deb   that package, in a Debian of its own: installed, upgraded, removed, purged; needs root (a part of CI)
 # make attack     what has succeeded against the server once, tried again; the quick half is a part of make test
 # make test-memory what floods take of memory (a part of make test)
 # make test-nginx behind nginx (a part of make test)
 # make test-clock a clock that jumps (a part of make test)
+# make test-acme  certificates from a real authority (a part of make test)
+# make test-monitor what Prometheus and Grafana ask for (a part of make test)
 # make test-matchbox the client of matchbox, against the built server (300 packages, built in 4 minutes at first; no part of make test)
 # make test-dialects clients that others wrote, unchanged, against ours (a part of make test)
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
@@ -25,7 +31,7 @@
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn
+.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-acme test-monitor test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn deb test-deb npm test-npm
 
 # The lines at the top of this file.
 help:
@@ -40,20 +46,20 @@ cluster: node_modules
 	cargo build
 	node tests/cluster/run.js $(FLAGS)
 
-test: node_modules tests/dialects/node_modules
+test: node_modules tests/dialects/node_modules tests/npm/node_modules
 	tests/tools openssl=openssl python3=python3 chromium=chromium firefox-esr=firefox-esr
 	cargo test
-	$(MAKE) test-memory test-nginx test-clock
+	$(MAKE) test-memory test-nginx test-clock test-acme test-monitor
 	npm run --silent check
 	npm test --silent
 	cargo build
 	tests/unpack target/coturn coturn
 	npm run --silent test:turn
 	npm run --silent test:browser
-	$(MAKE) test-dialects
-	@echo 'Not run here: make check (formatting, lints, docs), make test-matchbox and test-originals (long builds), make test-network (needs root).'
+	$(MAKE) test-npm test-dialects
+	@echo 'Not run here: make check (formatting, lints, docs), make test-matchbox and test-originals (long builds), make test-deb and test-network (need root).'
 
-check: node_modules tests/dialects/node_modules
+check: node_modules tests/dialects/node_modules tests/npm/node_modules
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
@@ -87,6 +93,17 @@ test-nginx:
 test-clock:
 	tests/tools faketime=faketime
 	cargo test --test it -- --ignored clock::
+
+test-acme:
+	tests/tools faketime=faketime
+	tests/unpack target/pebble pebble
+	cargo test --test it -- --ignored acme::
+
+# A real Prometheus asks two nodes under load: what the dashboard and the rules ask for is there.
+test-monitor:
+	tests/unpack target/prometheus prometheus
+	tests/nats current
+	NATS_SERVER=$(CURDIR)/target/nats/nats-server cargo test --test it -- --ignored monitor::
 
 # The native client itself, as it comes from its registry: a room, and groups of two.
 test-matchbox:
@@ -168,10 +185,33 @@ soak: SECONDS = 600
 soak:
 	cargo bench --bench soak -- $(SECONDS)
 
-bench-turn: node_modules
-	tests/unpack target/coturn coturn
-	cargo build --release
-	ENTREMISE_BIN=$${CARGO_TARGET_DIR:-target}/release/entremise node tests/turn/cost.js
+# COTURN: a folder with another one than Debian's, its program at usr/bin/turnserver.
+COTURN = $(CURDIR)/target/coturn
+bench-turn:
+	$(if $(filter $(CURDIR)/target/coturn,$(COTURN)),tests/unpack target/coturn coturn)
+	cargo bench --bench load -- turn "$(COTURN)"
+
+npm: node_modules
+	npm/build
+
+test-npm: node_modules tests/npm/node_modules
+	tests/tools chromium=chromium firefox-esr=firefox-esr
+	cargo build
+	npm run --silent test:npm
+
+# PROFILE=dev: unoptimized, to try the package itself.
+PROFILE = release
+deb:
+	command -v cargo-deb >/dev/null || cargo install --quiet --debug --locked --version 3.8.0 cargo-deb
+	tests/deb/build $(PROFILE)
+
+test-deb:
+	tests/tools debootstrap=debootstrap lintian=lintian openssl=openssl curl=curl
+	tests/unpack target/pebble pebble
+	rm -f target/debian/*.deb
+	$(MAKE) deb PROFILE=dev
+	tests/deb/base
+	tests/deb/run
 
 # Counted and not timed, so that a busy machine finds the same.
 check-cost:
@@ -185,6 +225,10 @@ node_modules: package.json package-lock.json
 tests/dialects/node_modules: tests/dialects/package.json tests/dialects/package-lock.json
 	npm ci --prefix tests/dialects --no-audit --no-fund
 	@touch tests/dialects/node_modules
+
+tests/npm/node_modules: tests/npm/package.json tests/npm/package-lock.json
+	npm ci --prefix tests/npm --no-audit --no-fund
+	@touch tests/npm/node_modules
 
 benches/rivals/node_modules: benches/rivals/package.json benches/rivals/package-lock.json
 	npm ci --prefix benches/rivals --no-audit --no-fund

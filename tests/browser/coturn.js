@@ -53,10 +53,6 @@ export class Coturn {
     return coturn;
   }
 
-  get pid() {
-    return this.#child.pid;
-  }
-
   get secretFile() {
     return join(this.#folder, 'secret');
   }

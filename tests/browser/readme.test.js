@@ -134,7 +134,7 @@ describe("two pages that are the README's example", () => {
   });
 });
 
-test('the same page on a server of its own, which --allow-origin names, sees another', async () => {
+test('the same page on a server of its own, which --allow-origin names, sees another that is opened at the same time', async () => {
   const context = await profile();
-  await seeEachOther([await open(context, own), await open(context, own)]);
+  await seeEachOther(await Promise.all([open(context, own), open(context, own)]));
 });

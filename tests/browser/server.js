@@ -86,10 +86,6 @@ export class Server {
     return join(this.#folder, 'certs', 'key.pem');
   }
 
-  get pid() {
-    return this.#child?.pid;
-  }
-
   async start() {
     const listen = this.#host === null ? [] : ['--listen', `${this.#host}:${this.#port}`];
     const [command = program, ...words] = [...this.#through, program, ...listen, ...this.#flags];

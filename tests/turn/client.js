@@ -15,7 +15,7 @@ import { Tool } from './tool.js';
  * @param {Credentials} credentials
  * @param {Load} [load] flags: -t is TCP, -S is TLS with it, -s is Send instead of channels, -x is an IPv6 relay
  */
-export function startClients(server, peer, credentials, { clients = 1, messages = 20, bytes = 200, flags = [] } = {}) {
+function startClients(server, peer, credentials, { clients = 1, messages = 20, bytes = 200, flags = [] } = {}) {
   const { secret, username, password } = { secret: '', username: 'alice', password: '', ...credentials };
   return Tool.start('turnutils_uclient', [
     // -c: without a port for RTCP, as in browsers.

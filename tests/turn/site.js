@@ -64,10 +64,6 @@ export class Site {
     return this.#server.certificate;
   }
 
-  get pid() {
-    return this.#server.pid;
-  }
-
   credentials() {
     return credentials(this.#server);
   }
