@@ -180,6 +180,15 @@ export class Call {
     await this.#leg?.replaceTrack(kind, track);
   }
 
+  /**
+   * What the browser measures of the connection: https://www.w3.org/TR/webrtc-stats/.
+   *
+   * @returns {Promise<Map<string, any>>} by their ids; empty, while there is no connection
+   */
+  async stats() {
+    return (await this.#leg?.stats()) ?? new Map();
+  }
+
   /** The signaling was cut, and is back with the same session. */
   refresh() {
     void this.#recovery.refresh();

@@ -106,7 +106,12 @@ export class Leg {
 
   /** Grows as long as anything comes from the other side. @returns {Promise<number>} */
   async received() {
-    return this.#notes + receivedOf((await this.#stats()).values());
+    return this.#notes + receivedOf((await this.stats()).values());
+  }
+
+  /** What the browser measures of the connection (webrtc-stats); nothing, if it is being closed. @returns {Promise<Map<string, any>>} by their ids */
+  async stats() {
+    return /** @type {any} */ (await this.#connection.getStats().catch(() => new Map()));
   }
 
   /** @param {Note} note to the other side's program; it is lost where there is no channel */
@@ -194,15 +199,10 @@ export class Leg {
 
   async #readPath() {
     if (this.#connection.connectionState !== 'connected') return;
-    const path = pathOf((await this.#stats()).values(), this.#told);
+    const path = pathOf((await this.stats()).values(), this.#told);
     if (!path || this.#closed || JSON.stringify(path) === JSON.stringify(this.#path)) return;
     this.#path = path;
     this.#owner.emit({ type: 'path', path });
-  }
-
-  /** A connection that is being closed may have none. @returns {Promise<Map<string, any>>} */
-  async #stats() {
-    return /** @type {any} */ (await this.#connection.getStats().catch(() => new Map()));
   }
 }
 
