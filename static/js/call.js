@@ -3,10 +3,11 @@
  * `line.js` brings it what the peer says, `leg.js` is its RTCPeerConnection.
  */
 
-/** @import { MediaSent } from './chat-channel.js' */
 /** @import { EndReason, NoPath } from './end-reason.js' */
+/** @import { FileTransfer } from './file-transfer.js' */
 /** @import { LegEvent } from './leg.js' */
 /** @import { Words } from './negotiation.js' */
+/** @import { MediaSent } from './note.js' */
 /** @import { Clock, Timer, World } from './world.js' */
 import { descriptionOf } from './description.js';
 import { Emitter } from './emitter.js';
@@ -14,6 +15,7 @@ import { codeOf, reasonOfBye, reasonOfError } from './end-reason.js';
 import { Identity, nameIn } from './identity.js';
 import { Leg } from './leg.js';
 import { MOST_KEPT } from './negotiation.js';
+import { personName } from './plain-text.js';
 import { isRecord } from './protocol.js';
 import { Recovery } from './recovery.js';
 import { offersRelay } from './relay.js';
@@ -40,8 +42,9 @@ import { offersRelay } from './relay.js';
  * }} CallWorld `isAble`: are there RTCPeerConnections? `page`: what tells when it is left
  */
 /**
- * @typedef {{ world: CallWorld, iceTransportPolicy: RTCIceTransportPolicy }} CallOptions
- *   `iceTransportPolicy` as in an RTCConfiguration: with `relay`, media take no path but through a TURN server
+ * @typedef {{ world: CallWorld, iceTransportPolicy: RTCIceTransportPolicy, name?: () => string }} CallOptions
+ *   `iceTransportPolicy` as in an RTCConfiguration: with `relay`, media take no path but through a TURN server; `name`: what this side
+ *   calls itself at the moment, for the other side to show
  */
 /** @typedef {'caller' | 'callee'} Role */
 /** @typedef {MediaStream | null | Promise<MediaStream | null>} Media stays its owner's: the end of the call does not stop it */
@@ -80,6 +83,7 @@ export class Call {
   #identity = new Identity();
   /** @type {MediaSent | undefined} */
   #media;
+  #name = '';
   #wasConnected = false;
   #isParked = false;
   /** Of the state: until it is answered, until there is a path. @type {Timer | undefined} */
@@ -113,6 +117,11 @@ export class Call {
   /** The other side's id. It changes if the server loses its session in mid-call. */
   get peer() {
     return this.#peer;
+  }
+
+  /** What the other side calls itself, or ''. It proves nothing: to be shown beside the id, not in its place. */
+  get name() {
+    return this.#name;
   }
 
   /** Is the other side's connection to the server lost at the moment, as far as is known? */
@@ -161,6 +170,26 @@ export class Call {
   }
 
   /**
+   * Offers a file to the other side, past the server.
+   *
+   * @param {Blob} file
+   * @param {string} [name] by default, the file's own
+   * @returns {FileTransfer | null} null: files can't be sent now (`files-state`), or too many are on their way
+   */
+  sendFile(file, name = 'name' in file ? String(file.name) : 'file') {
+    return this.#leg?.sendFile(file, name) ?? null;
+  }
+
+  /** Tells the other side what this one calls itself now. */
+  introduce() {
+    this.#leg?.note({ name: this.#ownName });
+  }
+
+  get #ownName() {
+    return personName(this.#options.name?.());
+  }
+
+  /**
    * What this side sends at the moment, for the other side to show. An application that never says it is taken to send what it has.
    *
    * @param {MediaSent} media
@@ -171,9 +200,10 @@ export class Call {
   }
 
   /**
-   * Sends another track of this kind, or none: a camera that is off is let go of, and taken again later.
+   * Sends another track of this kind, or none: a camera that is off is let go of, and taken again later; a screen takes its place. A call
+   * that began without any of the kind is negotiated anew.
    *
-   * @param {'audio' | 'video'} kind of what the call began with
+   * @param {'audio' | 'video'} kind
    * @param {MediaStreamTrack | null} track
    */
   async replaceTrack(kind, track) {
@@ -259,6 +289,7 @@ export class Call {
     if (this.#state === 'ended') return;
     this.#notePresence(false);
     if (words.type === 'bye') return this.#finish(reasonOfBye(words.bye, this.#standing()));
+    if (words.type === 'offer') this.#noteName(nameOfPerson(words.offer));
     if (words.type === 'offer' && this.#wasConnected) this.#moveTo(words.from ?? this.#peer);
     this.#noteDescription(words);
     if (words.type === 'offer') this.#recovery.yield();
@@ -277,6 +308,13 @@ export class Call {
     this.#leg?.close();
     this.#keep(offer);
     this.#begin();
+  }
+
+  /** @param {string} name */
+  #noteName(name) {
+    if (name === '' || name === this.#name) return;
+    this.#name = name;
+    this.#events.emit({ type: 'name', name });
   }
 
   /** @param {string} peer */
@@ -339,8 +377,8 @@ export class Call {
       polite: this.#polite,
       say: (words) => void this.#say(words),
       fail: () => this.#fail(),
-      emit: (event) => this.#events.emit(event),
-      onChannel: () => this.#leg?.note({ id: this.#ownId ?? undefined, media: this.#media }),
+      emit: (event) => (event.type === 'name' ? this.#noteName(event.name) : this.#events.emit(event)),
+      greeting: () => ({ id: this.#ownId ?? undefined, media: this.#media, name: this.#ownName || undefined }),
       onAddress: (id) => this.#moveTo(id),
       onState: (state) => this.#follow(state),
       onLeft: () => this.#finish('remote-hung-up'),
@@ -402,13 +440,19 @@ export class Call {
     switch (words.type) {
       case 'offer':
         this.#identity.noteOwn(words.offer);
-        return this.#signaling.offer(this.#peer, this.#wasConnected ? this.#identity.nameOffer(words.offer) : words.offer);
+        return this.#signaling.offer(this.#peer, this.#wasConnected ? this.#identity.nameOffer(words.offer) : this.#introduced(words.offer));
       case 'answer':
         this.#identity.noteOwn(words.answer);
         return this.#signaling.answer(this.#peer, words.answer);
       case 'candidate':
         return this.#signaling.candidate(this.#peer, words.candidate);
     }
+  }
+
+  /** @param {unknown} offer the first: the other side may show from whom it is, before it agrees to anything */
+  #introduced(offer) {
+    const { type, sdp } = /** @type {RTCSessionDescriptionInit} */ (offer);
+    return this.#ownName ? { type, sdp, name: this.#ownName } : offer;
   }
 
   /**
@@ -479,4 +523,9 @@ export class Call {
     this.#leg?.close();
     this.#become('ended', reason);
   }
+}
+
+/** What the one who offers calls herself. @param {unknown} offer */
+function nameOfPerson(offer) {
+  return isRecord(offer) ? personName(offer['name']) : '';
 }

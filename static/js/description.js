@@ -52,3 +52,15 @@ export function addressOf(candidate) {
 export function offersData(sdp) {
   return /^m=application /m.test(sdp);
 }
+
+/**
+ * All fingerprints that a description has (RFC 8122, section 5), in one order: a side whose certificate has none of them is refused by DTLS,
+ * and so each one more would let another certificate in.
+ *
+ * @param {string} sdp
+ * @returns {string[]}
+ */
+export function fingerprintsOf(sdp) {
+  const found = [...sdp.matchAll(/^a=fingerprint:(\S+) (\S+)/gim)].map(([, hash = '', digits = '']) => `${hash.toLowerCase()} ${digits.toUpperCase()}`);
+  return [...new Set(found)].sort();
+}

@@ -3,33 +3,29 @@
  * or consent: it exists once this side has agreed to the call.
  */
 
-/** @import { MediaSent, Note } from './chat-channel.js' */
+/** @import { ChannelEvent } from './channels.js' */
+/** @import { FileTransfer } from './file-transfer.js' */
 /** @import { Words } from './negotiation.js' */
+/** @import { Note } from './note.js' */
 /** @import { Path } from './path.js' */
-import { CHANNEL, ChatChannel } from './chat-channel.js';
+import { Channels } from './channels.js';
 import { addressOf, candidateOf, descriptionOf, offersData } from './description.js';
 import { MOST_KEPT, Negotiation } from './negotiation.js';
 import { pathOf, receivedOf } from './path.js';
 import { isRelayed } from './relay.js';
 
 /**
- * @typedef {{ type: 'track', track: MediaStreamTrack }
- *   | { type: 'chat', text: string }
- *   | { type: 'chat-state', open: boolean }
- *   | { type: 'media', media: MediaSent }
- *   | { type: 'path', path: Path }} LegEvent
- *   `media`: what the other side sends at the moment, if its program tells
+ * @typedef {{ type: 'track', track: MediaStreamTrack } | { type: 'path', path: Path } | ChannelEvent} LegEvent
  */
 
 export class Leg {
   #connection;
   #negotiation;
   #owner;
-  /** @type {ChatChannel | null} */
-  #chat = null;
+  #polite;
+  /** Some browsers are set up without data channels: they call all the same. @type {Channels | null} */
+  #channels = null;
   #described = false;
-  /** Notes that have come. */
-  #notes = 0;
   #relayed = false;
   /** The types of the other side's candidates, by their address. Invariant: at most MOST_KEPT. @type {Map<string, string>} */
   #told = new Map();
@@ -44,16 +40,17 @@ export class Leg {
    *   say(words: Words): void,
    *   fail(): void,
    *   emit(event: LegEvent): void,
-   *   onChannel(): void,
+   *   greeting(): Note,
    *   onAddress(id: string): void,
    *   onState(state: RTCPeerConnectionState): void,
    *   onLeft(): void,
    *   onBroken(): void,
-   * }} owner `onChannel`: notes can be sent now; `onAddress`: where the other side's program can be reached now; `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
+   * }} owner `greeting`: the first note to it; `onAddress`: where the other side's program can be reached now; `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
    *   given its connection up
    */
   constructor(connection, { polite, say, fail, ...owner }) {
     this.#connection = connection;
+    this.#polite = polite;
     this.#owner = owner;
     this.#negotiation = new Negotiation(connection, { polite, say, fail });
     connection.addEventListener('icecandidate', ({ candidate }) => void (this.#relayed ||= isRelayed(candidate)));
@@ -70,7 +67,7 @@ export class Leg {
     const offer = heard.find((words) => words.type === 'offer');
     for (const track of stream?.getTracks() ?? []) this.#connection.addTrack(track, /** @type {MediaStream} */ (stream));
     if (!offer) askForMedia(this.#connection);
-    if (!offer || offersData(descriptionOf('offer', offer.offer)?.sdp ?? '')) this.#openChat();
+    if (!offer || offersData(descriptionOf('offer', offer.offer)?.sdp ?? '')) this.#openChannels();
     for (const words of heard) this.take(words);
   }
 
@@ -93,7 +90,7 @@ export class Leg {
 
   /** Does the other side's program tell that it is there? */
   get beats() {
-    return this.#notes > 0;
+    return (this.#channels?.notes ?? 0) > 0;
   }
 
   /** Does sound leave this side? It does so without a pause, muted by its person or not; a picture that stands still may not. */
@@ -106,7 +103,7 @@ export class Leg {
 
   /** Grows as long as anything comes from the other side. @returns {Promise<number>} */
   async received() {
-    return this.#notes + receivedOf((await this.stats()).values());
+    return (this.#channels?.notes ?? 0) + receivedOf((await this.stats()).values());
   }
 
   /** What the browser measures of the connection (webrtc-stats); nothing, if it is being closed. @returns {Promise<Map<string, any>>} by their ids */
@@ -116,18 +113,19 @@ export class Leg {
 
   /** @param {Note} note to the other side's program; it is lost where there is no channel */
   note(note) {
-    this.#chat?.note(note);
+    this.#channels?.note(note);
   }
 
   /**
-   * Sends another track of this kind, or none, and needs no negotiation for it.
+   * Sends another track of this kind, or none. Where nothing of the kind was sent before, the two sides negotiate anew.
    *
    * @param {'audio' | 'video'} kind
    * @param {MediaStreamTrack | null} track
    */
   async replaceTrack(kind, track) {
-    const isOfKind = (/** @type {RTCRtpTransceiver} */ { sender, receiver }) => (sender.track ?? receiver.track).kind === kind;
-    await this.#connection.getTransceivers().find(isOfKind)?.sender.replaceTrack(track);
+    const transceiver = this.#connection.getTransceivers().find((each) => isOfKind(each, kind));
+    if (transceiver) return replaceIn(transceiver, track);
+    if (track) this.#connection.addTransceiver(track, { direction: 'sendrecv' });
   }
 
   /** New candidates for the same call, after a change of network. @param {RTCConfiguration} configuration */
@@ -138,37 +136,30 @@ export class Leg {
 
   /** @param {string} text @returns {boolean} whether it is on its way */
   chat(text) {
-    return this.#chat?.send(text) ?? false;
+    return this.#channels?.chat(text) ?? false;
+  }
+
+  /** @param {Blob} file @param {string} name @returns {FileTransfer | null} null: it can't be sent now */
+  sendFile(file, name) {
+    return this.#channels?.sendFile(file, name) ?? null;
   }
 
   close() {
     this.#closed = true;
     this.#negotiation.close();
+    this.#channels?.close();
     this.#connection.close();
   }
 
-  /** Some browsers are set up without data channels: they call all the same. */
-  #openChat() {
+  #openChannels() {
     if (!this.#connection.createDataChannel) return;
-    this.#chat = new ChatChannel(this.#connection.createDataChannel('chat', CHANNEL), {
-      onText: (text) => this.#owner.emit({ type: 'chat', text }),
-      onNote: (note) => this.#hearNote(note),
-      onChange: (open) => this.#followChannel(open),
+    this.#channels = new Channels(this.#connection, {
+      polite: this.#polite,
+      emit: (event) => this.#owner.emit(event),
+      greeting: () => this.#owner.greeting(),
+      onAddress: (id) => this.#owner.onAddress(id),
       onLeft: () => this.#leave(),
     });
-  }
-
-  /** @param {boolean} open */
-  #followChannel(open) {
-    if (open) this.#owner.onChannel();
-    this.#owner.emit({ type: 'chat-state', open });
-  }
-
-  /** @param {Note} note */
-  #hearNote({ id, media }) {
-    this.#notes++;
-    if (id !== undefined) this.#owner.onAddress(id);
-    if (media) this.#owner.emit({ type: 'media', media });
   }
 
   /**
@@ -212,4 +203,15 @@ function askForMedia(connection) {
   for (const kind of ['audio', 'video']) {
     if (!kinds.includes(kind)) connection.addTransceiver(kind, { direction: 'recvonly' });
   }
+}
+
+/** @param {RTCRtpTransceiver} transceiver @param {'audio' | 'video'} kind */
+function isOfKind({ sender, receiver, direction }, kind) {
+  return direction !== 'stopped' && (sender.track ?? receiver.track).kind === kind;
+}
+
+/** One that only received sends from now on: a change of direction needs negotiation. @param {RTCRtpTransceiver} transceiver @param {MediaStreamTrack | null} track */
+async function replaceIn(transceiver, track) {
+  await transceiver.sender.replaceTrack(track);
+  if (track && transceiver.direction !== 'sendonly') transceiver.direction = 'sendrecv';
 }

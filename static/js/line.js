@@ -14,15 +14,16 @@
  *     const line = new Line(client, { iceTransportPolicy: 'relay' });
  */
 
-/** @import { CallOptions, CallWorld, Media, Role, Signaling } from './call.js' */
+/** @import { CallOptions, Media, Role, Signaling } from './call.js' */
 /** @import { Resumed } from './client.js' */
 /** @import { Answer, Bye, Candidate, ErrorMessage, Offer, Welcome } from './protocol.js' */
 import { Call } from './call.js';
+import { browser } from './call-world.js';
 import { descriptionOf, sessionOf } from './description.js';
 import { EarlyCandidates } from './early-candidates.js';
 import { Emitter } from './emitter.js';
 import { callIn } from './identity.js';
-import { clock, page } from './world.js';
+import { roomOf } from './room-signaling.js';
 
 /** @typedef {Offer | Answer | Candidate | Bye} Heard */
 /** @typedef {Heard | ErrorMessage | Resumed | Pick<Welcome, 'type'>} News */
@@ -37,14 +38,6 @@ import { clock, page } from './world.js';
 const CROSSING = 5000;
 /** So many peers are called back that called while another was called. */
 const CALLED_BACK = 16;
-
-/** @type {CallWorld} */
-const browser = {
-  ...clock,
-  page,
-  createConnection: (configuration) => new RTCPeerConnection(configuration),
-  isAble: () => 'RTCPeerConnection' in globalThis,
-};
 
 export class Line {
   #signaling;
@@ -65,9 +58,9 @@ export class Line {
   #undo;
 
   /** @param {TwoWaySignaling} signaling @param {Partial<CallOptions>} [options] of each call; by default, any path will do */
-  constructor(signaling, { world = browser, iceTransportPolicy = 'all' } = {}) {
+  constructor(signaling, { world = browser, iceTransportPolicy = 'all', name = () => '' } = {}) {
     this.#signaling = signaling;
-    this.#options = { world, iceTransportPolicy };
+    this.#options = { world, iceTransportPolicy, name };
     this.#early = new EarlyCandidates(world);
     const leave = () => this.#call?.hangUp();
     // Order: captured, and so before the client ends the connection that our bye needs.
@@ -148,6 +141,7 @@ export class Line {
 
   /** @param {Heard} message */
   #hear(message) {
+    if (roomOf(message) !== null) return;
     if (this.#call?.isMeantBy(message)) return this.#call.take(message);
     if (message.type === 'candidate') return this.#early.keep(message);
     if (message.from === this.#waiting?.from) this.#waiting = null;

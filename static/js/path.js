@@ -38,8 +38,8 @@ export function receivedOf(stats) {
   return pairs.flatMap((pair) => counts.map((count) => Number(pair[count] ?? 0))).reduce((sum, count) => sum + count, 0);
 }
 
-/** @param {Map<string, Stat>} byId */
-function selectedPair(byId) {
+/** The pair that is in use. @param {ReadonlyMap<string, Stat>} byId */
+export function selectedPair(byId) {
   const stats = [...byId.values()];
   const transport = stats.find(({ type, ...stat }) => type === 'transport' && stat['selectedCandidatePairId']);
   // Firefox has no transport statistics, and marks the pair itself.
@@ -56,8 +56,8 @@ function typeOf({ address, port, candidateType }, told) {
   return String((candidateType === 'prflx' && told.get(`${address} ${port}`)) || candidateType);
 }
 
-/** @param {string[]} types @returns {PathKind} */
-function kindOf(types) {
+/** @param {readonly string[]} types of both candidates @returns {PathKind} */
+export function kindOf(types) {
   if (types.includes('relay')) return 'turn';
   return types.includes('srflx') ? 'stun' : 'direct';
 }

@@ -68,10 +68,10 @@ describe('a call', () => {
     assert.equal(a.world.connections.length, 0);
   });
 
-  it('makes one negotiated chat channel on each side', async () => {
+  it('makes one negotiated channel for chat and one for files on each side', async () => {
     const { a, b } = await inCall();
     for (const { world } of [a, b]) {
-      assert.deepEqual(world.connection.channels.map((/** @type {any} */ { options }) => options), [{ negotiated: true, id: 0 }]);
+      assert.deepEqual(world.connection.channels.map((/** @type {any} */ { options }) => options), [{ negotiated: true, id: 0 }, { negotiated: true, id: 1 }]);
     }
   });
 
@@ -219,7 +219,7 @@ describe('crossed offers', () => {
       for (const { story, world } of [peers.a, peers.b]) {
         assert.deepEqual(story, ['connecting']);
         assert.equal(world.connection.signalingState, 'stable');
-        assert.equal(world.connection.channels.length, 1);
+        assert.equal(world.connection.channels.length, 2);
       }
     });
   }
@@ -707,7 +707,7 @@ describe('the chat', () => {
     a.world.connection.become('failed');
     await signaling.deliver();
     a.world.connection.become('connected');
-    assert.equal(a.world.connection.channels.length, 1);
+    assert.equal(a.world.connection.channels.length, 2);
     assert.equal(current(a).state, 'connected');
   });
 

@@ -276,7 +276,7 @@ describe('a dead other side', () => {
     const { a } = await connected();
     channelOf(a).dispatchEvent(new Event('open'));
     await live(a, 5);
-    assert.equal(channelOf(a).notes.length, 6);
+    assert.equal(channelOf(a).beats.length, 5);
   });
 
   it('that hears the sound of this side is told nothing besides: on a path that is lost it would cost Firefox the call', async () => {
@@ -285,12 +285,12 @@ describe('a dead other side', () => {
     const track = { kind: 'audio', readyState: 'live', muted: false };
     a.world.connection.transceivers.push({ sender: { track }, currentDirection: 'sendrecv' });
     await live(a, 5, flow(a));
-    assert.equal(channelOf(a).notes.length, 1);
+    assert.equal(channelOf(a).beats.length, 0);
     for (const lost of [{ muted: true }, { muted: false, readyState: 'ended' }, { kind: 'video', readyState: 'live' }]) {
-      const before = channelOf(a).notes.length;
+      const before = channelOf(a).beats.length;
       Object.assign(track, lost);
       await live(a, 2, flow(a));
-      assert.equal(channelOf(a).notes.length, before + 2, JSON.stringify(lost));
+      assert.equal(channelOf(a).beats.length, before + 2, JSON.stringify(lost));
     }
   });
 
@@ -298,9 +298,9 @@ describe('a dead other side', () => {
     const { a } = await connected();
     channelOf(a).dispatchEvent(new Event('open'));
     await live(a, 30);
-    assert.equal(channelOf(a).notes.length, 10);
+    assert.equal(channelOf(a).beats.length, 9);
     await live(a, 5, flow(a));
-    assert.equal(channelOf(a).notes.length, 14);
+    assert.equal(channelOf(a).beats.length, 13);
   });
 
   it('is not looked at any more once the call is over', async () => {

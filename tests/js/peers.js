@@ -25,6 +25,11 @@ export class FakeChannel extends EventTarget {
     return this.sent.filter((data) => data instanceof Uint8Array).map((data) => JSON.parse(new TextDecoder().decode(data)));
   }
 
+  /** Notes that say no more than that this side is there. */
+  get beats() {
+    return this.notes.filter((note) => Object.keys(note).length === 0);
+  }
+
   /** @param {object} note of the other side */
   receiveNote(note) {
     this.receive(new TextEncoder().encode(JSON.stringify(note)).buffer);
@@ -197,6 +202,8 @@ export class FakeSignaling {
   #endpoints = new Map();
   /** @type {{ to: string, message: any }[]} */
   #queue = [];
+  /** The members of each room, by their ids. @type {Map<string, Set<string>>} */
+  #rooms = new Map();
   /** @type {string[]} */
   log = [];
   /** Who has no connection at the moment. @type {Set<string>} */
@@ -211,12 +218,34 @@ export class FakeSignaling {
 
   /** @param {string} id */
   remove(id) {
+    for (const room of this.#rooms.keys()) this.leave(id, room);
     this.#endpoints.delete(id);
+  }
+
+  /** @param {string} id @param {string} room @returns {string[]} those who were there */
+  join(id, room) {
+    const members = this.#rooms.get(room) ?? new Set();
+    const others = [...members].filter((member) => member !== id);
+    if (!members.has(id)) this.#announce(others, { type: 'peer-joined', room, peer: id });
+    this.#rooms.set(room, members.add(id));
+    return others;
+  }
+
+  /** @param {string} id @param {string} room */
+  leave(id, room) {
+    const members = this.#rooms.get(room);
+    if (members?.delete(id)) this.#announce([...members], { type: 'peer-left', room, peer: id });
+  }
+
+  /** @param {string[]} members @param {any} message */
+  #announce(members, message) {
+    for (const to of members) this.#queue.push({ to, message });
   }
 
   /** The server has started anew: what was under way is lost, and each has another session, with another id. @param {FakeEndpoint[]} endpoints */
   restart(...endpoints) {
     this.#queue = [];
+    this.#rooms.clear();
     this.#endpoints.clear();
     for (const endpoint of endpoints) {
       endpoint.id += '-anew';
@@ -274,6 +303,10 @@ export class FakeEndpoint {
   candidate = (to, candidate) => this.signaling.send(this.id, to, { type: 'candidate', candidate });
   /** @param {string} to @param {unknown} [bye] */
   bye = (to, bye) => this.signaling.send(this.id, to, { type: 'bye', ...(bye === undefined ? {} : { bye }) });
+  /** @param {string} room */
+  join = async (room) => this.signaling.join(this.id, room);
+  /** @param {string} room */
+  leave = async (room) => this.signaling.leave(this.id, room);
   iceServers = async () => this.servers;
   check = () => void this.checks++;
 }
