@@ -2,26 +2,45 @@
 
 /** @import { Call } from './call.js' */
 /** @import { Scope } from './page/abilities.js' */
+/** @import { RoomSituation } from './page/meeting.js' */
 /** @import { PageState, Situation } from './page/situation.js' */
 /** @import { Phrase } from './page/words.js' */
+/** @import { Path } from './path.js' */
 import { Client } from './client.js';
 import { Line } from './line.js';
 import { canCall, hasDevices, missingIn } from './page/abilities.js';
+import { CallSigns } from './page/call-signs.js';
 import { Chat } from './page/chat.js';
+import { CopyButton } from './page/copy-button.js';
 import { Diagram } from './page/diagram.js';
+import { DiagramTools } from './page/diagram-tools.js';
 import { elementById } from './page/element.js';
+import { Files } from './page/files.js';
+import { Handover } from './page/handover.js';
+import { HowItGoes } from './page/how-it-goes.js';
+import { Keys } from './page/keys.js';
 import { chooseLanguage, sayIn, translatePage } from './page/language.js';
-import { LocalMedia } from './page/media.js';
+import { Meeting } from './page/meeting.js';
 import { OwnId } from './page/own-id.js';
+import { OwnName } from './page/own-name.js';
+import { OwnSide } from './page/own-side.js';
 import { Retry } from './page/retry.js';
-import { peerInHash, peerInText, transportPolicyIn } from './page/share.js';
+import { RoomDoor } from './page/room-door.js';
+import { canShareScreen } from './page/screen.js';
+import { Settings } from './page/settings.js';
+import { peerInHash, peerInText, roomInHash, transportPolicyIn } from './page/share.js';
 import { pageState, sentenceOf, short, toneOf, wordsOfPath } from './page/situation.js';
 import { Stage } from './page/stage.js';
 import { Token } from './page/token.js';
+import { Verification } from './page/verification.js';
+
+/** In a room, each picture leaves as often as there are others. @type {MediaTrackConstraints} */
+const IN_ROOM = { width: 640, height: 360, frameRate: 15 };
 
 const language = chooseLanguage(navigator.languages);
 const say = sayIn(language);
 translatePage(language);
+if (language === 'fr') elementById('learn', HTMLAnchorElement).href = 'learn/fr.html';
 
 const main = /** @type {HTMLElement} */ (document.querySelector('main'));
 const dial = elementById('dial', HTMLFormElement);
@@ -32,13 +51,54 @@ const remoteId = elementById('remote-id', HTMLInputElement);
 const missing = missingIn(/** @type {Scope} */ (globalThis));
 const token = new Token(() => client?.connect());
 const client = missing.includes('no-websocket') ? null : new Client({ credentials: () => token.value });
-const line = client && new Line(client, { iceTransportPolicy: transportPolicyIn(location.search) });
-const ownId = new OwnId(say, tell);
+const settings = new Settings();
+const ownName = new OwnName(settings, () => talks().forEach((call) => call.introduce()));
+const options = { iceTransportPolicy: transportPolicyIn(location.search), name: () => ownName.value };
+const line = client && new Line(client, { ...options, isBusy: () => meeting?.isOn ?? false });
+const copying = new CopyButton(say, tell);
+const handover = new Handover(say);
+const ownId = new OwnId(copying, handover);
+const door = new RoomDoor(copying, handover, (link) => void (location.href = link));
 const retry = new Retry(say, () => client?.connect());
-const stage = new Stage(say, { onMute: mute, onCamera: switchCamera });
-const chat = new Chat(say, (text) => line?.current?.chat(text) ?? false);
+const stage = new Stage(say, {
+  onMute: (muted) => own.outgoing.mute(muted),
+  onCamera: (off) => own.outgoing.switchCamera(off),
+  onScreen: (on) => own.outgoing.switchScreen(on),
+});
+const pictures = {
+  /** @param {Parameters<Stage['showLocal']>[0]} shown */
+  showLocal: (shown) => {
+    stage.showLocal(shown);
+    meeting?.showOwn(shown.stream, shown.sent);
+  },
+  /** @param {string} id */
+  useSpeaker: (id) => {
+    stage.useSpeaker(id);
+    meeting?.useSpeaker(id);
+  },
+};
+const own = new OwnSide(say, settings, pictures, { form: dial, isOn, calls: talks, onChange: showProblems });
+const signs = new CallSigns(say, tell);
+const keys = new Keys(settings);
+const chat = new Chat(say, (text) => (meeting?.isOn ? meeting.chat(text) : (line?.current?.chat(text) ?? false)));
+const files = new Files(say, { onRefused: () => chat.tell(say('files-not-sent')) });
+const verification = new Verification(say);
 const diagram = new Diagram(say);
-let media = new LocalMedia();
+new DiagramTools(say, diagram);
+const howItGoes = new HowItGoes(say, language);
+/** What is asked of the person when she enters, and then the same for all members. @type {Promise<unknown>} */
+let asked = Promise.resolve();
+const meeting = client && new Meeting(say, client, {
+  options,
+  media: async () => {
+    await asked;
+    return own.outgoing.stream;
+  },
+  chat,
+  files,
+  onCall: followInRoom,
+  onChange: showRoom,
+});
 
 /** @type {Situation} */
 const situation = {
@@ -50,6 +110,8 @@ const situation = {
   notices: [],
   missing,
   invitation: '',
+  door: '',
+  room: null,
 };
 
 function render() {
@@ -63,26 +125,30 @@ function render() {
 
 /** @param {PageState} state */
 function enter(state) {
-  const wasInCall = ['calling', 'ringing', 'in-call'].includes(main.dataset['state'] ?? '');
+  const wasInCall = ['calling', 'ringing', 'in-call', 'in-room'].includes(main.dataset['state'] ?? '');
   main.dataset['state'] = state;
+  main.toggleAttribute('data-meeting', state === 'in-call' || state === 'in-room');
+  elementById('enter', HTMLButtonElement).disabled = !canCall(missing) || state !== 'ready';
   document.title = state === 'ringing' ? `☎ ${say('incoming-call')} · entremise` : 'entremise';
   elementById('call', HTMLButtonElement).disabled = !canCall(missing) || (state !== 'ready' && state !== 'ringing');
+  elementById('hang-up', HTMLButtonElement).lastElementChild?.replaceChildren(say(state === 'in-room' ? 'leave-room' : 'hang-up'));
   showHeading();
   moveFocus(state, wasInCall);
 }
 
 function showHeading() {
-  const { invitation = '' } = situation;
+  const { invitation = '', door = '' } = situation;
   const heading = elementById('dial-heading', HTMLHeadingElement);
   if (main.dataset['state'] === 'ringing') heading.textContent = say('incoming-call');
+  else if (door) heading.textContent = say('room-invites-you', { room: door });
   else heading.textContent = invitation ? say('invites-you', { peer: short(invitation) }) : say('make-a-call');
 }
 
 /** What had the focus may be gone. A call focuses no button: a key that is pressed once more must neither accept nor hang up. @param {PageState} state @param {boolean} wasInCall */
 function moveFocus(state, wasInCall) {
   if (state === 'ringing') dial.focus();
-  else if ((state === 'calling' || state === 'in-call') && !document.activeElement?.closest('.room')) stage.focus();
-  else if (wasInCall) elementById('call', HTMLButtonElement).focus();
+  else if (['calling', 'in-call', 'in-room'].includes(state) && !document.activeElement?.closest('.room')) stage.focus();
+  else if (wasInCall) elementById(situation.door ? 'enter' : 'call', HTMLButtonElement).focus();
 }
 
 /** @param {Phrase} notice */
@@ -105,42 +171,76 @@ function isRingingFrom(peer) {
   return line?.current?.state === 'ringing' && line.current.peer === peer;
 }
 
+/** The calls that are on. */
+function talks() {
+  if (meeting?.isOn) return meeting.calls;
+  return line?.current ? [line.current] : [];
+}
+
+function isOn() {
+  return meeting?.isOn === true || talks().length > 0;
+}
+
+function enterRoom() {
+  if (!client?.id || !meeting || isOn() || !situation.door) return;
+  situation.ended = null;
+  situation.notices = [];
+  stage.clear();
+  chat.clear();
+  files.clear();
+  const entering = meeting.enter(situation.door);
+  asked = openMedia().then((stream) => stream?.getVideoTracks().forEach((track) => void track.applyConstraints(IN_ROOM).catch(() => {})));
+  void entering;
+}
+
+/** @param {Call} call */
+function followInRoom(call) {
+  own.outgoing.show();
+  call.on('state', ({ state }) => {
+    if (state === 'ended') diagram.endCall(call.peer);
+    howItGoes.follow(talks().find((each) => each.state === 'connected') ?? null);
+  });
+  call.on('path', ({ path }) => drawPath(call, path, `${call.name || short(call.peer)}: `));
+}
+
+/** @param {Call} call @param {Path} path @param {string} [whose] where there are several */
+function drawPath({ peer }, path, whose = '') {
+  const { local, remote, protocol } = path;
+  diagram.addDirect(say('media-direct', { path: wordsOfPath(path, say) }), { note: `${whose}${local} ↔ ${remote} ${protocol.toUpperCase()}`, peer });
+}
+
+/** @param {RoomSituation} room */
+function showRoom(room) {
+  const isOver = room.state === 'outside' && situation.room?.state !== 'outside';
+  situation.room = room;
+  if (isOver) leaveRoom();
+  render();
+}
+
+function leaveRoom() {
+  own.end();
+  keys.close();
+  stage.clear();
+  chat.open(false);
+  diagram.endCall();
+  situation.asking = false;
+}
+
 /** @returns {Promise<MediaStream | null>} */
 async function openMedia() {
-  const wish = new FormData(dial).get('media');
-  const own = new LocalMedia();
-  media = own;
-  situation.asking = wish !== 'neither';
-  const { stream, problems } = await own.open(wish === 'camera' || wish === 'microphone' ? wish : 'neither');
-  if (media !== own || !line?.current) return null;
+  situation.asking = own.wish.value !== 'neither';
+  const opened = await own.open();
+  if (!opened) return null;
   situation.asking = false;
+  stage.offer({ devices: hasDevices(missing), screen: canShareScreen() });
+  own.outgoing.show();
+  showProblems(opened.problems);
+  return opened.stream;
+}
+
+/** @param {Phrase[]} problems with what this side sends; none: there are no more */
+function showProblems(problems) {
   situation.notices = problems;
-  stage.offer(own.sent);
-  showOwnMedia();
-  render();
-  return stream;
-}
-
-function showOwnMedia() {
-  stage.showLocal(media.stream);
-  line?.current?.describeMedia(media.sent);
-}
-
-/** @param {boolean} muted */
-function mute(muted) {
-  media.mute(muted);
-  line?.current?.describeMedia(media.sent);
-}
-
-/** @param {boolean} off */
-async function switchCamera(off) {
-  const [own, call] = [media, line?.current];
-  if (off) own.release();
-  const { track, problems } = off ? { track: null, problems: [] } : await own.retake();
-  if (media !== own || line?.current !== call) return;
-  await call?.replaceTrack('video', track);
-  situation.notices = problems;
-  showOwnMedia();
   render();
 }
 
@@ -150,14 +250,20 @@ function follow(call) {
   situation.notices = [];
   stage.clear();
   chat.clear();
-  showPeer(call.peer);
+  files.clear();
+  howItGoes.follow(call);
+  files.follow(call, () => call.name || short(call.peer));
+  verification.follow(call);
+  showPeer(call);
+  signs.follow(call, call.name || short(call.peer));
+  call.on('name', () => showPeer(call));
   call.on('state', ({ state, reason }) => {
     if (state === 'ended') end(call, reason ?? '');
     else showCall(call);
   });
   call.on('parked', () => showCall(call));
-  call.on('peer', ({ peer }) => {
-    showPeer(peer);
+  call.on('peer', () => {
+    showPeer(call);
     showCall(call);
   });
   call.on('silent', ({ silent }) => {
@@ -170,14 +276,15 @@ function follow(call) {
   call.on('chat-state', ({ open }) => chat.open(open));
   call.on('path', ({ path }) => {
     stage.showPath(path);
-    diagram.addDirect(say('media-direct', { path: wordsOfPath(path, say) }));
+    drawPath(call, path);
   });
   showCall(call, false);
 }
 
-/** @param {string} peer */
-function showPeer(peer) {
-  for (const id of ['caller', 'other']) Object.assign(elementById(id, HTMLElement), { textContent: short(peer), title: peer });
+/** A name proves nothing, and so the id stands beside it. @param {Call} call */
+function showPeer({ name, peer }) {
+  const shown = name ? `${name} (${short(peer)})` : short(peer);
+  for (const id of ['caller', 'other']) Object.assign(elementById(id, HTMLElement), { textContent: shown, title: peer });
 }
 
 /** @param {Call} call @param {boolean} [silent] */
@@ -188,7 +295,8 @@ function showCall({ peer, state, isParked }, silent = situation.call?.silent ?? 
 
 /** @param {Call} call @param {string} reason */
 function end({ peer, role }, reason) {
-  media.stop();
+  own.end();
+  keys.close();
   stage.clear();
   chat.open(false);
   diagram.endCall();
@@ -204,19 +312,14 @@ function onClick(id, act) {
 function readInvitation() {
   const peer = peerInHash(location.hash);
   situation.invitation = peer === client?.id ? '' : peer;
+  situation.door = situation.invitation ? '' : roomInHash(location.hash);
+  door.show(situation.door);
+  if (situation.room?.state === 'outside') situation.room = null;
   if (situation.invitation) remoteId.value = peer;
-  main.toggleAttribute('data-invited', situation.invitation !== '');
+  main.toggleAttribute('data-invited', situation.invitation !== '' || situation.door !== '');
+  main.toggleAttribute('data-room', situation.door !== '');
   showHeading();
   render();
-}
-
-/** Of a browser that gives none, none is asked for. */
-function limitChoice() {
-  for (const radio of dial.querySelectorAll('input[type="radio"]')) {
-    if (!(radio instanceof HTMLInputElement)) continue;
-    radio.disabled = radio.value !== 'neither';
-    radio.checked = radio.value === 'neither';
-  }
 }
 
 /** @param {Client} client */
@@ -231,7 +334,7 @@ function followClient(client) {
     render();
   });
   client.on('welcome', ({ id }) => {
-    if (last !== null && last !== id) situation.notices = ['new-id'];
+    if (last !== null && last !== id && !meeting?.isOn) situation.notices = ['new-id'];
     last = id;
     ownId.show(id, canCall(missing));
     render();
@@ -241,15 +344,16 @@ function followClient(client) {
 
 dial.addEventListener('submit', (event) => {
   event.preventDefault();
-  call();
+  if (situation.door && main.dataset['state'] !== 'ringing') enterRoom();
+  else call();
 });
 onClick('accept', () => void line?.current?.accept(openMedia()));
 onClick('decline', () => line?.current?.decline());
-onClick('hang-up', () => line?.current?.hangUp());
+onClick('hang-up', () => (meeting?.isOn ? meeting.leave() : line?.current?.hangUp()));
 addEventListener('hashchange', readInvitation);
 line?.on('call', (event) => follow(event.call));
 
-if (!hasDevices(missing)) limitChoice();
+if (!hasDevices(missing)) own.wish.limit();
 readInvitation();
 if (client) followClient(client);
 client?.connect();

@@ -113,8 +113,8 @@ export class Channels {
   #hear(note) {
     this.#notes++;
     if (note.id !== undefined) this.#owner.onAddress(note.id);
-    if (note.media) this.#owner.emit({ type: 'media', media: note.media });
     if (note.name !== undefined) this.#owner.emit({ type: 'name', name: note.name });
+    if (note.media) this.#owner.emit({ type: 'media', media: note.media });
     if (note.files) this.#taken = true;
     this.#followFiles();
     void this.#authentication?.hear(note);

@@ -42,6 +42,7 @@ const CALLED_BACK = 16;
 export class Line {
   #signaling;
   #options;
+  #isBusy;
   /** @type {Emitter<LineEvent>} */
   #events = new Emitter();
   /** @type {Call | null} */
@@ -57,10 +58,15 @@ export class Line {
   #waiting = null;
   #undo;
 
-  /** @param {TwoWaySignaling} signaling @param {Partial<CallOptions>} [options] of each call; by default, any path will do */
-  constructor(signaling, { world = browser, iceTransportPolicy = 'all', name = () => '' } = {}) {
+  /**
+   * @param {TwoWaySignaling} signaling
+   * @param {Partial<CallOptions> & { isBusy?: () => boolean }} [options] of each call; by default, any path will do. `isBusy`: this side
+   *   speaks elsewhere at the moment, and takes no call
+   */
+  constructor(signaling, { world = browser, iceTransportPolicy = 'all', name = () => '', isBusy = () => false } = {}) {
     this.#signaling = signaling;
     this.#options = { world, iceTransportPolicy, name };
+    this.#isBusy = isBusy;
     this.#early = new EarlyCandidates(world);
     const leave = () => this.#call?.hangUp();
     // Order: captured, and so before the client ends the connection that our bye needs.
@@ -149,6 +155,7 @@ export class Line {
     const named = callIn(message.offer);
     if (named !== null) return this.#dismiss(message.from, { call: named });
     if (this.#options.world.isAble?.() === false) return this.#dismiss(message.from, { reason: 'unable' });
+    if (this.#isBusy()) return this.#miss(message.from);
     this.#makeRoomFor(message.from);
     if (this.#call) void this.#consider(message);
     else this.#ring(message);

@@ -11,8 +11,8 @@
  * Members that lose their connection to the server keep their calls; one that comes back with another id takes its place again.
  */
 
-/** @import { Call, CallOptions, Media } from './call.js' */
-/** @import { Heard, TwoWaySignaling } from './line.js' */
+/** @import { Call, CallOptions, Media, Signaling } from './call.js' */
+/** @import { Heard, News } from './line.js' */
 /** @import { PeerJoined, PeerLeft } from './protocol.js' */
 /** @import { Timer } from './world.js' */
 import { browser } from './call-world.js';
@@ -27,12 +27,12 @@ const MOST_MEMBERS = 6;
 /** In milliseconds: how long members that have another id are given to tell it over their calls, before they are taken for new ones. */
 const GRACE = 2000;
 
+/** @typedef {News | PeerJoined | PeerLeft} RoomNews */
 /**
- * @typedef {TwoWaySignaling & {
+ * @typedef {Signaling & {
  *   join(room: string): Promise<string[]>,
  *   leave(room: string): Promise<void>,
- *   on(type: 'peer-joined', listener: (event: PeerJoined) => void): () => void,
- *   on(type: 'peer-left', listener: (event: PeerLeft) => void): () => void,
+ *   on<T extends RoomNews['type']>(type: T, listener: (news: Extract<RoomNews, { type: T }>) => void): () => void,
  * }} RoomSignaling `Client` is one
  */
 /** @typedef {'outside' | 'entering' | 'inside'} RoomState */
@@ -225,7 +225,8 @@ export class Room {
     this.#members.get(to)?.leave();
     const others = [...this.#members].filter(([peer]) => peer !== to);
     this.#members = new Map(others.map(([peer, each]) => (peer === from ? [to, each] : [peer, each])));
-    this.#tellMembers();
+    // Order: after the call has told all who listen to it, who would take the member for another one otherwise.
+    queueMicrotask(() => this.#tellMembers());
   }
 
   /** A new session is in no room, whether its id is another one or not. */

@@ -6,22 +6,23 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { Proxy } from './proxy.js';
-import { all, scene, serve, server } from './scene.js';
+import { all, connect, scene, serve, server } from './scene.js';
 
 serve();
 
 const axe = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
-/** @param {Peer} peer @param {string} state */
-async function isClean({ page }, state) {
+/** @param {Peer} peer @param {string} state @param {string} [part] of the page, where the rest was looked at already */
+async function isClean({ page }, state, part = 'html') {
   await page.evaluate(axe);
   for (const scheme of ['light', 'dark']) {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-    const found = await page.evaluate(async () => {
+    /** @type {string[]} */
+    const found = await page.evaluate(async (part) => {
       await Promise.allSettled(document.getAnimations().filter((animation) => animation instanceof CSSTransition).map(({ finished }) => finished));
-      const { violations } = await /** @type {any} */ (globalThis).axe.run(document);
+      const { violations } = await /** @type {any} */ (globalThis).axe.run(part);
       return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`);
-    });
+    }, part);
     assert.deepEqual(found, [], `${state}, ${scheme}`);
   }
 }
@@ -51,8 +52,11 @@ test('axe finds nothing in a page that calls, that rings, that is in a call with
   await all([alice, bob], (peer) => peer.seesTheOther());
   await alice.write('Do you read me?');
   await bob.reads('Do you read me?');
-  await bob.page.$eval('.diagram', (details) => void (/** @type {HTMLDetailsElement} */ (details).open = true));
+  await bob.page.$$eval('.diagram, #how-it-goes, #numbers-card', (all) => all.forEach((details) => void (/** @type {HTMLDetailsElement} */ (details).open = true)));
+  await bob.page.$eval('#diagram [data-kind="call"] details', (details) => void (details.open = true));
+  await bob.page.waitForSelector('#numbers td');
   await isClean(bob, 'in a call');
+  await bob.page.$$eval('#how-it-goes, #diagram details', (all) => all.forEach((details) => void (/** @type {HTMLDetailsElement} */ (details).open = false)));
   for (const button of ['#mute', '#camera-off']) await alice.click(button);
   await bob.page.waitForSelector('#remote-video:not([data-picture])');
   await isClean(alice, 'in a call, camera off');
@@ -60,6 +64,24 @@ test('axe finds nothing in a page that calls, that rings, that is in a call with
   await alice.click('#hang-up');
   await bob.isTold(/hung up/i);
   await isClean(bob, 'after a call');
+}));
+
+test('axe finds nothing in a look at oneself, in a call with a screen, and in its dialogs', scene(['chromium', 'chromium'], async (alice, bob) => {
+  await alice.id();
+  await alice.click('#preview summary');
+  await alice.page.waitForSelector('#preview-video:not([hidden])');
+  await isClean(alice, 'looking at oneself', '#dial');
+  await connect(alice, bob);
+  await alice.click('#screen');
+  await bob.page.waitForSelector('#remote-screen:not([hidden])');
+  await isClean(alice, 'sharing the screen', '#stage');
+  await isClean(bob, 'seeing a screen', '#stage');
+  await alice.click('#change-devices');
+  await isClean(alice, 'choosing devices', '#device-dialog');
+  await alice.page.keyboard.press('Escape');
+  await alice.page.keyboard.press('?');
+  await alice.page.waitForSelector('#keys-dialog[open]');
+  await isClean(alice, 'reading the keys', '#keys-dialog');
 }));
 
 test('axe finds nothing in a page that is offline', scene(['chromium'], async (alice) => {

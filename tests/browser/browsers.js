@@ -6,7 +6,7 @@ import puppeteer from 'puppeteer-core';
 
 import { tunnel } from './tunnel.js';
 
-/** @typedef {'chromium' | 'firefox' | 'chromium-cautious' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-in-french' | 'firefox-in-french'} Kind */
+/** @typedef {'chromium' | 'firefox' | 'chromium-cautious' | 'chromium-without-camera' | 'chromium-camera-blocked' | 'chromium-three-cameras' | 'chromium-in-french' | 'firefox-in-french'} Kind */
 /** @typedef {'chromium' | 'firefox'} Vehicle one that can be run elsewhere */
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -48,6 +48,8 @@ const options = {
   },
   'chromium-without-camera': { executablePath: CHROMIUM, args: quiet },
   'chromium-camera-blocked': { executablePath: CHROMIUM, args: [...quiet, camera, `${allow}=deny`] },
+  // The second of them is a depth camera, whose picture no call can carry.
+  'chromium-three-cameras': { executablePath: CHROMIUM, args: [...quiet, `${camera}=device-count=3`, allow] },
   'chromium-in-french': { executablePath: CHROMIUM, args: [...quiet, camera, allow, '--lang=fr', '--accept-lang=fr'] },
   firefox: { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { ...loopback, ...pretended } },
   'firefox-in-french': { browser: 'firefox', executablePath: FIREFOX, extraPrefsFirefox: { 'intl.accept_languages': 'fr' } },

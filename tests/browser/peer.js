@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 
 import { until, within } from './deadline.js';
 
-/** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'offline'} State */
+/** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'in-room' | 'offline'} State */
 
 /** Of a page over the loopback, on a slow machine with two browsers at work. In seconds. */
 const PATIENCE = 20;
@@ -90,6 +90,14 @@ export class Peer {
   async call(id) {
     await this.paste('#remote-id', id);
     await this.click('#call');
+  }
+
+  /** @param {string} name */
+  async callOneself(name) {
+    await this.page.$eval('#own-name', (element, name) => {
+      /** @type {HTMLInputElement} */ (element).value = name;
+      element.dispatchEvent(new Event('change'));
+    }, name);
   }
 
   async accept() {

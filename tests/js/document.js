@@ -17,6 +17,18 @@ export class FakeElement {
     return this.parent !== null;
   }
 
+  /** @type {Record<string, string>} */
+  attributes = {};
+  open = false;
+  clientWidth = 0;
+  /** @type {Record<string, (() => void)[]>} */
+  #listeners = {};
+
+  /** @returns {FakeElement | null} */
+  get firstElementChild() {
+    return this.children.find((child) => child instanceof FakeElement) ?? null;
+  }
+
   get childElementCount() {
     return this.children.length;
   }
@@ -45,11 +57,37 @@ export class FakeElement {
     /** @type {any} */ (globalThis).document.activeElement = this;
   }
 
-  addEventListener() {}
+  /** @param {string} name @param {string} value */
+  setAttribute(name, value) {
+    this.attributes[name] = value;
+    if (name.startsWith('data-')) this.dataset[name.slice(5)] = value;
+  }
+
+  /** @param {...(FakeElement | string)} children */
+  replaceChildren(...children) {
+    this.children = [];
+    this.append(...children);
+  }
+
+  remove() {
+    const { parent } = this;
+    if (parent) parent.children = parent.children.filter((child) => child !== this);
+    this.parent = null;
+  }
+
+  /** @param {string} type @param {() => void} listener */
+  addEventListener(type, listener) {
+    (this.#listeners[type] ??= []).push(listener);
+  }
+
+  /** As if a person, or the browser, did it. @param {string} type */
+  fire(type) {
+    for (const listener of this.#listeners[type] ?? []) listener();
+  }
 }
 
 /** The names by which modules ask for elements of a kind. */
-const kinds = ['HTMLOListElement', 'HTMLParagraphElement', 'HTMLSpanElement', 'HTMLButtonElement', 'HTMLDivElement'];
+const kinds = ['HTMLOListElement', 'HTMLParagraphElement', 'HTMLSpanElement', 'HTMLButtonElement', 'HTMLDivElement', 'HTMLDetailsElement'];
 
 /**
  * A new document, in the place of the last.
@@ -62,6 +100,7 @@ export function setDocument(elements) {
     activeElement: null,
     getElementById: (/** @type {string} */ id) => elements[id] ?? null,
     createElement: () => new FakeElement(),
+    createElementNS: () => new FakeElement(),
   };
   Object.assign(globalThis, { document }, Object.fromEntries(kinds.map((kind) => [kind, FakeElement])));
   return document;

@@ -75,3 +75,16 @@ export function between(left, right, play, [ofLeft = 'chromium', ofRight = 'chro
     }
   };
 }
+
+/** Lets nothing of a home through any more, until it `mend`s. @param {'left' | 'right'} side */
+export function cut(side) {
+  internet.filter(`${side}-router`, `
+    add table ip home
+    add chain ip home forward { type filter hook forward priority filter; policy drop; }
+  `);
+}
+
+/** @param {'left' | 'right'} side @param {Kind} kind */
+export function mend(side, kind) {
+  internet.become(side, kind);
+}

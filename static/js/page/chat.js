@@ -31,9 +31,18 @@ export class Chat {
     this.#send.disabled = !open;
   }
 
-  /** @param {'you' | 'other-side'} from @param {string} text */
-  add(from, text) {
-    this.#append(from, make('span', 'aside', `${this.#say(from)}: `), text);
+  /** @param {'you' | 'other-side'} from @param {string} text @param {string} [who] in a room: which of the others */
+  add(from, text, who) {
+    const name = make('span', who ? 'who' : 'aside', make('bdi', '', who ?? this.#say(from)), who ? '' : ': ');
+    const said = make('span', 'text', text);
+    // Each text runs as its own letters do, also beside a name that runs the other way.
+    said.dir = 'auto';
+    this.#append(from, name, said);
+  }
+
+  /** What is no one's word. @param {string} sentence */
+  tell(sentence) {
+    this.#append('notice', sentence);
   }
 
   /** @param {(text: string) => boolean} send */

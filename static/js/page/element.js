@@ -48,3 +48,9 @@ export function make(tag, className, ...children) {
   element.append(...children);
   return element;
 }
+
+/** A link whose line, if it is narrow, breaks before the hash and not in its middle. @param {string} link */
+export function breakable(link) {
+  const [page, hash] = link.split(/(?=#)/);
+  return hash ? [page ?? '', make('wbr', ''), hash] : [];
+}

@@ -1,5 +1,8 @@
 /** What stands in the page's address, in the link that calls a peer, and in what a person pastes. Pure. */
 
+import { personName } from '../plain-text.js';
+import { wordsOf } from '../word-list.js';
+
 /** Ids of other servers may be longer than ours; a pasted book is no id. */
 const LONGEST_ID = 128;
 /** In characters: what is looked at of a pasted text. */
@@ -26,6 +29,33 @@ export function linkTo(id, { origin, pathname }) {
 /** The peer that a link's hash calls. @param {string} hash */
 export function peerInHash(hash) {
   return peerInWord((new URLSearchParams(hash.replace(/^#/, '')).get('call') ?? '').trim());
+}
+
+/** @param {string} room @param {{ origin: string, pathname: string }} page */
+export function linkToRoom(room, { origin, pathname }) {
+  return `${origin}${pathname}#room=${encodeURIComponent(room)}`;
+}
+
+/** The room that a link's hash enters. @param {string} hash @returns {string} '' for none */
+export function roomInHash(hash) {
+  return roomName(new URLSearchParams(hash.replace(/^#/, '')).get('room') ?? '');
+}
+
+/** What a person types, or reads out: a room's name, or the link to it. @param {string} text */
+export function roomInText(text) {
+  const [, linked] = /#room=([^\s<>"“”«»]+)/i.exec(text.slice(0, LONGEST_TEXT)) ?? [];
+  return linked === undefined ? roomName(text) : roomInHash(`#room=${linked}`);
+}
+
+/** Upper case and blanks are not heard on a telephone. @param {string} text */
+function roomName(text) {
+  const plain = personName(text.slice(0, LONGEST_TEXT).replace(HYPHENS, '-'));
+  return plain.toLowerCase().replace(/[\s-]+/g, '-').replace(/^-|-$/g, '');
+}
+
+/** A name that can be read out. Three words are one of 134 million: enough against chance, not against one who tries them all. @param {Uint8Array} bytes six, of chance */
+export function freshRoom(bytes) {
+  return wordsOf(bytes, 3).join('-');
 }
 
 /** What a person pastes is an id or the whole link, quoted, in brackets, with a dot after it, or in the middle of a sentence. @param {string} text */

@@ -5,11 +5,12 @@
 /** @import { StateChange } from '../link.js' */
 /** @import { Path } from '../path.js' */
 /** @import { Say } from './language.js' */
+/** @import { RoomSituation } from './meeting.js' */
 /** @import { Phrase } from './words.js' */
 import { canCall } from './abilities.js';
 import { isPhrase } from './language.js';
 
-/** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'offline'} PageState */
+/** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'in-room' | 'offline'} PageState */
 /**
  * @typedef {'fine' | 'waiting' | 'notice' | 'problem'} Tone
  *   how the sentence looks. `waiting`: something is under way; `notice`: good to know, and nothing is broken; `problem`: it is.
@@ -25,21 +26,30 @@ import { isPhrase } from './language.js';
  *   notices: Phrase[],
  *   missing?: Phrase[],
  *   invitation?: string,
+ *   door?: string,
+ *   room?: RoomSituation | null,
  * }} Situation
  *   `hasFailed`: a connection was lost or refused since the last welcome; `parked`: so is the other side's; `silent`: nothing comes
  *   from it; `asking`: the browser asks for the camera;
  *   `ended`: the last call; `notices`: what else there is to say, until the next call; `missing`: what this
- *   browser can't; `invitation`: the peer whose link was opened
+ *   browser can't; `invitation`: the peer whose link was opened; `door`: the room whose link was opened; `room`: the one that is
+ *   entered, or was the last to be
  */
 
 /** @type {Record<Exclude<CallState, 'ended'>, PageState>} */
 const statesInCall = { calling: 'calling', ringing: 'ringing', connecting: 'in-call', connected: 'in-call' };
 
 /** @param {Situation} situation @returns {PageState} */
-export function pageState({ link, hasFailed, call }) {
+export function pageState({ link, hasFailed, call, room }) {
+  if (isInRoom(room)) return 'in-room';
   if (call && call.state !== 'ended') return statesInCall[call.state];
   if (link.state === 'open') return 'ready';
   return hasFailed ? 'offline' : 'connecting';
+}
+
+/** @param {RoomSituation | null | undefined} room */
+function isInRoom(room) {
+  return room !== null && room !== undefined && room.state !== 'outside';
 }
 
 /** From the mildest on. @type {Tone[]} */
@@ -50,8 +60,13 @@ const ordinaryEnds = ['hung-up', 'remote-hung-up', 'canceled', 'declined', 'busy
 
 /** Of all that is said at once, the gravest. @param {Situation} situation @returns {Tone} */
 export function toneOf(situation) {
-  const said = [...(situation.call ? callTones(situation) : lobbyTones(situation)), ...situation.notices.map(toneOfNotice)];
+  const said = [...(isInRoom(situation.room) ? roomTones(situation) : situation.call ? callTones(situation) : lobbyTones(situation)), ...situation.notices.map(toneOfNotice)];
   return tones.findLast((tone) => said.includes(tone)) ?? 'fine';
+}
+
+/** @param {Situation} situation @returns {Tone[]} */
+function roomTones({ room, link }) {
+  return [room?.state === 'inside' ? 'fine' : 'waiting', link.state === 'open' ? 'fine' : 'notice'];
 }
 
 /** @param {Situation} situation @returns {Tone[]} */
@@ -61,10 +76,10 @@ function callTones({ call, link }) {
 }
 
 /** @param {Situation} situation @returns {Tone[]} */
-function lobbyTones({ ended, link, hasFailed, missing = [] }) {
+function lobbyTones({ ended, link, hasFailed, missing = [], room }) {
   const offline = hasFailed ? 'problem' : 'waiting';
   const unable = canCall(missing) ? 'notice' : 'problem';
-  return [...(ended ? [toneOfEnd(ended.reason)] : []), link.state === 'open' ? 'fine' : offline, missing.length ? unable : 'fine'];
+  return [...(ended ? [toneOfEnd(ended.reason)] : []), room?.reason ? 'problem' : 'fine', link.state === 'open' ? 'fine' : offline, missing.length ? unable : 'fine'];
 }
 
 /** @param {EndReason} reason @returns {Tone} */
@@ -80,7 +95,16 @@ function toneOfNotice(notice) {
 /** @param {Situation} situation @param {Say} say */
 export function sentenceOf(situation, say) {
   const notices = situation.notices.map((notice) => say(notice));
-  return [...(situation.call ? callSentences(situation, say) : lobbySentences(situation, say)), ...notices].join(' ');
+  const sentences = isInRoom(situation.room) ? roomSentences : situation.call ? callSentences : lobbySentences;
+  return [...sentences(situation, say), ...notices].join(' ');
+}
+
+/** @param {Situation} situation @param {Say} say */
+function roomSentences({ room, asking, link }, say) {
+  const others = room?.members.length ?? 0;
+  const phrase = room?.state === 'entering' ? 'state-entering' : others ? 'state-in-room' : 'state-alone';
+  const sentence = say(asking ? 'state-asking' : phrase, { room: room?.name ?? '', count: others + 1 });
+  return link.state === 'open' ? [sentence] : [sentence, say('room-reconnects')];
 }
 
 /** @param {Situation} situation @param {Say} say */
@@ -101,12 +125,20 @@ function phraseOfCall(call) {
 
 /** @param {Situation} situation @param {Say} say */
 function lobbySentences(situation, say) {
-  const { link, notices, missing = [], invitation = '' } = situation;
-  const ended = situation.ended ? [sentenceOfEnd(situation.ended, say)] : [];
+  const { link, notices, missing = [], invitation = '', door = '' } = situation;
+  const ended = [...(situation.ended ? [sentenceOfEnd(situation.ended, say)] : []), ...sentencesOfRoom(situation.room, say)];
   const unable = missing.map((phrase) => say(phrase));
   if (link.state !== 'open') return [...unable, ...ended, sentenceOfLink(situation, say)];
   if (ended.length || notices.length || !canCall(missing)) return [...unable, ...ended];
+  if (door) return [...unable, say('state-at-door', { room: door })];
   return [...unable, invitation ? say('state-invited', { peer: short(invitation) }) : say('state-ready')];
+}
+
+/** Why it could not be entered, or was lost. @param {Situation['room']} room @param {Say} say */
+function sentencesOfRoom(room, say) {
+  if (!room?.reason) return [];
+  const phrase = [`room-${room.reason}`, `end-${room.reason}`].find(isPhrase) ?? 'room-otherwise';
+  return [say(phrase, { room: room.name, reason: room.reason })];
 }
 
 /** @param {NonNullable<Situation['ended']>} ended @param {Say} say */
