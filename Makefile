@@ -27,11 +27,12 @@
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
 # make test-cluster nodes that are one service, and the NATS servers between them
 # make simulate   nodes that are one service, on a network that fails; then the smallest cases in every order, long: SEEDS=0..20000
+# make test-six   six browsers in one room: killed, loaded anew, the server restarted; two minutes, for a machine that has nothing else to do
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-acme test-monitor test-matchbox test-dialects test-originals test-cluster simulate test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn deb test-deb npm test-npm
+.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-acme test-monitor test-matchbox test-dialects test-originals test-cluster simulate test-six test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn deb test-deb npm test-npm
 
 # The lines at the top of this file.
 help:
@@ -142,6 +143,11 @@ simulate: SEEDS = 0..20000
 simulate:
 	CARGO_PROFILE_TEST_OPT_LEVEL=3 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/simulate SEEDS=$(SEEDS) RUST_BACKTRACE=0 \
 		cargo test --lib -- --ignored what_is_promised_holds_in_many_runs whatever_two_clients_do
+
+test-six: node_modules
+	tests/tools chromium=chromium openssl=openssl
+	cargo build
+	npm run --silent test:six
 
 # Calls between browsers in networks of each kind, by a server in each place where servers stand: a part of the pairs.
 test-network: node_modules
