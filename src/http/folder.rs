@@ -97,7 +97,7 @@ fn finished(mut response: Response, uri: &Uri) -> Response {
         headers.insert(header::CONTENT_TYPE, mime);
     }
     if headers.contains_key(header::LOCATION)
-        && let Ok(location) = HeaderValue::from_str(&path::with_slash(uri.path(), uri.query()))
+        && let Ok(location) = HeaderValue::from_str(&page::with_slash(uri.path(), uri.query()))
     {
         headers.insert(header::LOCATION, location);
     }

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::bearer;
 use super::caller::{Caller, Proxies};
 use super::origin::{AllowedOrigin, Origins};
+use super::page::Coding;
 use super::subprotocol::{Subprotocol, V1};
 use crate::accept::Transport;
 
@@ -38,6 +39,7 @@ pub fn play_headers(data: &[u8]) {
     try_subprotocol(&headers);
     try_caller(&headers);
     try_origin(&headers);
+    try_coding(data);
 }
 
 fn caller(peer: [u8; 4], headers: &HeaderMap) -> Caller {
@@ -109,6 +111,13 @@ fn try_origin(headers: &HeaderMap) {
             assert_eq!(plain(origin), plain(&shown));
         }
     }
+}
+
+fn try_coding(data: &[u8]) {
+    let Ok(list) = HeaderValue::from_bytes(data) else { return };
+    let names_one = data.contains(&b'*') || data.to_ascii_lowercase().windows(4).any(|word| word == b"gzip");
+    let wished = Coding::wished(&[(ACCEPT_ENCODING, list)].into_iter().collect());
+    assert!(wished == Coding::Identity || names_one, "a coding that the client did not name");
 }
 
 /// A second reading of what makes two origins the same: upper and lower case, and the default port.

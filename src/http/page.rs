@@ -1,58 +1,136 @@
-//! The page: the files of `static/`, inside the binary.
+//! The page: the files of `static/`, inside the binary. Each is compressed once, and sent so to those who take it.
+
+mod coding;
+mod path;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::LazyLock;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use dashmap::DashMap;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::{Embed, EmbeddedFile};
 
 use super::nothing;
+pub(super) use coding::Coding;
+use path::Meant;
+pub(super) use path::with_slash;
 
 #[derive(Embed)]
 #[folder = "static/"]
 struct Files;
 
+/// What gzip has made of the files, by their hashes, each from when it is first asked for. There are at most as many as
+/// files, so it is a third of the page's size.
+///
+/// BREACH reads secrets out of the length of compressed answers that also repeat what a stranger has said. Here are neither:
+/// the files are the same for all, and public.
+static GZIPPED: LazyLock<DashMap<[u8; 32], Content>> = LazyLock::new(DashMap::new);
+
+/// What is sent of a file, in one coding.
+#[derive(Clone)]
+struct Content {
+    bytes: Bytes,
+    etag: String,
+    coding: Coding,
+}
+
 /// Answers GET and HEAD for a file of the page, `/` being `index.html`.
 pub(super) fn answer(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let path = uri.path().strip_prefix('/').unwrap_or_default();
-    let path = if path.is_empty() { "index.html" } else { path };
-    let Some(file) = Files::get(path) else {
-        return nothing::at(path);
-    };
-    if method != Method::GET && method != Method::HEAD {
+    let meant = path::meant(path, |name| Files::get(name).is_some());
+    if meant != Meant::Nothing && method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    let mut response = serve(&file, headers);
-    if path.starts_with("js/") {
+    match meant {
+        Meant::File(name) => Files::get(&name).map_or_else(|| nothing::at(path), |file| serve(&name, file, headers)),
+        Meant::Folder => to_folder(uri),
+        Meant::Nothing => nothing::at(path),
+    }
+}
+
+/// `no-cache`: the next binary, or the operator's page, may have something else there.
+fn to_folder(uri: &Uri) -> Response {
+    let location = with_slash(uri.path(), uri.query());
+    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    (StatusCode::PERMANENT_REDIRECT, headers).into_response()
+}
+
+/// The file, or 304 where the client has it: `no-cache` means to ask each time, so a new binary is a new page.
+fn serve(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
+    let mime = file.metadata.mimetype();
+    // A MIME type without a charset leaves the accents of a page to the browser's guess.
+    let content_type = if mime.starts_with("text/") { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
+    let is_text = is_text(mime);
+    let content = if is_text && Coding::wished(headers) == Coding::Gzip { gzipped(file) } else { Content::plain(file) };
+    let mut response = content.answer(headers);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_TYPE, content_type.try_into().expect("a MIME type is a header's value"));
+    if is_text {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if name.starts_with("js/") {
         // The client is there to be imported by pages of any origin; it holds no secret.
-        let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     }
     response
 }
 
-/// The file, or 304 where the client has it: `no-cache` means to ask each time, so a new binary is a new page.
-fn serve(file: &EmbeddedFile, headers: &HeaderMap) -> Response {
-    let etag = etag(file);
-    let status = if is_known(headers, &etag) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    let body = match status {
-        StatusCode::OK => Body::from(Bytes::from_owner(file.data.clone())),
-        _ => Body::empty(),
-    };
-    let caching = [(header::ETAG, etag), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    let mime = file.metadata.mimetype();
-    // A MIME type without a charset leaves the accents of a page to the browser's guess.
-    let content_type = if mime.starts_with("text/") { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
-    (status, caching, [(header::CONTENT_TYPE, content_type)], body).into_response()
+/// Whether it gets smaller: pictures, films and fonts are compressed already.
+fn is_text(mime: &str) -> bool {
+    mime.starts_with("text/") || mime.ends_with("+xml") || mime.ends_with("json") || mime == "application/wasm"
 }
 
-fn etag(file: &EmbeddedFile) -> String {
+fn gzipped(file: EmbeddedFile) -> Content {
+    let hash = file.metadata.sha256_hash();
+    // Meanwhile the file's shard is locked: others wait for what they would else do as well, a millisecond long.
+    GZIPPED.entry(hash).or_insert_with(|| Content::gzipped(file)).clone()
+}
+
+impl Content {
+    fn plain(file: EmbeddedFile) -> Self {
+        let etag = etag(&file.metadata.sha256_hash());
+        Self { bytes: Bytes::from_owner(file.data), etag, coding: Coding::Identity }
+    }
+
+    /// Plain, where gzip adds more than it saves.
+    fn gzipped(file: EmbeddedFile) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        let written = encoder.write_all(&file.data).and_then(|()| encoder.finish());
+        let bytes = written.expect("a Vec takes all that is written");
+        if bytes.len() >= file.data.len() {
+            return Self::plain(file);
+        }
+        Self { etag: etag(digest(&SHA256, &bytes).as_ref()), bytes: bytes.into(), coding: Coding::Gzip }
+    }
+
+    fn answer(self, headers: &HeaderMap) -> Response {
+        let is_known = is_known(headers, &self.etag);
+        let etag = [(header::ETAG, self.etag)];
+        if is_known {
+            return (StatusCode::NOT_MODIFIED, etag, Body::empty()).into_response();
+        }
+        let mut response = (etag, Body::from(self.bytes)).into_response();
+        if self.coding == Coding::Gzip {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+}
+
+/// Of what is sent, and not of the file: a strong tag stands for bytes (RFC 9110, 8.8.1), so each coding has its own.
+fn etag(hash: &[u8]) -> String {
     let mut etag = String::from("\"");
     // 128 bits of the hash tell any two files apart.
-    for byte in &file.metadata.sha256_hash()[..16] {
+    for byte in &hash[..16] {
         write!(etag, "{byte:02x}").expect("a String takes all that is written");
     }
     etag + "\""
@@ -63,4 +141,40 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
     let mut tags = lists.flat_map(|list| list.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
     tags.any(|tag| tag == etag || tag == "*")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compressed_already_is_not_compressed_again() {
+        for mime in ["text/html", "text/javascript", "image/svg+xml", "application/json", "application/manifest+json"] {
+            assert!(is_text(mime), "{mime}");
+        }
+        for mime in
+            ["image/png", "image/webp", "font/woff2", "video/webm", "application/gzip", "application/octet-stream"]
+        {
+            assert!(!is_text(mime), "{mime}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_a_folder_without_its_slash_is_sent_to_where_its_own_links_are_right() {
+        let answer = to_folder(&"/learn?lang=fr".parse().expect("a path"));
+        let header = |name| answer.headers().get(name).expect("a header");
+        assert_eq!((answer.status(), header(header::LOCATION)), (StatusCode::PERMANENT_REDIRECT, "./learn/?lang=fr"));
+        assert_eq!(header(header::CACHE_CONTROL), "no-cache");
+    }
+
+    #[test]
+    fn a_file_is_compressed_once_and_kept_under_what_is_in_it() {
+        let file = |name: &str| Files::get(name).expect("a file of the page");
+        let first = gzipped(file("index.html"));
+        assert_eq!(first.bytes.as_ptr(), gzipped(file("index.html")).bytes.as_ptr());
+        for name in Files::iter() {
+            gzipped(file(&name));
+        }
+        assert!(GZIPPED.len() <= Files::iter().count());
+    }
 }

@@ -32,7 +32,7 @@ before(async () => {
   project = await mkdtemp(join(tmpdir(), 'entremise-npm-'));
   await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }');
   await run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(root, `target/npm/entremise-${version}.tgz`)], { cwd: project });
-  for (const name of ['ws', 'react', 'react-dom', 'scheduler']) await symlink(join(modules, name), join(project, 'node_modules', name));
+  for (const name of ['ws', 'react', 'react-dom', 'scheduler', 'simple-peer']) await symlink(join(modules, name), join(project, 'node_modules', name));
 });
 
 after(async () => {
@@ -129,6 +129,31 @@ test('a hook of React shows who is in a room, and leaves it when its component i
     await bob.close();
     await others(alice, 0);
     await alice.close();
+  } finally {
+    await server.close();
+  }
+});
+
+test('simple-peer connects two pages over our signaling, and again after a restart of the server', async () => {
+  const server = await built('simple-peer');
+  try {
+    const browser = await launch('chromium');
+    const [alice, bob] = [await browser.newPage(), await browser.newPage()];
+    const hears = (/** @type {import('puppeteer-core').Page} */ page, /** @type {number} */ count, /** @type {string} */ start) =>
+      page.waitForFunction(
+        (count, start) => [...document.querySelectorAll('li')].filter(({ textContent }) => textContent?.startsWith(start)).length === count,
+        { timeout: 30_000, polling: 100 }, count, start,
+      );
+    for (const page of [alice, bob]) await page.goto(server.url);
+    for (const page of [alice, bob]) await hears(page, 1, 'hello from ');
+    await server.stop();
+    await server.start();
+    for (const page of [alice, bob]) await hears(page, 2, 'hello from ');
+    await alice.bringToFront();
+    await alice.type('input', 'we are back');
+    await alice.click('button');
+    await hears(bob, 1, 'we are back');
+    for (const page of [alice, bob]) await page.close();
   } finally {
     await server.close();
   }

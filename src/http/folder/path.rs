@@ -16,15 +16,6 @@ fn is_name(segment: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
-/// Where a folder is whose path has no slash at its end: relative, because a proxy may have taken away a part of the path
-/// before it came here.
-pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let query = query.map_or(String::new(), |query| format!("?{query}"));
-    // A name such as `a:b` would be a scheme without the dot.
-    format!("./{name}/{query}")
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::{Component, Path};
@@ -66,17 +57,6 @@ mod tests {
         let slashes = ["", "//", "//a", "//evil.example", "/a//b", "/a//", "a", "*"];
         for path in dots.iter().chain(&encoded).chain(&others).chain(&slashes) {
             assert!(!is_served(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_folder_is_found_from_where_its_name_stands() {
-        for (path, query, place) in [
-            ("/sub", None, "./sub/"),
-            ("/a/sub%20b", Some("x=/y"), "./sub%20b/?x=/y"),
-            ("/javascript:a", None, "./javascript:a/"),
-        ] {
-            assert_eq!(with_slash(path, query), place);
         }
     }
 }
