@@ -4,7 +4,6 @@ mod coding;
 mod path;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -12,9 +11,8 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use brotli::enc::BrotliEncoderParams;
 use dashmap::DashMap;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use rust_embed::{Embed, EmbeddedFile};
 
 use super::nothing;
@@ -26,12 +24,12 @@ pub(super) use path::with_slash;
 #[folder = "static/"]
 struct Files;
 
-/// What gzip has made of the files, by their hashes, each from when it is first asked for. There are at most as many as
+/// What Brotli has made of the files, by their hashes, each from when it is first asked for. There are at most as many as
 /// files, so it is a third of the page's size.
 ///
 /// BREACH reads secrets out of the length of compressed answers that also repeat what a stranger has said. Here are neither:
 /// the files are the same for all, and public.
-static GZIPPED: LazyLock<DashMap<[u8; 32], Content>> = LazyLock::new(DashMap::new);
+static COMPRESSED: LazyLock<DashMap<[u8; 32], Content>> = LazyLock::new(DashMap::new);
 
 /// What is sent of a file, in one coding.
 #[derive(Clone)]
@@ -68,7 +66,7 @@ fn serve(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     // A MIME type without a charset leaves the accents of a page to the browser's guess.
     let content_type = if mime.starts_with("text/") { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
     let is_text = is_text(mime);
-    let content = if is_text && Coding::wished(headers) == Coding::Gzip { gzipped(file) } else { Content::plain(file) };
+    let content = if is_text && Coding::wished(headers) == Coding::Brotli { compressed(file) } else { Content::plain(file) };
     let mut response = content.answer(headers);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -89,10 +87,10 @@ fn is_text(mime: &str) -> bool {
     mime.starts_with("text/") || mime.ends_with("+xml") || mime.ends_with("json") || mime == "application/wasm"
 }
 
-fn gzipped(file: EmbeddedFile) -> Content {
+fn compressed(file: EmbeddedFile) -> Content {
     let hash = file.metadata.sha256_hash();
-    // Meanwhile the file's shard is locked: others wait for what they would else do as well, a millisecond long.
-    GZIPPED.entry(hash).or_insert_with(|| Content::gzipped(file)).clone()
+    // Meanwhile the file's shard is locked: others wait for what they would else do as well, ten milliseconds long.
+    COMPRESSED.entry(hash).or_insert_with(|| Content::compressed(file)).clone()
 }
 
 impl Content {
@@ -101,15 +99,15 @@ impl Content {
         Self { bytes: Bytes::from_owner(file.data), etag, coding: Coding::Identity }
     }
 
-    /// Plain, where gzip adds more than it saves.
-    fn gzipped(file: EmbeddedFile) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        let written = encoder.write_all(&file.data).and_then(|()| encoder.finish());
-        let bytes = written.expect("a Vec takes all that is written");
+    /// Plain, where Brotli adds more than it saves.
+    fn compressed(file: EmbeddedFile) -> Self {
+        let mut bytes = Vec::new();
+        let written = brotli::BrotliCompress(&mut &*file.data, &mut bytes, &BrotliEncoderParams::default());
+        written.expect("a Vec takes all that is written");
         if bytes.len() >= file.data.len() {
             return Self::plain(file);
         }
-        Self { etag: etag(digest(&SHA256, &bytes).as_ref()), bytes: bytes.into(), coding: Coding::Gzip }
+        Self { etag: etag(digest(&SHA256, &bytes).as_ref()), bytes: bytes.into(), coding: Coding::Brotli }
     }
 
     fn answer(self, headers: &HeaderMap) -> Response {
@@ -119,8 +117,8 @@ impl Content {
             return (StatusCode::NOT_MODIFIED, etag, Body::empty()).into_response();
         }
         let mut response = (etag, Body::from(self.bytes)).into_response();
-        if self.coding == Coding::Gzip {
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if self.coding == Coding::Brotli {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
         }
         response
     }
@@ -170,11 +168,11 @@ mod tests {
     #[test]
     fn a_file_is_compressed_once_and_kept_under_what_is_in_it() {
         let file = |name: &str| Files::get(name).expect("a file of the page");
-        let first = gzipped(file("index.html"));
-        assert_eq!(first.bytes.as_ptr(), gzipped(file("index.html")).bytes.as_ptr());
+        let first = compressed(file("index.html"));
+        assert_eq!(first.bytes.as_ptr(), compressed(file("index.html")).bytes.as_ptr());
         for name in Files::iter() {
-            gzipped(file(&name));
+            compressed(file(&name));
         }
-        assert!(GZIPPED.len() <= Files::iter().count());
+        assert!(COMPRESSED.len() <= Files::iter().count());
     }
 }

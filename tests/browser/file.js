@@ -2,9 +2,16 @@
 
 /** @import { Peer } from './peer.js' */
 import { until } from './deadline.js';
+import { all, connect } from './scene.js';
 
 /** In bytes: each stretch of a file of these tests has a value of its own. */
 const STRETCH = 4096;
+
+/** A call without pictures, which would cost the machine what the files need. @param {Peer} caller @param {Peer} callee */
+export async function connectForFiles(caller, callee) {
+  await all([caller, callee], (peer) => peer.page.$eval('[value="neither"]', (radio) => /** @type {HTMLInputElement} */ (radio).click()));
+  await connect(caller, callee);
+}
 
 /** A file whose bytes follow from its size is chosen, as by the button. @param {Peer} peer @param {string} name @param {number} size @param {string} [type] */
 export async function choose(peer, name, size, type = '') {

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { until } from './deadline.js';
-import { choose, expected, fileReaches, press, saved } from './file.js';
-import { all, connect, scene, serve } from './scene.js';
+import { choose, connectForFiles, expected, fileReaches, press, saved } from './file.js';
+import { all, scene, serve } from './scene.js';
 
 /** @import { Kind } from './browsers.js' */
 
@@ -17,7 +17,7 @@ const pairs = [['chromium', 'firefox'], ['firefox', 'chromium']];
 describe('a file', () => {
   for (const [left, right] of pairs) {
     test(`from ${left} to ${right} is asked for first, and comes as it was`, scene([left, right], async (alice, bob) => {
-      await connect(alice, bob);
+      await connectForFiles(alice, bob);
       await choose(alice, 'holiday.bin', 5_000_000);
       await fileReaches(bob, 'holiday.bin', 'offered');
       await press(bob, 'holiday.bin', 'Accept');
@@ -27,7 +27,7 @@ describe('a file', () => {
   }
 
   test('is declined, taken back, and stopped in the middle, by either side', scene(['chromium', 'chromium'], async (alice, bob) => {
-    await connect(alice, bob);
+    await connectForFiles(alice, bob);
     await choose(alice, 'a', 10);
     await fileReaches(bob, 'a', 'offered');
     await press(bob, 'a', 'Decline');
@@ -36,7 +36,7 @@ describe('a file', () => {
     await fileReaches(alice, 'b', 'offered');
     await press(alice, 'b', 'Cancel');
     await all([alice, bob], (peer) => fileReaches(peer, 'b', 'canceled'));
-    await choose(alice, 'c', 60_000_000);
+    await choose(alice, 'c', 30_000_000);
     await fileReaches(bob, 'c', 'offered');
     await press(bob, 'c', 'Accept');
     await fileReaches(alice, 'c', 'running');
@@ -49,17 +49,17 @@ describe('a file', () => {
       // A place that the browser keeps for the page stands in for one that a person would choose in a dialog.
       Object.assign(globalThis, { showSaveFilePicker: async () => (await navigator.storage.getDirectory()).getFileHandle('kept', { create: true }) });
     });
-    await connect(alice, bob);
-    await choose(alice, 'large.bin', 80_000_000);
+    await connectForFiles(alice, bob);
+    await choose(alice, 'large.bin', 34_000_000);
     await fileReaches(bob, 'large.bin', 'offered');
     await press(bob, 'large.bin', 'Accept');
     await all([alice, bob], (peer) => fileReaches(peer, 'large.bin', 'done', 60));
     const kept = await bob.page.evaluate(async () => (await (await (await navigator.storage.getDirectory()).getFileHandle('kept')).getFile()).size);
-    assert.equal(kept, 80_000_000);
+    assert.equal(kept, 34_000_000);
   }));
 
   test('that is a picture is shown, and one that only says so is not', scene(['chromium', 'chromium'], async (alice, bob) => {
-    await connect(alice, bob);
+    await connectForFiles(alice, bob);
     await choose(alice, 'no.png', 1000, 'image/png');
     await fileReaches(bob, 'no.png', 'offered');
     await press(bob, 'no.png', 'Accept');
@@ -85,7 +85,7 @@ describe('the two sides', () => {
     await alice.reaches('ready');
     await alice.callOneself('Alice');
     await bob.callOneself('Bob\u202e');
-    await connect(alice, bob);
+    await connectForFiles(alice, bob);
     await until(20, 'the words', () => alice.text('#verify-words'), async () => (await alice.page.$$('#verify-words li')).length === 4 && (await bob.page.$$('#verify-words li')).length === 4);
     assert.equal(await alice.text('#verify-words'), await bob.text('#verify-words'));
     await alice.click('#verify');

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
 
 use crate::http::{Answer, exchange};
 use crate::server::Server;
@@ -34,9 +33,9 @@ fn names() -> Vec<(String, Vec<u8>)> {
     files(Path::new(STATIC)).iter().map(|file| (name(file), fs::read(file).expect("it can be read"))).collect()
 }
 
-fn unzipped(bytes: &[u8]) -> Vec<u8> {
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
-    GzDecoder::new(bytes).read_to_end(&mut plain).expect("gzip");
+    brotli::BrotliDecompress(&mut &*bytes, &mut plain).expect("Brotli");
     plain
 }
 
@@ -115,15 +114,15 @@ async fn every_file_of_the_page_is_sent_compressed_to_a_client_that_takes_it_so(
     for (path, file) in names() {
         let path = format!("/{path}");
         let plain = exchange(&mut tls, &server.head("GET", &path, &[])).await;
-        let get = exchange(&mut tls, &server.head("GET", &path, &["Accept-Encoding: gzip, deflate, br, zstd"])).await;
-        let head = exchange(&mut tls, &server.head("HEAD", &path, &["Accept-Encoding: gzip"])).await;
+        let get = exchange(&mut tls, &server.head("GET", &path, &["Accept-Encoding: br, deflate, gzip, zstd"])).await;
+        let head = exchange(&mut tls, &server.head("HEAD", &path, &["Accept-Encoding: br"])).await;
         let is_text = get.header("content-type").starts_with("text/") || get.header("content-type") == "image/svg+xml";
         if !is_text {
             assert!(get.header("content-encoding").is_empty() && get.body == file, "{path} is compressed already");
             continue;
         }
-        assert_eq!((get.status, get.header("content-encoding")), (200, "gzip"), "{path}");
-        assert!(get.body.len() < file.len() && unzipped(&get.body) == file, "{path}");
+        assert_eq!((get.status, get.header("content-encoding")), (200, "br"), "{path}");
+        assert!(get.body.len() < file.len() && unpacked(&get.body) == file, "{path}");
         assert_secure(&get);
         for name in
             ["content-length", "content-type", "content-encoding", "etag", "vary", "access-control-allow-origin"]
@@ -140,33 +139,33 @@ async fn every_file_of_the_page_is_sent_compressed_to_a_client_that_takes_it_so(
 async fn a_coding_that_a_client_does_not_take_is_not_sent_to_it() {
     let server = Server::start(&[]);
     for (wish, coding) in [
-        ("gzip;q=0", ""),
-        ("gzip;q=0, *", ""),
-        ("br", ""),
+        ("br;q=0", ""),
+        ("br;q=0, *", ""),
+        ("gzip", ""),
         ("identity;q=0", ""),
-        ("gzip;q=0.1, identity", ""),
-        ("*", "gzip"),
-        ("*;q=0.5, identity;q=0", "gzip"),
-        ("br;q=1, X-GZIP;q=0.2", "gzip"),
+        ("br;q=0.1, identity", ""),
+        ("*", "br"),
+        ("*;q=0.5, identity;q=0", "br"),
+        ("gzip;q=1, BR;q=0.2", "br"),
     ] {
         let answer = server.request("GET", "/", &[&format!("Accept-Encoding: {wish}")]).await;
         assert_eq!((answer.status, answer.header("content-encoding")), (200, coding), "{wish}");
     }
-    let lines = ["Accept-Encoding: br", "Accept-Encoding: gzip"];
-    assert_eq!(server.request("GET", "/", &lines).await.header("content-encoding"), "gzip");
+    let lines = ["Accept-Encoding: gzip", "Accept-Encoding: br"];
+    assert_eq!(server.request("GET", "/", &lines).await.header("content-encoding"), "br");
 }
 
 #[tokio::test]
 async fn a_compressed_file_that_the_browser_has_is_not_sent_again_and_is_not_taken_for_the_plain_one() {
     let server = Server::start(&[]);
     let plain = server.get("/").await.header("etag").to_owned();
-    let gzip = server.request("GET", "/", &["Accept-Encoding: gzip"]).await.header("etag").to_owned();
+    let br = server.request("GET", "/", &["Accept-Encoding: br"]).await.header("etag").to_owned();
     for (known, wish, status) in
-        [(&gzip, "gzip", 304), (&gzip, "identity", 200), (&plain, "gzip", 200), (&plain, "identity", 304)]
+        [(&br, "br", 304), (&br, "identity", 200), (&plain, "br", 200), (&plain, "identity", 304)]
     {
         let headers = [format!("If-None-Match: {known}"), format!("Accept-Encoding: {wish}")];
         let answer = server.request("GET", "/", &headers.each_ref().map(String::as_str)).await;
-        let etag = if wish == "gzip" { &gzip } else { &plain };
+        let etag = if wish == "br" { &br } else { &plain };
         assert_eq!((answer.status, answer.header("etag")), (status, &**etag), "{known} and {wish}");
         assert_eq!((answer.header("vary"), answer.header("cache-control")), ("accept-encoding", "no-cache"));
         assert_eq!(answer.body.is_empty(), status == 304);
@@ -219,10 +218,10 @@ async fn the_page_and_all_that_it_loads_stay_under_150_kilobytes_as_they_are_sen
         if path.starts_with("learn") || !seen.insert(path.clone()) {
             continue;
         }
-        let answer = exchange(&mut tls, &server.head("GET", &format!("/{path}"), &["Accept-Encoding: gzip"])).await;
-        assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"), "{path}");
+        let answer = exchange(&mut tls, &server.head("GET", &format!("/{path}"), &["Accept-Encoding: br"])).await;
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, "br"), "{path}");
         sizes.push((answer.body.len(), path.clone()));
-        open.extend(loaded(&path, &String::from_utf8(unzipped(&answer.body)).expect("text")));
+        open.extend(loaded(&path, &String::from_utf8(unpacked(&answer.body)).expect("text")));
     }
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     let whole: usize = sizes.iter().map(|(size, _)| size).sum();

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { until } from '../browser/deadline.js';
-import { choose, expected, fileReaches, press, saved } from '../browser/file.js';
-import { all, connect } from '../browser/scene.js';
+import { choose, connectForFiles, expected, fileReaches, press, saved } from '../browser/file.js';
+import { all } from '../browser/scene.js';
 import { files } from './certificate.js';
 import { flags } from './document.js';
 import { between, cut, inPublic, mend, stand } from './homes.js';
@@ -31,7 +31,7 @@ const pairs = [['chromium', 'chromium'], ['chromium', 'firefox']];
 
 for (const browsers of pairs) {
   test(`a file each way, between ${browsers.join(' and ')}, goes on where the network was cut in the middle`, between('an open network', 'an open network', async (alice, bob) => {
-    await connect(alice, bob);
+    await connectForFiles(alice, bob);
     await choose(alice, 'there', SIZE);
     await fileReaches(bob, 'there', 'offered');
     await press(bob, 'there', 'Accept');

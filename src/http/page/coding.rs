@@ -2,12 +2,12 @@
 
 use axum::http::header::{self, HeaderMap};
 
-/// The codings that there are here. Brotli would save a seventh of what gzip leaves, for an encoder with a dictionary of its own.
+/// The codings that there are here. Browsers take Brotli over TLS, and it leaves a seventh less than gzip: one coding is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Coding {
     /// As the file is.
     Identity,
-    Gzip,
+    Brotli,
 }
 
 /// A qvalue, in thousandths.
@@ -21,19 +21,16 @@ impl Coding {
     pub(in crate::http) fn wished(headers: &HeaderMap) -> Self {
         let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
         let wishes: Vec<_> = lists.flat_map(|list| list.split(',')).filter_map(wish).collect();
-        let weight = |names: &[&str]| {
-            let is_named = |coding: &str| names.iter().any(|name| coding.eq_ignore_ascii_case(name));
-            wishes.iter().find(|(coding, _)| is_named(coding)).map(|(_, weight)| *weight)
-        };
-        let others = weight(&["*"]);
-        let gzip = weight(&["gzip", "x-gzip"]).or(others).unwrap_or(0);
+        let weight = |name: &str| wishes.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name)).map(|(_, weight)| *weight);
+        let others = weight("*");
+        let brotli = weight("br").or(others).unwrap_or(0);
         // What is not named is taken too, but not wished for.
-        let identity = weight(&["identity"]).or(others).unwrap_or(0);
-        if gzip > 0 && gzip >= identity { Self::Gzip } else { Self::Identity }
+        let identity = weight("identity").or(others).unwrap_or(0);
+        if brotli > 0 && brotli >= identity { Self::Brotli } else { Self::Identity }
     }
 }
 
-/// `gzip`, or `gzip;q=0.5`. What is no wish is passed over.
+/// `br`, or `br;q=0.5`. What is no wish is passed over.
 fn wish(element: &str) -> Option<(&str, Weight)> {
     let Some((coding, parameter)) = element.split_once(';') else { return Some((element.trim(), WHOLE)) };
     let (name, value) = parameter.trim().split_once('=')?;
@@ -66,26 +63,25 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_gzip_gets_it() {
+    fn a_client_that_takes_br_gets_it() {
         for line in [
-            "gzip",
-            "gzip, deflate, br, zstd",
-            "br;q=1.0, gzip;q=0.8, *;q=0.1",
-            "GZIP",
-            "x-gzip",
-            "gzip ; Q=0.001",
+            "br",
+            "br, deflate, gzip, zstd",
+            "gzip;q=1.0, br;q=0.8, *;q=0.1",
+            "BR",
+            "br ; Q=0.001",
             "*",
             "*;q=0.5",
-            "identity, gzip",
-            "identity;q=0.5, gzip;q=0.500",
-            "gzip;q=1.000, identity;q=0",
+            "identity, br",
+            "identity;q=0.5, br;q=0.500",
+            "br;q=1.000, identity;q=0",
             "identity;q=0, *",
-            ",, gzip ,",
-            "br;q=2, gzip",
+            ",, br ,",
+            "gzip;q=2, br",
         ] {
-            assert_eq!(wished(&[line]), Coding::Gzip, "{line}");
+            assert_eq!(wished(&[line]), Coding::Brotli, "{line}");
         }
-        assert_eq!(wished(&["br", "gzip;q=0.9"]), Coding::Gzip, "a header of two lines is one list");
+        assert_eq!(wished(&["gzip", "br;q=0.9"]), Coding::Brotli, "a header of two lines is one list");
     }
 
     #[test]
@@ -93,24 +89,24 @@ mod tests {
         for line in [
             "",
             "identity",
-            "br, zstd",
-            "gzip;q=0",
-            "gzip;q=0.000, *",
+            "gzip, zstd",
+            "br;q=0",
+            "br;q=0.000, *",
             "*;q=0",
-            "*, gzip;q=0",
-            "identity;q=0, br",
-            "gzip;q=0.5, identity",
-            "gzip;q=0.5, *;q=0.6",
-            "gzipped",
-            "gzip;q=",
-            "gzip;q=2",
-            "gzip;q=1.001",
-            "gzip;q=0.5555",
-            "gzip;q=-1",
-            "gzip;q=.5",
-            "gzip;q= 1",
-            "gzip;level=9",
-            "gzip;q=1;q=1",
+            "*, br;q=0",
+            "identity;q=0, gzip",
+            "br;q=0.5, identity",
+            "br;q=0.5, *;q=0.6",
+            "brew",
+            "br;q=",
+            "br;q=2",
+            "br;q=1.001",
+            "br;q=0.5555",
+            "br;q=-1",
+            "br;q=.5",
+            "br;q= 1",
+            "br;level=9",
+            "br;q=1;q=1",
         ] {
             assert_eq!(wished(&[line]), Coding::Identity, "{line}");
         }
@@ -121,12 +117,12 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn whatever_is_written_no_client_gets_gzip_that_names_neither_it_nor_all(
-            line in "(gzip|\\*|identity|br|;q=|[0-2]|\\.|,| |;|\\PC){0,16}"
+        fn whatever_is_written_no_client_gets_br_that_names_neither_it_nor_all(
+            line in "(br|\\*|identity|gzip|;q=|[0-2]|\\.|,| |;|\\PC){0,16}"
         ) {
             if let Ok(list) = HeaderValue::from_bytes(line.as_bytes()) {
                 let headers: HeaderMap = [(header::ACCEPT_ENCODING, list)].into_iter().collect();
-                prop_assert!(Coding::wished(&headers) == Coding::Identity || line.contains("gzip") || line.contains('*'));
+                prop_assert!(Coding::wished(&headers) == Coding::Identity || line.contains("br") || line.contains('*'));
             }
         }
     }

@@ -9,7 +9,7 @@ import { make } from './element.js';
 /** In milliseconds: how often a row that moves is drawn anew. */
 const BREATH = 250;
 /** In bytes: a file that is larger goes to the disk as it comes, where the browser lets a page write there. */
-const LARGE = 64 << 20;
+const LARGE = 32 << 20;
 /** In bytes: a picture that is larger is not shown, only kept. */
 const LARGEST_PICTURE = 16 << 20;
 /** In pixels: the width and height of a picture that is shown. */
