@@ -345,7 +345,7 @@ impl Driver {
     /// A connection on which nothing comes for two heartbeats, and a moment, is dead: the server pings each heartbeat.
     fn silence(&self) -> Duration {
         let heartbeat = self.conversation.as_ref().map(|conversation| conversation.welcome().heartbeat);
-        heartbeat.map_or(Duration::MAX / 4, |heartbeat| 2 * heartbeat + CHECK_DEADLINE)
+        2 * heartbeat.unwrap_or_default() + CHECK_DEADLINE
     }
 }
 

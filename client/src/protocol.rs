@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use crate::event::{Event, Rate, Welcome};
 use crate::{ErrorCode, Payload, PeerId, Refusal};
 
+/// Of a time that a server tells. Far beyond it, adding it to a time of day would overflow.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// What a client asks for.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -238,7 +241,7 @@ struct RateTold {
 
 impl Greeted {
     fn greeting(self) -> Option<Frame> {
-        let seconds = |seconds| Duration::try_from_secs_f64(seconds).ok();
+        let seconds = |seconds| Some(Duration::try_from_secs_f64(seconds).ok()?.min(LONGEST));
         let told = Welcome {
             id: self.id,
             ice_servers: self.ice_servers,
@@ -521,6 +524,13 @@ mod tests {
         ));
         let text = r#"{"type":"error","code":"too-shy","message":"no","ref":"theirs"}"#;
         assert!(matches!(read(text), Some(Frame::Answer { reference: None, .. })));
+    }
+
+    #[test]
+    fn a_time_that_a_server_tells_is_a_day_at_most() {
+        let text = r#"{"type":"welcome","id":"a","resumed":false,"iceServers":[],"heartbeat":1e18,"resumeWindow":1e18,"maxMessageBytes":1}"#;
+        let Some(Frame::Welcome(greeting)) = read(text) else { panic!("a welcome") };
+        assert_eq!((greeting.told.heartbeat, greeting.told.resume_window), (LONGEST, Some(LONGEST)));
     }
 
     #[test]
