@@ -6,7 +6,7 @@ FROM rust:1.95-alpine AS build
 RUN apk add --no-cache build-base ca-certificates clang-dev cmake linux-headers perl
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked && install -d -m 0700 /state
+RUN cargo build --release --locked --package entremise && install -d -m 0700 /state
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -61,7 +61,7 @@ test: node_modules tests/dialects/node_modules tests/npm/node_modules
 	@echo 'Not run here: make check (formatting, lints, docs), make test-matchbox and test-originals (long builds), make test-deb and test-network (need root).'
 
 check: node_modules tests/dialects/node_modules tests/npm/node_modules
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
 	npm run --silent check

@@ -22,7 +22,7 @@ fn unwritten() -> Vec<String> {
 }
 
 /// Where the words are looked for.
-const PATHS: [&str; 19] = [
+const PATHS: [&str; 20] = [
     "README.md",
     "CHANGELOG.md",
     "SECURITY.md",
@@ -37,6 +37,7 @@ const PATHS: [&str; 19] = [
     ".ci",
     "examples",
     "benches",
+    "client",
     "docs",
     "fuzz",
     "src",
