@@ -211,7 +211,9 @@ mod tests {
     fn what_comes_is_acknowledged_after_eight_frames_or_a_second_of_silence() {
         let now = Instant::now();
         let mut conversation = begun(now);
-        (0..7).for_each(|_| drop(conversation.hear(now, None)));
+        for _ in 0..7 {
+            conversation.hear(now, None);
+        }
         assert_eq!(conversation.wakes_at(), Some(now + SECOND));
         assert!(conversation.take_outgoing().is_empty());
         conversation.hear(now + SECOND / 2, None);

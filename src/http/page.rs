@@ -31,6 +31,9 @@ struct Files;
 /// the files are the same for all, and public.
 static COMPRESSED: LazyLock<DashMap<[u8; 32], Content>> = LazyLock::new(DashMap::new);
 
+/// The best there is, 11, takes a second for the whole page; where nothing is optimized it would be five.
+const QUALITY: i32 = if cfg!(debug_assertions) { 5 } else { 11 };
+
 /// What is sent of a file, in one coding.
 #[derive(Clone)]
 struct Content {
@@ -66,7 +69,8 @@ fn serve(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     // A MIME type without a charset leaves the accents of a page to the browser's guess.
     let content_type = if mime.starts_with("text/") { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
     let is_text = is_text(mime);
-    let content = if is_text && Coding::wished(headers) == Coding::Brotli { compressed(file) } else { Content::plain(file) };
+    let content =
+        if is_text && Coding::wished(headers) == Coding::Brotli { compressed(file) } else { Content::plain(file) };
     let mut response = content.answer(headers);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -102,7 +106,8 @@ impl Content {
     /// Plain, where Brotli adds more than it saves.
     fn compressed(file: EmbeddedFile) -> Self {
         let mut bytes = Vec::new();
-        let written = brotli::BrotliCompress(&mut &*file.data, &mut bytes, &BrotliEncoderParams::default());
+        let params = BrotliEncoderParams { quality: QUALITY, ..Default::default() };
+        let written = brotli::BrotliCompress(&mut &*file.data, &mut bytes, &params);
         written.expect("a Vec takes all that is written");
         if bytes.len() >= file.data.len() {
             return Self::plain(file);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 /* lean-qr 2.7.4, its smallest form (nano), as it was published: https://github.com/davidje13/lean-qr
  *
  * MIT License

@@ -21,7 +21,8 @@ impl Coding {
     pub(in crate::http) fn wished(headers: &HeaderMap) -> Self {
         let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
         let wishes: Vec<_> = lists.flat_map(|list| list.split(',')).filter_map(wish).collect();
-        let weight = |name: &str| wishes.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name)).map(|(_, weight)| *weight);
+        let weight =
+            |name: &str| wishes.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name)).map(|(_, weight)| *weight);
         let others = weight("*");
         let brotli = weight("br").or(others).unwrap_or(0);
         // What is not named is taken too, but not wished for.
