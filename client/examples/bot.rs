@@ -7,9 +7,9 @@ use entremise_client::{Client, Event, Events, PeerId};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, room, root @ ..] = &arguments[..] else { return Err("usage: bot URL ROOM [CERTIFICATE]".into()) };
+    let [url, room, trusted @ ..] = &arguments[..] else { return Err("usage: bot URL ROOM [CERTIFICATE]".into()) };
     let mut builder = Client::builder(url);
-    for file in root {
+    for file in trusted {
         builder = builder.root_certificates(std::fs::read(file)?);
     }
     let (client, events) = builder.connect()?;

@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn what_was_said_goes_out_once_on_a_connection_in_order() {
         let mut session = Session::default();
-        [1, 2].into_iter().for_each(|reference| keep(&mut session, reference));
+        for reference in [1, 2] {
+            keep(&mut session, reference);
+        }
         assert_eq!(session.next(), ["1", "2"]);
         keep(&mut session, 3);
         assert_eq!(session.next(), ["3"]);
@@ -193,7 +195,9 @@ mod tests {
     #[test]
     fn it_goes_out_in_time_when_what_was_before_it_was_given_up_before_it_went_out() {
         let mut session = session_with(1);
-        [2, 3].into_iter().for_each(|reference| keep(&mut session, reference));
+        for reference in [2, 3] {
+            keep(&mut session, reference);
+        }
         session.withdraw(2);
         assert_eq!(session.next(), ["3"]);
     }

@@ -252,7 +252,8 @@ fn what_a_page_loads_is_found_in_its_text() {
 async fn a_folder_of_the_page_is_its_index_and_its_pages_need_no_suffix() {
     for base in ["", "/signal"] {
         let server = Server::start(&[&format!("--base-path={base}")]);
-        for (path, file) in names().into_iter().filter(|(path, _)| path.contains('/') && path.ends_with(".html")) {
+        let is_document = |path: &str| Path::new(path).extension().is_some_and(|suffix| suffix == "html");
+        for (path, file) in names().into_iter().filter(|(path, _)| path.contains('/') && is_document(path)) {
             let (folder, name) = path.rsplit_once('/').expect("a folder");
             let plain = if name == "index.html" { format!("{folder}/") } else { path.replace(".html", "") };
             for path in [&plain, &path] {

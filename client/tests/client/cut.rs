@@ -56,12 +56,12 @@ async fn talk(server: &Server, cuts: [Vec<Cut>; 2]) -> [usize; 2] {
         [Cutter::before(server.address, cuts_of_alice).await, Cutter::before(server.address, cuts_of_bob).await];
     let mut alice = Peer::welcomed(server.builder_at(cutters[0].address)).await;
     let mut bob = Peer::welcomed(server.builder_at(cutters[1].address)).await;
-    let (alice_hears, alice_heard) = watch::channel(0);
-    let (bob_hears, bob_heard) = watch::channel(0);
+    let (alice_tells, alice_heard) = watch::channel(0);
+    let (bob_tells, bob_heard) = watch::channel(0);
     let all = async {
         tokio::join!(
-            listen(&alice.client, &mut alice.events, &alice_hears),
-            listen(&bob.client, &mut bob.events, &bob_hears),
+            listen(&alice.client, &mut alice.events, &alice_tells),
+            listen(&bob.client, &mut bob.events, &bob_tells),
             speak(&alice.client, &bob.id, &cutters, bob_heard),
             speak(&bob.client, &alice.id, &cutters, alice_heard),
         )
@@ -90,7 +90,7 @@ async fn cuts_anywhere_in_tls_lose_and_double_nothing() {
     // Numbers without a pattern, that are the same each time.
     let cuts = |seed: usize| {
         let bytes = |step: usize| (seed + step * 7919) % 12_000;
-        let cut = |step: usize| if step % 2 == 0 { Cut::Up(bytes(step)) } else { Cut::Down(bytes(step)) };
+        let cut = |step: usize| if step.is_multiple_of(2) { Cut::Up(bytes(step)) } else { Cut::Down(bytes(step)) };
         [Cut::Down(20_000)].into_iter().chain((0..40).map(cut)).collect()
     };
     let resumed = talk(&server, [cuts(0), cuts(4001)]).await;

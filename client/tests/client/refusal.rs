@@ -123,9 +123,9 @@ async fn a_server_that_says_when_to_come_back_is_heeded() {
     let (_client, mut events) = Client::builder(&fake.url()).connect().expect("the settings are right");
     fake.answer(answer).await;
     loop {
-        match within("the refusal", events.next()).await.expect("it is not closed") {
-            Event::State(State::Waiting { retry_in, .. }) => return assert!(retry_in.as_secs() >= 30, "{retry_in:?}"),
-            _ => {}
+        let event = within("the refusal", events.next()).await.expect("it is not closed");
+        if let Event::State(State::Waiting { retry_in, .. }) = event {
+            return assert!(retry_in.as_secs() >= 30, "{retry_in:?}");
         }
     }
 }
