@@ -68,11 +68,15 @@ test('a bot greets in plain Node, and two clients meet there', async () => {
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: server.certificate };
     const url = `${server.url}ws`.replace(/^https/, 'wss');
     const bot = spawn('node', ['bot.js', url, 'lobby'], { cwd: project, env, stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(createInterface(bot.stdout), 'line');
-    const { stdout } = await run('node', ['clients.mjs', url, 'lobby'], { cwd: project, env, timeout: 30_000 });
-    assert.equal(stdout, 'met\n');
-    bot.kill('SIGTERM');
-    const [code] = await once(bot, 'exit');
+    const ended = once(bot, 'exit');
+    try {
+      await once(createInterface(bot.stdout), 'line');
+      const { stdout } = await run('node', ['clients.mjs', url, 'lobby'], { cwd: project, env, timeout: 30_000 });
+      assert.equal(stdout, 'met\n');
+    } finally {
+      bot.kill('SIGTERM');
+    }
+    const [code] = await ended;
     assert.equal(code, 0, 'once it is closed, nothing holds the process up');
   } finally {
     await server.close();
