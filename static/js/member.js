@@ -38,8 +38,8 @@ export class Member {
    * @param {string} peer
    * @param {Signaling} signaling that says what belongs to the room
    * @param {CallOptions} options
-   * @param {{ media(): Media, onCall(call: Call): void, onMoved(from: string, to: string): void, onEnded(): void }} owner
-   *   `onMoved`: it has another id; `onEnded`: there is no call with it at the moment
+   * @param {{ media(): Media, mayAnswer(): boolean, onCall(call: Call): void, onMoved(from: string, to: string): void, onEnded(): void }} owner
+   *   `mayAnswer`: one more call that the other side begins may be taken now; `onMoved`: it has another id; `onEnded`: there is no call with it at the moment
    */
   constructor(peer, signaling, options, owner) {
     this.#peer = peer;
@@ -85,7 +85,8 @@ export class Member {
     if (message.type !== 'offer') return;
     const description = descriptionOf('offer', message.offer);
     if (!description || callIn(message.offer) !== null || sessionOf(description.sdp) === this.#over) return;
-    this.#answer(message);
+    if (this.#owner.mayAnswer()) this.#answer(message);
+    else this.#signaling.bye(message.from, { reason: 'busy' }).catch(() => {});
   }
 
   /** Its session is over, and what was said to it last may not have arrived. */

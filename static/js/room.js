@@ -26,6 +26,12 @@ import { SignalingError } from './signaling-error.js';
 const MOST_MEMBERS = 6;
 /** In milliseconds: how long members that have another id are given to tell it over their calls, before they are taken for new ones. */
 const GRACE = 2000;
+/** Calls that members begin: each makes this browser open a connection, and none asks the person. So many are taken within so many milliseconds. */
+const MOST_ANSWERED = 32;
+const ANSWERED_WITHIN = 30_000;
+/** In milliseconds: before a room is entered again that could not be at the moment; its calls go on meanwhile. */
+const PAUSE = 3000;
+const PASSING = ['timeout', 'rate-limited', 'cluster-unavailable', 'too-many-requests'];
 
 /** @typedef {News | PeerJoined | PeerLeft} RoomNews */
 /**
@@ -62,6 +68,12 @@ export class Room {
   #roster = new Set();
   /** While it is entered anew: until others have told their new ids. @type {Timer | undefined} */
   #grace;
+  /** Until it is tried again to enter it. @type {Timer | undefined} */
+  #pause;
+  /** Calls taken since `#window` began. Invariant: at most MOST_ANSWERED; "members that call without end are told that it is busy". */
+  #answered = 0;
+  /** @type {Timer | undefined} */
+  #window;
   /** @type {(() => void)[]} */
   #undo = [];
 
@@ -198,11 +210,20 @@ export class Room {
     const member = new Member(peer, this.#inner, this.#options, {
       media: this.#media,
       onCall: (call) => this.#events.emit({ type: 'call', call }),
+      mayAnswer: () => this.#mayAnswer(),
       onMoved: (from, to) => this.#move(from, to),
       onEnded: () => this.#loseCall(member),
     });
     this.#members.set(peer, member);
     return member;
+  }
+
+  #mayAnswer() {
+    this.#window ??= this.#options.world.setTimeout(() => {
+      this.#window = undefined;
+      this.#answered = 0;
+    }, ANSWERED_WITHIN);
+    return this.#answered++ < MOST_ANSWERED;
   }
 
   /** Who is not on the roster was there by its call alone. @param {Member} member */
@@ -233,6 +254,7 @@ export class Room {
   async #returnAnew() {
     for (const call of this.calls) call.takeNewSession();
     if (this.#state !== 'inside') return;
+    this.#options.world.clearTimeout(this.#pause);
     this.#roster.clear();
     const own = this.#signaling.id;
     try {
@@ -240,7 +262,9 @@ export class Room {
       if (this.#signaling.id === own && this.#state === 'inside') this.#meetAgain(peers);
     } catch (error) {
       // A session that was lost meanwhile is followed by another, and so by another attempt.
-      if (this.#signaling.id === own) this.#close(codeOf(error));
+      if (this.#signaling.id !== own || this.#state !== 'inside') return;
+      if (PASSING.includes(codeOf(error))) this.#pause = this.#options.world.setTimeout(() => void this.#returnAnew(), PAUSE);
+      else this.#close(codeOf(error));
     }
   }
 
@@ -266,7 +290,9 @@ export class Room {
   /** @param {string | null} reason */
   #close(reason) {
     for (const undo of this.#undo.splice(0)) undo();
-    this.#options.world.clearTimeout(this.#grace);
+    for (const timer of [this.#grace, this.#pause, this.#window]) this.#options.world.clearTimeout(timer);
+    this.#window = undefined;
+    this.#answered = 0;
     const members = [...this.#members.values()];
     this.#members.clear();
     this.#roster.clear();

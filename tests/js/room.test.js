@@ -110,6 +110,25 @@ describe('a room', () => {
     assert.equal(a?.room.members.length, 5);
   });
 
+  it('members that call without end are told that it is busy', async () => {
+    const { signaling, people: [a, b] } = await gathered('a', 'b');
+    assert.ok(a && b);
+    /** @type {any[]} */
+    const byes = [];
+    b.endpoint.on('bye', ({ bye }) => byes.push(bye));
+    for (let session = 1000; session < 1200; session++) {
+      await b.endpoint.offer('a', { type: 'offer', sdp: `v=0\r\no=- ${session} 2 IN IP4 0.0.0.0\r\n`, room: 'den' });
+      await b.endpoint.bye('a', { room: 'den' });
+      await signaling.deliver();
+    }
+    assert.ok(a.world.connections.length <= 32, `${a.world.connections.length} connections`);
+    assert.ok(byes.filter(({ reason }) => reason === 'busy').length > 100);
+    await a.world.pass(30);
+    await b.endpoint.offer('a', { type: 'offer', sdp: 'v=0\r\no=- 5000 2 IN IP4 0.0.0.0\r\n', room: 'den' });
+    await signaling.deliver();
+    assert.deepEqual(partners(a), ['b connecting'], 'and later they are taken again');
+  });
+
   it('and a line are two things: a call in one is none of the other', async () => {
     const { signaling, people: [a, b] } = await gathered('a', 'b');
     assert.ok(a && b);
@@ -195,6 +214,20 @@ describe('after the server has been restarted', () => {
     assert.deepEqual(people.map(({ world }) => world.connections.length), [2, 2, 2]);
   });
 
+  it('a member’s new id is told by its call first, and then by the room: who shows members knows it again', async () => {
+    const { people } = await gathered('a', 'b');
+    openChannels(people);
+    const [a] = people;
+    assert.ok(a);
+    /** @type {string[]} */
+    const story = [];
+    a.room.calls[0]?.on('peer', ({ peer }) => story.push(`call ${peer}`));
+    a.room.on('members', ({ members }) => story.push(`room ${members}`));
+    a.world.connections[0]?.channels[0]?.receiveNote({ id: 'b-anew' });
+    await settled();
+    assert.deepEqual(story, ['call b-anew', 'room b-anew']);
+  });
+
   it('those who tell no new id are called anew, and end as one member', async () => {
     const { signaling, people } = await gathered('a', 'b');
     signaling.restart(...people.map(({ endpoint }) => endpoint));
@@ -208,6 +241,25 @@ describe('after the server has been restarted', () => {
     }
     await signaling.deliver();
     assert.deepEqual(people.map(partners), [['b-anew connected'], ['a-anew connected']]);
+  });
+
+  it('a room that can’t be entered at the moment is tried again, and its calls go on', async () => {
+    const { signaling, people } = await gathered('a', 'b');
+    openChannels(people);
+    passNotes(people);
+    const [a] = people;
+    assert.ok(a);
+    const join = a.endpoint.join;
+    a.endpoint.join = () => Promise.reject(Object.assign(new Error('later'), { code: 'cluster-unavailable' }));
+    signaling.restart(...people.map(({ endpoint }) => endpoint));
+    passNotes(people);
+    await signaling.deliver();
+    assert.deepEqual([a.room.state, partners(a)], ['inside', ['b-anew connected']]);
+    a.endpoint.join = join;
+    for (const { world } of people) for (let second = 0; second < 6; second++) await world.pass(1);
+    await signaling.deliver();
+    assert.deepEqual(people.map(({ room }) => room.members), [['b-anew'], ['a-anew']]);
+    assert.deepEqual(people.map(({ world }) => world.connections.length), [1, 1]);
   });
 
   it('a member that came back in no time is one, and not two', async () => {
