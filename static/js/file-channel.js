@@ -1,7 +1,7 @@
 /** The data channel of a call that carries files: several at a time, both ways. */
 
 /** @import { FileWord, ReceiverWord, SenderWord } from './file-words.js' */
-import { FileTransfer } from './file-transfer.js';
+import { FileTransfer, isOver } from './file-transfer.js';
 import { fileWordIn, pieceIn, pieceOf } from './file-words.js';
 import { IncomingFile } from './incoming-file.js';
 import { OutgoingFile } from './outgoing-file.js';
@@ -53,11 +53,11 @@ export class FileChannel {
         say: (word) => this.#say(word),
         put: (of, piece) => this.#channel.send(pieceOf(of, piece)),
         hasRoom: () => this.isOpen && this.#channel.bufferedAmount < MOST_BUFFERED,
-        onOver: () => void this.#outgoing.delete(id),
       });
       this.#outgoing.set(id, outgoing);
       return { accept: () => {}, cancel: () => outgoing.cancel() };
     });
+    forgetInTime(this.#outgoing, id, transfer);
     this.#say({ type: 'file', id, ...facts });
     return transfer;
   }
@@ -103,13 +103,16 @@ export class FileChannel {
     if (this.#incoming.has(id)) return;
     if (this.#incoming.size >= MOST_FILES) return this.#say({ type: 'refuse', id, reason: 'too-many' });
     const transfer = new FileTransfer({ direction: 'incoming', name, size, mime }, (progress) => {
-      const incoming = new IncomingFile(id, size, progress, {
-        say: (word) => this.#say(word),
-        onOver: () => void this.#incoming.delete(id),
-      });
+      const incoming = new IncomingFile(id, size, progress, { say: (word) => this.#say(word) });
       this.#incoming.set(id, incoming);
       return incoming;
     });
+    forgetInTime(this.#incoming, id, transfer);
     this.#owner.onFile(transfer);
   }
+}
+
+/** What is over hears no more. @param {Map<number, unknown>} files @param {number} id @param {FileTransfer} transfer */
+function forgetInTime(files, id, transfer) {
+  transfer.on('state', ({ state }) => void (isOver(state) && files.delete(id)));
 }

@@ -31,10 +31,15 @@ import { Emitter } from './emitter.js';
  */
 /** @typedef {{ direction: 'outgoing' | 'incoming', name: string, size: number, mime: string }} FileFacts */
 /**
- * @typedef {{ become(state: TransferState, reason?: TransferReason): void, advance(bytes: number): void, keep(blob: Blob): void }} Progress
- *   what the side that drives a transfer reports of it
+ * @typedef {{ readonly state: TransferState, become(state: TransferState, reason?: TransferReason): void, advance(bytes: number): void, keep(blob: Blob): void }} Progress
+ *   what the side that drives a transfer knows and reports of it: once it is over, it becomes nothing else
  */
 /** @typedef {{ accept(sink: Sink | undefined): void, cancel(): void }} Driver */
+
+/** @param {TransferState} state */
+export function isOver(state) {
+  return state !== 'offered' && state !== 'running';
+}
 
 export class FileTransfer {
   /** `outgoing` or `incoming`. @readonly */
@@ -62,7 +67,11 @@ export class FileTransfer {
     this.name = name;
     this.size = size;
     this.mime = mime;
+    const state = () => this.#state;
     this.#driver = drive({
+      get state() {
+        return state();
+      },
       become: (state, reason) => this.#become(state, reason ?? null),
       advance: (bytes) => this.#advance(bytes),
       keep: (blob) => void (this.#blob = blob),
@@ -105,16 +114,12 @@ export class FileTransfer {
 
   /** Declines it, takes it back, or stops it. */
   cancel() {
-    if (!this.#isOver()) this.#driver.cancel();
-  }
-
-  #isOver() {
-    return this.#state !== 'offered' && this.#state !== 'running';
+    if (!isOver(this.#state)) this.#driver.cancel();
   }
 
   /** @param {TransferState} state @param {TransferReason | null} reason */
   #become(state, reason) {
-    if (this.#isOver() || state === this.#state) return;
+    if (isOver(this.#state) || state === this.#state) return;
     this.#state = state;
     this.#reason = reason;
     this.#events.emit({ type: 'state', state, reason });

@@ -3,6 +3,7 @@
 /** @import { Progress, Sink, TransferReason } from './file-transfer.js' */
 /** @import { ReceiverWord, SenderWord } from './file-words.js' */
 import { BLOCK, FileDigest } from './file-digest.js';
+import { isOver } from './file-transfer.js';
 import { WINDOW } from './outgoing-file.js';
 import { unreachable } from './protocol.js';
 
@@ -11,8 +12,6 @@ export class IncomingFile {
   #size;
   #progress;
   #owner;
-  /** @type {'offered' | 'running' | 'over'} */
-  #state = 'offered';
   /** @type {Sink | null} */
   #sink = null;
   #digest = new FileDigest();
@@ -30,7 +29,7 @@ export class IncomingFile {
    * @param {number} id
    * @param {number} size
    * @param {Progress} progress
-   * @param {{ say(word: ReceiverWord): void, onOver(): void }} owner
+   * @param {{ say(word: ReceiverWord): void }} owner
    */
   constructor(id, size, progress, owner) {
     this.#id = id;
@@ -42,7 +41,6 @@ export class IncomingFile {
   /** @param {Sink} [sink] */
   accept(sink) {
     this.#sink = sink ?? memory((blob) => this.#progress.keep(blob));
-    this.#state = 'running';
     this.#progress.become('running');
     this.#owner.say({ type: 'accept', id: this.#id });
   }
@@ -70,7 +68,7 @@ export class IncomingFile {
 
   /** @param {Uint8Array} bytes the next of the file */
   take(bytes) {
-    if (this.#state !== 'running') return;
+    if (this.#progress.state !== 'running') return;
     this.#taken += bytes.length;
     if (this.#taken > this.#size) return this.#refuse('failed', 'corrupt');
     if (this.#taken - this.#kept > 2 * WINDOW) return this.#refuse('failed', 'too-fast');
@@ -97,7 +95,7 @@ export class IncomingFile {
   /** @param {() => Promise<void>} work what comes after all that came before it */
   #then(work) {
     this.#work = this.#work.then(async () => {
-      if (this.#state === 'running') await work();
+      if (this.#progress.state === 'running') await work();
     }).catch(() => this.#refuse('failed', 'unwritable'));
   }
 
@@ -107,7 +105,7 @@ export class IncomingFile {
     await this.#sink?.write(block);
     this.#waiting -= block.length;
     this.#kept += block.length;
-    if (this.#state !== 'running') return;
+    if (this.#progress.state !== 'running') return;
     this.#progress.advance(this.#kept);
     this.#owner.say({ type: 'received', id: this.#id, bytes: this.#kept });
   }
@@ -123,17 +121,15 @@ export class IncomingFile {
 
   /** @param {'canceled' | 'failed'} state @param {TransferReason} reason @param {TransferReason} [told] to the sender */
   #refuse(state, reason, told = reason) {
-    if (this.#state === 'over') return;
+    if (isOver(this.#progress.state)) return;
     this.#owner.say({ type: 'refuse', id: this.#id, reason: told });
     this.#finish(state, reason);
   }
 
   /** @param {'done' | 'canceled' | 'failed'} state @param {TransferReason} [reason] */
   #finish(state, reason) {
-    if (this.#state === 'over') return;
-    this.#state = 'over';
+    if (isOver(this.#progress.state)) return;
     this.#progress.become(state, reason);
-    this.#owner.onOver();
     void Promise.resolve(this.#sink?.abort?.()).catch(() => {});
   }
 }

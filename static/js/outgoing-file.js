@@ -17,8 +17,6 @@ export class OutgoingFile {
   #owner;
   #sent = 0;
   #received = 0;
-  /** @type {'offered' | 'running' | 'over'} */
-  #state = 'offered';
   /** What waits until there is room. @type {(() => void) | null} */
   #wake = null;
 
@@ -26,7 +24,7 @@ export class OutgoingFile {
    * @param {number} id
    * @param {Blob} file
    * @param {Progress} progress
-   * @param {{ say(word: SenderWord): void, put(id: number, piece: Uint8Array): void, hasRoom(): boolean, onOver(): void }} owner
+   * @param {{ say(word: SenderWord): void, put(id: number, piece: Uint8Array): void, hasRoom(): boolean }} owner
    *   `hasRoom`: the channel takes more at the moment; where it does not, `goOn` is called when it does again
    */
   constructor(id, file, progress, owner) {
@@ -37,7 +35,7 @@ export class OutgoingFile {
   }
 
   cancel() {
-    if (this.#state !== 'over') this.#withdraw('canceled', 'here', 'there');
+    this.#withdraw('canceled', 'here', 'there');
   }
 
   /** The channel is gone. */
@@ -54,7 +52,6 @@ export class OutgoingFile {
 
   /** @param {ReceiverWord} word */
   hear(word) {
-    if (this.#state === 'over') return;
     switch (word.type) {
       case 'accept':
         return this.#begin();
@@ -70,8 +67,7 @@ export class OutgoingFile {
   }
 
   #begin() {
-    if (this.#state !== 'offered') return;
-    this.#state = 'running';
+    if (this.#progress.state !== 'offered') return;
     this.#progress.become('running');
     void this.#run();
   }
@@ -79,7 +75,7 @@ export class OutgoingFile {
   async #run() {
     const digest = new FileDigest();
     try {
-      for (let at = 0; at < this.#file.size && this.#state === 'running'; at += BLOCK) {
+      for (let at = 0; at < this.#file.size && this.#isRunning; at += BLOCK) {
         const block = new Uint8Array(await this.#file.slice(at, at + BLOCK).arrayBuffer());
         await digest.add(block);
         await this.#send(block);
@@ -88,18 +84,22 @@ export class OutgoingFile {
       // The file was changed on the disk, or is not there any more.
       return this.#withdraw('failed', 'unreadable', 'unreadable');
     }
-    if (this.#state === 'running') this.#owner.say({ type: 'end', id: this.#id, digest: digest.text });
+    if (this.#isRunning) this.#owner.say({ type: 'end', id: this.#id, digest: digest.text });
   }
 
   /** @param {Uint8Array} block */
   async #send(block) {
     for (let at = 0; at < block.length; at += PIECE) {
-      while (this.#state === 'running' && !this.#hasRoom()) await new Promise((wake) => void (this.#wake = () => wake(null)));
-      if (this.#state !== 'running') return;
+      while (this.#isRunning && !this.#hasRoom()) await new Promise((wake) => void (this.#wake = () => wake(null)));
+      if (!this.#isRunning) return;
       const piece = block.subarray(at, at + PIECE);
       this.#owner.put(this.#id, piece);
       this.#sent += piece.length;
     }
+  }
+
+  get #isRunning() {
+    return this.#progress.state === 'running';
   }
 
   #hasRoom() {
@@ -126,10 +126,7 @@ export class OutgoingFile {
 
   /** @param {'done' | 'canceled' | 'failed'} state @param {TransferReason} [reason] */
   #finish(state, reason) {
-    if (this.#state === 'over') return;
-    this.#state = 'over';
     this.#progress.become(state, reason);
-    this.#owner.onOver();
     this.goOn();
   }
 }
