@@ -188,9 +188,9 @@ function enterRoom() {
   stage.clear();
   chat.clear();
   files.clear();
-  const entering = meeting.enter(situation.door);
+  // Order: media are opened for who is on; and no call asks for them before this turn is over.
+  void meeting.enter(situation.door);
   asked = openMedia().then((stream) => stream?.getVideoTracks().forEach((track) => void track.applyConstraints(IN_ROOM).catch(() => {})));
-  void entering;
 }
 
 /** @param {Call} call */

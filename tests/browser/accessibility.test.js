@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { Proxy } from './proxy.js';
+import { choose, fileReaches, press } from './file.js';
 import { all, connect, scene, serve, server } from './scene.js';
 
 serve();
@@ -96,4 +97,37 @@ test('axe finds nothing in a page that is offline', scene(['chromium'], async (a
   } finally {
     await network.close();
   }
+}));
+
+test('axe finds nothing at the door of a room, in it, in its files, and in what is handed over, in two languages, on a desktop and on a phone', scene(['chromium', 'chromium-in-french'], async (alice, bernard) => {
+  const phone = { width: 390, height: 844 };
+  await alice.reaches('ready');
+  await isClean(alice, 'at the door');
+  await alice.click('#room-code');
+  await isClean(alice, 'the QR code', '#qr-dialog');
+  await alice.page.keyboard.press('Escape');
+  await bernard.page.setViewport(phone);
+  await bernard.reaches('ready');
+  await isClean(bernard, 'at the door, in French, on a phone');
+  for (const peer of [alice, bernard]) {
+    await peer.click('#enter');
+    await peer.reaches('in-room');
+  }
+  await all([alice, bernard], (peer) => peer.page.waitForSelector('.tile[data-state="connected"] video[data-picture]'));
+  for (const [name, type] of [['offered', ''], ['declined', ''], ['done', '']]) await choose(alice, name ?? '', 1000, type);
+  await fileReaches(bernard, 'done', 'offered');
+  await press(bernard, 'declined', 'Refuser');
+  await press(bernard, 'done', 'Accepter');
+  await all([alice, bernard], (peer) => fileReaches(peer, 'done', 'done'));
+  await alice.write('Bonjour');
+  await bernard.reads('Bonjour');
+  await isClean(alice, 'in a room with files');
+  await isClean(bernard, 'in a room with files, in French, on a phone');
+}, '#room=amber-lion-tulip'));
+
+test('axe finds nothing in the words to compare', scene(['chromium', 'chromium'], async (alice, bob) => {
+  await connect(alice, bob);
+  await alice.page.waitForSelector('#verify-words li');
+  await alice.click('#verify');
+  await isClean(alice, 'comparing words', '#verify-dialog');
 }));

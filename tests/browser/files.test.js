@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { until } from './deadline.js';
 import { choose, connectForFiles, expected, fileReaches, press, saved } from './file.js';
@@ -56,6 +57,21 @@ describe('a file', () => {
     await all([alice, bob], (peer) => fileReaches(peer, 'large.bin', 'done', 60));
     const kept = await bob.page.evaluate(async () => (await (await (await navigator.storage.getDirectory()).getFileHandle('kept')).getFile()).size);
     assert.equal(kept, 34_000_000);
+  }));
+
+  test('is sent and taken by the keyboard alone', scene(['chromium', 'chromium'], async (alice, bob) => {
+    await connectForFiles(alice, bob);
+    await alice.page.waitForSelector('#attach:not(:disabled)');
+    await alice.page.focus('#attach');
+    const [chooser] = await Promise.all([alice.page.waitForFileChooser(), alice.page.keyboard.press('Enter')]);
+    await chooser.accept([fileURLToPath(import.meta.url)]);
+    await fileReaches(bob, 'files.test.js', 'offered');
+    await bob.page.focus('#files');
+    await bob.page.keyboard.press('Tab');
+    assert.equal(await bob.page.evaluate(() => document.activeElement?.ariaLabel), 'Accept: files.test.js');
+    await bob.page.keyboard.press('Enter');
+    await all([alice, bob], (peer) => fileReaches(peer, 'files.test.js', 'done'));
+    assert.equal(await bob.page.evaluate(() => document.activeElement?.ariaLabel), 'Save: files.test.js', 'the focus is on what comes next');
   }));
 
   test('that is a picture is shown, and one that only says so is not', scene(['chromium', 'chromium'], async (alice, bob) => {
