@@ -219,6 +219,11 @@ export class Call {
     return (await this.#leg?.stats()) ?? new Map();
   }
 
+  /** How loud the other side is at the moment: 0 is silence, 1 the loudest. */
+  get loudness() {
+    return this.#state === 'connected' ? (this.#leg?.loudness ?? 0) : 0;
+  }
+
   /** The signaling was cut, and is back with the same session. */
   refresh() {
     void this.#recovery.refresh();

@@ -111,6 +111,12 @@ export class Leg {
     return /** @type {any} */ (await this.#connection.getStats().catch(() => new Map()));
   }
 
+  /** How loud what comes is, by its last packets: 0 to 1. Asked often, it costs no report. @returns {number} */
+  get loudness() {
+    const sources = this.#connection.getReceivers().flatMap((receiver) => receiver.getSynchronizationSources());
+    return Math.max(0, ...sources.map(({ audioLevel }) => audioLevel ?? 0));
+  }
+
   /** @param {Note} note to the other side's program; it is lost where there is no channel */
   note(note) {
     this.#channels?.note(note);

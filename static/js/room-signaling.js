@@ -4,7 +4,6 @@
  */
 
 /** @import { Signaling } from './call.js' */
-/** @import { Heard } from './line.js' */
 import { isRecord } from './protocol.js';
 
 /** @param {Signaling} signaling @param {string} room @returns {Signaling} */
@@ -22,7 +21,7 @@ export function signalingIn(signaling, room) {
   };
 }
 
-/** The room that a message is said in. @param {Heard} message @returns {string | null} null: it is said to a line */
+/** The room that a message is said in. @param {{ type: string }} message @returns {string | null} null: it is said to a line */
 export function roomOf(message) {
   const value = /** @type {Record<string, unknown>} */ (message)[message.type];
   return isRecord(value) && typeof value['room'] === 'string' ? value['room'] : null;

@@ -35,6 +35,13 @@ async function seesThemMove(peer) {
   })));
 }
 
+/** How good the connection with each is, who speaks (the pretended microphones beep), and for how long they are together. @param {Peer} peer */
+async function knowsHowItGoes(peer) {
+  await peer.page.waitForFunction(() => document.querySelectorAll('.tile .quality[data-quality="good"]:not([hidden])').length === 2);
+  await peer.page.waitForSelector('.tile[data-speaking]');
+  assert.match(await peer.text('#timer'), /^\d+:\d\d$/);
+}
+
 describe('a room', () => {
   test('connects Chromium, Firefox and Chromium, carries chat to all, and tells who comes and goes', scene(['chromium', 'firefox', 'chromium'], async (alice, bob, carol) => {
     await enter(alice, 'Alice');
@@ -43,6 +50,7 @@ describe('a room', () => {
     await enter(carol);
     await all([alice, bob, carol], (peer) => sees(peer, 2));
     await all([alice, bob, carol], seesThemMove);
+    await all([alice, bob, carol], knowsHowItGoes);
     await alice.isTold(/In the room amber-lion-tulip, 3 of you/);
     await bob.write('Hello to all');
     await all([alice, carol], (peer) => peer.reads('BobHello to all'));

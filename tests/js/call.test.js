@@ -84,6 +84,18 @@ describe('a call', () => {
     assert.deepEqual(tracks, ['video']);
   });
 
+  it('is as loud as the loudest that comes, and silent without a connection', async () => {
+    const { a } = await inCall();
+    const call = current(a);
+    a.world.connection.become('connected');
+    await settled();
+    assert.equal(call.loudness, 0);
+    a.world.connection.sources = [{}, { audioLevel: 0.25 }, { audioLevel: 0.5 }];
+    assert.equal(call.loudness, 0.5);
+    call.hangUp();
+    assert.equal(call.loudness, 0);
+  });
+
   it('tells the path that was found', async () => {
     const { a } = await inCall();
     /** @type {any[]} */

@@ -48,6 +48,14 @@ describe('the diagram', () => {
     assert.equal(direct().length, 3);
   });
 
+  it('names the member of a room, and no one in a call', () => {
+    const diagram = new Diagram(sayIn('en'));
+    diagram.add({ type: 'frame', direction: 'received', message: { type: 'bye', from: '3f2a1b00-0000-4000-8000-000000000000', bye: { room: 'x', reason: 'busy' } } });
+    diagram.add({ type: 'frame', direction: 'sent', message: { type: 'candidate', to: '9c8d7e00-0000-4000-8000-000000000000', candidate: { room: 'x', candidate: '' } } });
+    diagram.add({ type: 'frame', direction: 'received', message: { type: 'bye', from: '3f2a1b00-0000-4000-8000-000000000000', bye: { reason: 'busy' } } });
+    assert.deepEqual(rows(diagram), ['bye 3f2a1b00: busy delivered', 'candidate 9c8d7e00: no more of them sent', 'bye busy delivered']);
+  });
+
   it('says who controls ICE until an answer has passed', () => {
     const diagram = new Diagram(sayIn('en'));
     const sdp = 'v=0\r\nm=audio 9 x 0\r\na=setup:actpass\r\n';

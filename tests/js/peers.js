@@ -56,6 +56,8 @@ export class FakeConnection extends EventTarget {
   channels = [];
   /** @type {Map<string, any>} */
   stats = new Map();
+  /** What its receivers last heard from. @type {{ audioLevel?: number }[]} */
+  sources = [];
   restarts = 0;
   rollbacks = 0;
   /** What its descriptions say of DTLS from now on. */
@@ -81,6 +83,10 @@ export class FakeConnection extends EventTarget {
   addTransceiver(kind, { direction }) {
     this.transceivers.push({ kind, sender: senderOf(null), receiver: { track: { kind } }, direction });
     this.need();
+  }
+
+  getReceivers() {
+    return this.transceivers.map(({ receiver }) => ({ ...receiver, getSynchronizationSources: () => this.sources }));
   }
 
   getTransceivers() {

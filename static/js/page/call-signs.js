@@ -3,6 +3,7 @@
 /** @import { Call, CallState } from '../call.js' */
 /** @import { Say } from './language.js' */
 /** @import { Phrase } from './words.js' */
+import { elementById } from './element.js';
 import { CallNotification } from './notification.js';
 import { CallTimer } from './timer.js';
 import { ConnectionMark } from './connection-mark.js';
@@ -20,7 +21,7 @@ export class CallSigns {
   /** @param {Say} say @param {(phrase: Phrase) => void} tell */
   constructor(say, tell) {
     this.#say = say;
-    this.#mark = new ConnectionMark(say);
+    this.#mark = new ConnectionMark(say, elementById('quality', HTMLSpanElement));
     this.#notification = new CallNotification(say, tell);
   }
 

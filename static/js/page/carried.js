@@ -5,6 +5,7 @@
 /** @import { Section } from './sdp.js' */
 import { descriptionOf } from '../description.js';
 import { isRecord } from '../protocol.js';
+import { roomOf } from '../room-signaling.js';
 import { candidateFields, candidateText, endpoint } from './candidate.js';
 import { codecsOf, isRefused, sectionsOf, valuesOf } from './sdp.js';
 import { short } from './situation.js';
@@ -28,8 +29,14 @@ export function kindOf({ type }) {
 
 /** @param {Said} message @param {Say} say @param {boolean} isFirst no answer has passed in this call: who offers now controls ICE */
 export function carriedBy(message, say, isFirst) {
-  const words = carried(message, say, isFirst);
+  const words = [memberIn(message), carried(message, say, isFirst)].filter(Boolean).join(': ');
   return words.length > LONGEST ? `${words.slice(0, LONGEST)}…` : words;
+}
+
+/** In a room, the other side is one of several. @param {Said} message */
+function memberIn(message) {
+  if (roomOf(message) === null) return '';
+  return short(('from' in message ? message.from : 'to' in message ? message.to : '') ?? '');
 }
 
 /** @param {Said} message @param {Say} say @param {boolean} isFirst @returns {string} */

@@ -1,15 +1,14 @@
-/** The mark on the picture that says how good the connection is. It measures while a call is connected, and at no other time. */
+/** The mark on a picture that says how good the connection is. It measures while a call is connected, and at no other time. */
 
 /** @import { Call } from '../call.js' */
 /** @import { Say } from './language.js' */
 /** @import { Grade, Measure } from './quality.js' */
-import { elementById } from './element.js';
 import { Quality, SAMPLE_INTERVAL } from './quality.js';
 
 export class ConnectionMark {
   #say;
-  #mark = elementById('quality', HTMLSpanElement);
-  #words = elementById('quality-words', HTMLSpanElement);
+  #mark;
+  #words;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
   /** Which call it follows: an answer about an earlier one is passed over. @type {Pick<Call, 'state' | 'stats'> | null} */
@@ -17,9 +16,11 @@ export class ConnectionMark {
   /** Nothing comes any more, as the call itself has noticed. */
   #silent = false;
 
-  /** @param {Say} say */
-  constructor(say) {
+  /** @param {Say} say @param {HTMLElement} mark an icon; its words are in a `span` */
+  constructor(say, mark) {
     this.#say = say;
+    this.#mark = mark;
+    this.#words = /** @type {HTMLElement} */ (mark.querySelector('span'));
   }
 
   /** It is connected, for the first time or again. @param {Pick<Call, 'state' | 'stats'>} call */

@@ -11,6 +11,7 @@ import { Room } from '../room.js';
 import { short } from './situation.js';
 import { Speaking } from './speaking.js';
 import { Tiles } from './tiles.js';
+import { CallTimer } from './timer.js';
 
 /** @typedef {{ name: string, state: RoomState, members: string[], reason: string | null }} RoomSituation */
 
@@ -19,6 +20,7 @@ export class Meeting {
   #client;
   #owner;
   #tiles;
+  #timer = new CallTimer();
   #speaking = new Speaking(() => this.calls, (loud) => this.#tiles.showSpeaking(loud));
   /** @type {Room | null} */
   #room = null;
@@ -88,9 +90,14 @@ export class Meeting {
 
   /** @param {Room} room @param {RoomState} state @param {string | null} reason */
   #follow(room, state, reason) {
-    if (state === 'inside') this.#speaking.start();
+    if (state === 'inside') this.#begin();
     if (state === 'outside') this.#clear();
     this.#owner.onChange({ name: room.name, state, members: room.members, reason });
+  }
+
+  #begin() {
+    this.#speaking.start();
+    this.#timer.start();
   }
 
   #clear() {
@@ -98,6 +105,7 @@ export class Meeting {
     this.#known.clear();
     this.#open.clear();
     this.#speaking.stop();
+    this.#timer.stop();
     this.#tiles.clear();
   }
 

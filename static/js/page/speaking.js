@@ -1,7 +1,6 @@
-/** Who speaks at the moment, by the loudness that browsers measure of what comes. */
+/** Who speaks at the moment. */
 
 /** @import { Call } from '../call.js' */
-import { clock } from '../world.js';
 
 /** In milliseconds. */
 const BREATH = 400;
@@ -11,7 +10,7 @@ const LOUD = 0.02;
 export class Speaking {
   #calls;
   #onChange;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
   /** @param {() => Call[]} calls @param {(loud: Set<Call>) => void} onChange */
@@ -22,25 +21,10 @@ export class Speaking {
 
   start() {
     this.stop();
-    this.#timer = clock.setTimeout(() => void this.#look(), BREATH);
+    this.#timer = setInterval(() => this.#onChange(new Set(this.#calls().filter(({ loudness }) => loudness > LOUD))), BREATH);
   }
 
   stop() {
-    clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearInterval(this.#timer);
   }
-
-  async #look() {
-    const timer = this.#timer;
-    const calls = this.#calls();
-    const levels = await Promise.all(calls.map(async (call) => loudnessIn(await call.stats())));
-    if (this.#timer !== timer) return;
-    this.#onChange(new Set(calls.filter((_, index) => (levels[index] ?? 0) > LOUD)));
-    this.start();
-  }
-}
-
-/** @param {Map<string, any>} stats @returns {number} 0 to 1 */
-export function loudnessIn(stats) {
-  return Math.max(0, ...[...stats.values()].map(({ type, kind, audioLevel }) => (type === 'inbound-rtp' && kind === 'audio' && audioLevel) || 0));
 }

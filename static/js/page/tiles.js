@@ -3,8 +3,10 @@
 /** @import { Call } from '../call.js' */
 /** @import { MediaSent } from '../note.js' */
 /** @import { Say } from './language.js' */
+import { ConnectionMark } from './connection-mark.js';
 import { elementById, make } from './element.js';
 import { short } from './situation.js';
+import { draw } from './svg.js';
 
 export class Tiles {
   #say;
@@ -94,6 +96,7 @@ class Tile {
   #name = make('bdi', 'name');
   #told = make('span', 'told');
   #muted;
+  #mark;
   /** @type {MediaSent} */
   #media = { audio: true, video: true };
   /** @type {Call | null} */
@@ -108,20 +111,25 @@ class Tile {
     this.#muted = make('span', 'muted', say('remote-muted'));
     this.#muted.hidden = true;
     this.video.autoplay = this.video.playsInline = true;
+    const mark = make('span', 'quality', draw('svg', { 'aria-hidden': 'true' }, draw('use', { href: '#icon-quality' })), make('span', ''));
+    mark.hidden = true;
+    this.#mark = new ConnectionMark(say, mark);
     const avatar = make('span', 'avatar', [...name][0]?.toUpperCase() ?? '');
     avatar.ariaHidden = 'true';
-    this.element = make('li', 'tile', this.video, avatar, make('p', 'label', this.#name, ' ', this.#muted, this.#told));
+    this.element = make('li', 'tile', this.video, avatar, make('p', 'label', this.#name, ' ', this.#muted, mark, this.#told));
   }
 
   clear() {
     this.video.srcObject = null;
     this.call = null;
+    this.#mark.clear();
     this.element.remove();
   }
 
   /** @param {Call} call */
   follow(call) {
     this.call = call;
+    this.#mark.clear();
     this.video.srcObject = new MediaStream();
     this.#showName();
     call.on('name', () => this.#showName());
@@ -167,6 +175,8 @@ class Tile {
   /** @param {Call} call @param {boolean} [silent] */
   #showState(call, silent = false) {
     if (this.call !== call) return;
+    if (call.state === 'connected') this.#mark.follow(call);
+    this.#mark.showSilence(silent);
     const state = call.state === 'connected' ? (silent ? 'silent' : 'connected') : call.state === 'ended' ? 'silent' : 'joining';
     this.element.dataset['state'] = state;
     this.#told.textContent = state === 'connected' ? '' : this.#say(state === 'silent' ? 'member-silent' : 'member-joining');
