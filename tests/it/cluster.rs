@@ -23,7 +23,7 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     /// Three that reach NATS in the same way.
-    async fn three(nats: &str) -> ([Program; 3], Self) {
+    pub(crate) async fn three(nats: &str) -> ([Program; 3], Self) {
         let nodes = Self::reaching(&[format!("--cluster={nats}")]);
         let three = [nodes.start("a").await, nodes.start("b").await, nodes.start("c").await];
         for node in &three {
@@ -47,7 +47,7 @@ impl Nodes {
         Self { pair, flags }
     }
 
-    async fn start(&self, name: &str) -> Program {
+    pub(crate) async fn start(&self, name: &str) -> Program {
         self.start_with(name, &[]).await
     }
 

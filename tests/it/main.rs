@@ -21,6 +21,7 @@ mod accept;
 mod acme;
 mod admission;
 mod attack;
+mod balanced;
 mod clock;
 mod close;
 mod cluster;
