@@ -27,12 +27,13 @@
 # make test-originals the same against the servers that they were made for, of which two are built in 3 minutes at first: whether the tests themselves are right
 # make test-cluster nodes that are one service, and the NATS servers between them
 # make simulate   nodes that are one service, on a network that fails; then the smallest cases in every order, long: SEEDS=0..20000
+# make test-page-all the page's tests with each pair of browsers, where make test takes one
 # make test-six   six browsers in one room: killed, loaded anew, the server restarted; two minutes, for a machine that has nothing else to do
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 
 .DEFAULT_GOAL = help
-.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-acme test-monitor test-matchbox test-dialects test-originals test-cluster simulate test-six test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn deb test-deb npm test-npm
+.PHONY: help run cluster test check fuzz attack test-memory test-nginx test-clock test-acme test-monitor test-matchbox test-dialects test-originals test-cluster simulate test-page-all test-six test-network test-network-all rivals bench bench-cluster growth check-cost soak soak-cluster bench-turn deb test-deb npm test-npm
 
 # The lines at the top of this file.
 help:
@@ -143,6 +144,13 @@ simulate: SEEDS = 0..20000
 simulate:
 	CARGO_PROFILE_TEST_OPT_LEVEL=3 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/simulate SEEDS=$(SEEDS) RUST_BACKTRACE=0 \
 		cargo test --lib -- --ignored what_is_promised_holds_in_many_runs whatever_two_clients_do
+
+test-page-all: export WHOLE = 1
+test-page-all: node_modules
+	tests/tools openssl=openssl python3=python3 chromium=chromium firefox-esr=firefox-esr
+	cargo build
+	tests/unpack target/coturn coturn
+	npm run --silent test:browser
 
 test-six: node_modules
 	tests/tools chromium=chromium openssl=openssl

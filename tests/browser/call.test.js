@@ -1,20 +1,13 @@
 /** Calls between browsers: how they begin, what passes, how they end. */
 
-/** @import { Kind } from './browsers.js' */
 /** @import { Peer } from './peer.js' */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
+import { kinds, pairs } from './kinds.js';
 import { all, connect, scene, serve } from './scene.js';
 
 serve();
-
-/** @type {[caller: Kind, callee: Kind][]} */
-const pairs = [
-  ['chromium', 'chromium'],
-  ['firefox', 'chromium'],
-  ['chromium', 'firefox'],
-];
 
 for (const [caller, callee] of pairs) {
   describe(`${caller} calls ${callee}`, () => {
@@ -43,7 +36,7 @@ for (const [caller, callee] of pairs) {
 }
 
 describe('two rivals who call each other at the same moment', () => {
-  for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
+  for (const kind of kinds) {
     test(`are in one call, five times of five (${kind} and chromium)`, scene([kind, 'chromium'], async (alice, bob) => {
       await all([alice, bob], (peer) => peer.delayCameraPrompt());
       for (let round = 1; round <= 5; round++) await crossCalls(alice, bob);
@@ -101,7 +94,7 @@ describe('a call that is not taken', () => {
 });
 
 describe('a tab that goes away during a call', () => {
-  for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
+  for (const kind of kinds) {
     test(`does not hold the other side (${kind} is closed)`, scene(['chromium', kind], async (alice, bob) => {
       await connect(alice, bob);
       await all([alice, bob], (peer) => peer.seesTheOther());

@@ -1,11 +1,11 @@
 /** What a person sends of herself: looked at before the call, and changed in the middle of it; and what stands on the picture meanwhile. */
 
-/** @import { Kind } from './browsers.js' */
 /** @import { Peer } from './peer.js' */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { until } from './deadline.js';
+import { kinds } from './kinds.js';
 import { all, connect, scene, serve } from './scene.js';
 
 serve();
@@ -54,7 +54,7 @@ async function wish(peer, wish) {
 }
 
 describe('before a call', () => {
-  for (const kind of /** @type {Kind[]} */ (['chromium', 'firefox'])) {
+  for (const kind of kinds) {
     test(`a person looks at herself when she asks for it, and the call takes what is open (${kind})`, scene([kind, 'chromium'], async (alice, bob) => {
       await alice.id();
       await watchDevices(alice);

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { until } from './deadline.js';
+import { kinds } from './kinds.js';
 import { all, connect, scene, serve, server } from './scene.js';
 
 serve();
@@ -195,7 +196,7 @@ describe('a browser', () => {
     await bob.seesTheOther();
   }));
 
-  for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
+  for (const kind of kinds) {
     test(`that dies is said within 5 s: the picture is the last one (${kind} is told)`, scene([kind, 'chromium'], async (alice, bob) => {
       await connect(alice, bob);
       await all([alice, bob], (peer) => peer.seesTheOther());
@@ -278,7 +279,7 @@ describe('a server that restarts', () => {
     await all([alice, bob], (peer) => peer.reaches('ready'));
   }));
 
-  for (const kind of /** @type {const} */ (['chromium', 'firefox'])) {
+  for (const kind of kinds) {
     test(`in mid-call changes ids, and the call can still be negotiated anew (${kind})`, scene([kind, 'chromium'], async (alice, bob) => {
       await all([alice, bob], async (peer) => peer.expect(unreachable));
       await all([alice, bob], async ({ page }) => {

@@ -4,13 +4,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
+import { kinds } from './kinds.js';
 import { goThroughNetwork, network, serveThroughNetwork } from './network.js';
 import { all, connect, scene } from './scene.js';
 
 /** A browser may need half a minute to give a path up. In seconds. */
 const UNTIL_PATH_IS_LOST = 60;
-const kinds = /** @type {const} */ (['chromium', 'firefox']);
-
 describe('a call that loses its media path and its signaling at once', () => {
   // Media go through the relay on the page's own port, and so by the same network. Firefox takes TURN over TLS only from a named host.
   serveThroughNetwork(() => ['--stun-port', '0', '--turn', '--turn-allow-peer', '127.0.0.0/8', '--resume-window', '120'], { name: 'localhost' });

@@ -1,18 +1,12 @@
 /** Calls whose media may go no way but through a TURN server: the one in the program, and coturn. */
 
-/** @import { Kind } from './browsers.js' */
 import { after, before, describe, test } from 'node:test';
 
 import { Coturn } from './coturn.js';
+import { pairs } from './kinds.js';
 import { freePort } from './port.js';
 import { all, connect, scene, serve } from './scene.js';
 
-/** @type {[caller: Kind, callee: Kind][]} */
-const pairs = [
-  ['chromium', 'chromium'],
-  ['firefox', 'chromium'],
-  ['chromium', 'firefox'],
-];
 /** Firefox (seen in 153) does not even try TURN over TLS at a server that is known by its address alone. */
 const NAMED = { name: 'localhost' };
 const transports = { UDP: /^turn:.*=udp$/, TCP: /^turn:.*=tcp$/, TLS: /^turns:/ };

@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
+import { kinds } from './kinds.js';
 import { goThroughNetwork, network, serveThroughNetwork } from './network.js';
 import { all, connect, scene, serve } from './scene.js';
-
-const kinds = /** @type {const} */ (['chromium', 'firefox']);
 
 describe('a call whose signaling is cut', () => {
   serveThroughNetwork();

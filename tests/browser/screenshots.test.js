@@ -6,6 +6,7 @@ import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
+import { choose, fileReaches } from './file.js';
 import { Proxy } from './proxy.js';
 import { all, connect, scene, serve, server } from './scene.js';
 
@@ -118,3 +119,43 @@ test('with the signaling cut, in a call and out of one', scene(['chromium', 'chr
     await network.close();
   }
 }));
+
+test('a look at oneself, and the words to compare', scene(['chromium', 'chromium'], async (alice, bob) => {
+  await alice.reaches('ready');
+  await alice.click('#preview summary');
+  await alice.page.waitForFunction(() => [...document.querySelectorAll('video')].some((video) => video.videoWidth > 0));
+  await photograph(alice, 'preview-desktop-light', 'light', desktop);
+  await photograph(alice, 'preview-phone-dark', 'dark', phone);
+  await alice.page.setViewport(desktop);
+  await connect(bob, alice);
+  await alice.page.waitForSelector('#verify-words li');
+  await alice.click('#verify');
+  await photograph(alice, 'words-phone-light', 'light', phone);
+  await photograph(alice, 'words-desktop-dark', 'dark', desktop);
+}));
+
+test('a room: its door, three in it, their files', scene(['chromium', 'chromium', 'chromium'], async (alice, bob, carol) => {
+  await alice.reaches('ready');
+  await photograph(alice, 'door-desktop-light', 'light', desktop);
+  await photograph(alice, 'door-phone-dark', 'dark', phone);
+  await alice.page.setViewport(desktop);
+  await alice.click('#room-code');
+  await photograph(alice, 'door-code-desktop-light', 'light', desktop);
+  await alice.page.keyboard.press('Escape');
+  await alice.callOneself('Alice');
+  for (const peer of [alice, bob, carol]) {
+    await peer.reaches('ready');
+    await peer.click('#enter');
+    await peer.reaches('in-room');
+  }
+  await all([alice, bob, carol], (peer) => peer.page.waitForFunction(() => document.querySelectorAll('.tile[data-state="connected"] video[data-picture]').length === 2));
+  await all([alice, bob], (peer) => peer.page.waitForSelector('.tile .quality:not([hidden])'));
+  await bob.write('Hello to all');
+  await alice.reads('Hello to all');
+  await choose(carol, 'holiday.jpg', 40_000);
+  await fileReaches(alice, 'holiday.jpg', 'offered');
+  await photograph(alice, 'in-room-desktop-light', 'light', desktop);
+  await photograph(alice, 'in-room-desktop-dark', 'dark', desktop);
+  await photograph(bob, 'in-room-phone-dark', 'dark', phone);
+  await photograph(bob, 'in-room-phone-on-its-side-light', 'light', phoneOnItsSide);
+}, '#room=amber-lion-tulip'));

@@ -1,0 +1,12 @@
+/** In which browsers a test plays: at each change, a Firefox with a Chromium stands for a Chromium with its like too. */
+
+/** @typedef {'chromium' | 'firefox'} Kind */
+
+/** Is everything tried? `make test-page-all` says so. */
+const whole = process.env['WHOLE'] === '1';
+
+/** Whose side a test is about; the other side is a Chromium's. @type {readonly Kind[]} */
+export const kinds = whole ? ['chromium', 'firefox'] : ['firefox'];
+
+/** @type {readonly [caller: Kind, callee: Kind][]} */
+export const pairs = [...(whole ? [/** @type {[Kind, Kind]} */ (['chromium', 'chromium'])] : []), ['firefox', 'chromium'], ['chromium', 'firefox']];
