@@ -28,7 +28,7 @@
 # make test-cluster nodes that are one service, and the NATS servers between them
 # make simulate   nodes that are one service, on a network that fails; then the smallest cases in every order, long: SEEDS=0..20000
 # make test-page-all the page's tests with each pair of browsers, where make test takes one
-# make test-six   six browsers in one room: killed, loaded anew, the server restarted; four minutes, for a machine that has nothing else to do
+# make test-six   six browsers in one room: killed, loaded anew, the server restarted; and its uplink: five minutes, for a machine that has nothing else to do
 # make test-network calls between networks of each kind, wherever the server stands: a part of the pairs; needs root
 # make test-network-all the same with every pair
 

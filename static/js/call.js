@@ -42,9 +42,10 @@ import { offersRelay } from './relay.js';
  * }} CallWorld `isAble`: are there RTCPeerConnections? `page`: what tells when it is left
  */
 /**
- * @typedef {{ world: CallWorld, iceTransportPolicy: RTCIceTransportPolicy, name?: () => string }} CallOptions
+ * @typedef {{ world: CallWorld, iceTransportPolicy: RTCIceTransportPolicy, name?: () => string, maxBitrate?: number | undefined }} CallOptions
  *   `iceTransportPolicy` as in an RTCConfiguration: with `relay`, media take no path but through a TURN server; `name`: what this side
- *   calls itself at the moment, for the other side to show
+ *   calls itself at the moment, for the other side to show; `maxBitrate`: of the picture that it sends, in bits per second; otherwise the
+ *   browser's own limit
  */
 /** @typedef {'caller' | 'callee'} Role */
 /** @typedef {MediaStream | null | Promise<MediaStream | null>} Media stays its owner's: the end of the call does not stop it */
@@ -380,6 +381,7 @@ export class Call {
   #makeLeg() {
     return new Leg(this.#options.world.createConnection(this.#configuration()), {
       polite: this.#polite,
+      maxBitrate: this.#options.maxBitrate,
       say: (words) => void this.#say(words),
       fail: () => this.#fail(),
       emit: (event) => (event.type === 'name' ? this.#noteName(event.name) : this.#events.emit(event)),

@@ -23,6 +23,7 @@ export class Leg {
   #negotiation;
   #owner;
   #polite;
+  #maxBitrate;
   /** Some browsers are set up without data channels: they call all the same. @type {Channels | null} */
   #channels = null;
   #described = false;
@@ -37,6 +38,7 @@ export class Leg {
    * @param {RTCPeerConnection} connection
    * @param {{
    *   polite: boolean,
+   *   maxBitrate: number | undefined,
    *   say(words: Words): void,
    *   fail(): void,
    *   emit(event: LegEvent): void,
@@ -48,9 +50,10 @@ export class Leg {
    * }} owner `greeting`: the first note to it; `onAddress`: where the other side's program can be reached now; `onLeft`: the other side has closed its connection, and its word of it may be under way, or lost; `onBroken`: this browser has
    *   given its connection up
    */
-  constructor(connection, { polite, say, fail, ...owner }) {
+  constructor(connection, { polite, maxBitrate, say, fail, ...owner }) {
     this.#connection = connection;
     this.#polite = polite;
+    this.#maxBitrate = maxBitrate;
     this.#owner = owner;
     this.#negotiation = new Negotiation(connection, { polite, say, fail });
     connection.addEventListener('icecandidate', ({ candidate }) => void (this.#relayed ||= isRelayed(candidate)));
@@ -58,6 +61,7 @@ export class Leg {
     connection.addEventListener('connectionstatechange', () => {
       owner.onState(connection.connectionState);
       this.#followIce();
+      void this.#limitPictures();
       void this.#readPath();
     });
   }
@@ -130,8 +134,9 @@ export class Leg {
    */
   async replaceTrack(kind, track) {
     const transceiver = this.#connection.getTransceivers().find((each) => isOfKind(each, kind));
-    if (transceiver) return replaceIn(transceiver, track);
-    if (track) this.#connection.addTransceiver(track, { direction: 'sendrecv' });
+    if (transceiver) await replaceIn(transceiver, track);
+    else if (track) this.#connection.addTransceiver(track, { direction: 'sendrecv' });
+    await this.#limitPictures();
   }
 
   /** New candidates for the same call, after a change of network. @param {RTCConfiguration} configuration */
@@ -178,6 +183,13 @@ export class Leg {
     else this.#owner.onLeft();
   }
 
+  /** A browser that can't keeps to its own limit. */
+  async #limitPictures() {
+    if (this.#closed || this.#maxBitrate === undefined) return;
+    const pictures = this.#connection.getTransceivers().filter(({ sender }) => sender.track?.kind === 'video');
+    await Promise.allSettled(pictures.map(({ sender }) => limit(sender, Number(this.#maxBitrate))));
+  }
+
   /** It may come when the path is already in use, and tells what that is. @param {string} candidate */
   #noteCandidate(candidate) {
     const { address, type } = addressOf(candidate);
@@ -220,4 +232,12 @@ function isOfKind({ sender, receiver, direction }, kind) {
 async function replaceIn(transceiver, track) {
   await transceiver.sender.replaceTrack(track);
   if (track && transceiver.direction !== 'sendonly') transceiver.direction = 'sendrecv';
+}
+
+/** @param {RTCRtpSender} sender @param {number} maxBitrate */
+async function limit(sender, maxBitrate) {
+  const parameters = sender.getParameters();
+  if (parameters.encodings.every((encoding) => encoding.maxBitrate === maxBitrate)) return;
+  for (const encoding of parameters.encodings) encoding.maxBitrate = maxBitrate;
+  await sender.setParameters(parameters);
 }

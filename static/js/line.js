@@ -63,9 +63,9 @@ export class Line {
    * @param {Partial<CallOptions> & { isBusy?: () => boolean }} [options] of each call; by default, any path will do. `isBusy`: this side
    *   speaks elsewhere at the moment, and takes no call
    */
-  constructor(signaling, { world = browser, iceTransportPolicy = 'all', name = () => '', isBusy = () => false } = {}) {
+  constructor(signaling, { world = browser, iceTransportPolicy = 'all', name = () => '', isBusy = () => false, maxBitrate } = {}) {
     this.#signaling = signaling;
-    this.#options = { world, iceTransportPolicy, name };
+    this.#options = { world, iceTransportPolicy, name, maxBitrate };
     this.#isBusy = isBusy;
     this.#early = new EarlyCandidates(world);
     const leave = () => this.#call?.hangUp();

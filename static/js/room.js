@@ -24,6 +24,8 @@ import { SignalingError } from './signaling-error.js';
 
 /** This side and five others: docs/client.md has the arithmetic of uplinks. */
 const MOST_MEMBERS = 6;
+/** In bits per second: a browser would take 1.7 million for as small a picture as 640 × 360, and so five times that. */
+const PICTURE_BITRATE = 500_000;
 /** In milliseconds: how long members that have another id are given to tell it over their calls, before they are taken for new ones. */
 const GRACE = 2000;
 /** Calls that members begin: each makes this browser open a connection, and none asks the person. So many are taken within so many milliseconds. */
@@ -84,11 +86,11 @@ export class Room {
    *   `most`: members, this side among them
    */
   constructor(signaling, name, options = {}) {
-    const { media = () => null, most = MOST_MEMBERS, world = browser, iceTransportPolicy = 'all', name: own = () => '' } = options;
+    const { media = () => null, most = MOST_MEMBERS, world = browser, iceTransportPolicy = 'all', name: own = () => '', maxBitrate = PICTURE_BITRATE } = options;
     this.name = name;
     this.#signaling = signaling;
     this.#inner = signalingIn(signaling, name);
-    this.#options = { world, iceTransportPolicy, name: own };
+    this.#options = { world, iceTransportPolicy, name: own, maxBitrate };
     this.#media = media;
     this.#most = most;
   }

@@ -65,6 +65,11 @@ export function launch(kind) {
   return once(kind, () => start(options[kind]));
 }
 
+/** A Chromium whose camera shows this film. @param {string} film a file in Y4M @returns {Promise<Browser>} */
+export function launchWithFilm(film) {
+  return once(`chromium ${film}`, () => start({ executablePath: CHROMIUM, args: [...quiet, camera, `--use-file-for-fake-video-capture=${film}`, allow] }));
+}
+
 /**
  * A browser that runs elsewhere, as in a network namespace.
  *

@@ -7,6 +7,9 @@ import { until, within } from './deadline.js';
 
 /** @typedef {'connecting' | 'ready' | 'calling' | 'ringing' | 'in-call' | 'in-room' | 'offline'} State */
 
+/** What a browser complains of while the server is away, and is asked why: 426 is its answer to a plain request, 503 that of one that ends. */
+export const away = /ERR_|WebSocket connection to|\b(426|503)\b/;
+
 /** Of a page over the loopback, on a slow machine with two browsers at work. In seconds. */
 const PATIENCE = 20;
 

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
+import { away } from '../browser/peer.js';
 import { all, connect, sceneAt } from '../browser/scene.js';
 import { Cluster } from './cluster.js';
 
@@ -92,7 +93,7 @@ describe('two nodes', () => {
   for (const [what, end] of ends) {
     test(`the node of one is ${what} and started again: its id stays, the call goes on, and so does the next`, apart(['chromium', 'chromium'], async (alice, bob) => {
       // What the browser says of a refused connection, and of our asking for the reason.
-      bob.expect(/ERR_CONNECTION_REFUSED|WebSocket connection to|\b(426|503)\b/);
+      bob.expect(away);
       const [id, node] = [await bob.id(), /** @type {Server} */ (cluster.nodes[1])];
       await connect(alice, bob);
       await all([alice, bob], (peer) => peer.seesTheOther());

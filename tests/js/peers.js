@@ -195,9 +195,18 @@ export class FakeConnection extends EventTarget {
 function senderOf(track) {
   return {
     track,
+    /** @type {{ encodings: { maxBitrate?: number }[] }} */
+    parameters: { encodings: [{}] },
     /** @param {any} other */
     async replaceTrack(other) {
       this.track = other;
+    },
+    getParameters() {
+      return structuredClone(this.parameters);
+    },
+    /** @param {any} parameters */
+    async setParameters(parameters) {
+      this.parameters = parameters;
     },
   };
 }

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Line } from '../../static/js/line.js';
 import { Room } from '../../static/js/room.js';
-import { FakeCallWorld, FakeSignaling } from './peers.js';
+import { FakeCallWorld, fakeStream, FakeSignaling } from './peers.js';
 import { settled } from './world.js';
 
 /** @typedef {ReturnType<typeof memberOf>} Person */
 
-/** @param {FakeSignaling} signaling @param {string} id @param {{ most?: number }} [options] */
+/** @param {FakeSignaling} signaling @param {string} id @param {{ most?: number, maxBitrate?: number | undefined, media?: () => MediaStream }} [options] */
 function memberOf(signaling, id, options = {}) {
   const world = new FakeCallWorld();
   const endpoint = signaling.endpoint(id);
@@ -58,6 +58,23 @@ function passNotes(people) {
 }
 
 describe('a room', () => {
+  for (const [maxBitrate, expected] of /** @type {const} */ ([[undefined, 500_000], [200_000, 200_000]])) {
+    it(`lets each picture have ${expected} bits per second, one that comes later too, and sound what it needs`, async () => {
+      const signaling = new FakeSignaling();
+      const media = () => fakeStream('audio', 'video');
+      const people = [memberOf(signaling, 'a', { media, maxBitrate }), memberOf(signaling, 'b', { maxBitrate })];
+      for (const { room } of people) {
+        await room.enter();
+        await signaling.deliver();
+      }
+      connectAll(people);
+      await people[1]?.room.calls[0]?.replaceTrack('video', fakeStream('video').getTracks()[0] ?? null);
+      await settled();
+      const limits = people.map(({ world }) => world.connection.transceivers.map(({ sender }) => [sender.track?.kind, sender.parameters.encodings[0]?.maxBitrate]));
+      assert.deepEqual(limits, [[['audio', undefined], ['video', expected]], [[undefined, undefined], ['video', expected]]]);
+    });
+  }
+
   it('connects each member with each other one, and no offer crosses another', async () => {
     const { signaling, people } = await gathered('a', 'b', 'c', 'd');
     assert.deepEqual(people.map(partners), [
