@@ -11,7 +11,7 @@ import { until, within } from './deadline.js';
 export const away = /ERR_|WebSocket connection to|\b(426|503)\b/;
 
 /** Of a page over the loopback, on a slow machine with two browsers at work. In seconds. */
-const PATIENCE = 20;
+const PATIENCE = 40;
 
 export class Peer {
   /** @readonly For what only one test does. */
