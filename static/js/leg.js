@@ -185,9 +185,10 @@ export class Leg {
 
   /** A browser that can't keeps to its own limit. */
   async #limitPictures() {
-    if (this.#closed || this.#maxBitrate === undefined) return;
+    const most = this.#maxBitrate;
+    if (this.#closed || most === undefined) return;
     const pictures = this.#connection.getTransceivers().filter(({ sender }) => sender.track?.kind === 'video');
-    await Promise.allSettled(pictures.map(({ sender }) => limit(sender, Number(this.#maxBitrate))));
+    await Promise.allSettled(pictures.map(({ sender }) => limit(sender, most)));
   }
 
   /** It may come when the path is already in use, and tells what that is. @param {string} candidate */
