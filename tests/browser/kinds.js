@@ -3,7 +3,10 @@
 /** @typedef {'chromium' | 'firefox'} Kind */
 
 /** Is everything tried? `make test-page-all` says so. */
-const whole = process.env['WHOLE'] === '1';
+export const whole = process.env['WHOLE'] === '1';
+
+/** In these languages. @type {readonly ('chromium' | 'chromium-in-french')[]} */
+export const languages = whole ? ['chromium', 'chromium-in-french'] : ['chromium'];
 
 /** Whose side a test is about; the other side is a Chromium's. @type {readonly Kind[]} */
 export const kinds = whole ? ['chromium', 'firefox'] : ['firefox'];

@@ -29,11 +29,7 @@ const phoneOnItsSide = { width: 844, height: 390, deviceScaleFactor: 2 };
  */
 async function photograph({ page }, name, scheme, viewport) {
   await page.setViewport(viewport);
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-  await page.evaluate(async () => {
-    const transitions = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
-    await Promise.allSettled(transitions.map(({ finished }) => finished));
-  });
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
   const tooWide = await page.$eval('html', ({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
   assert.equal(tooWide, 0, `${name} scrolls sideways`);
   await mkdir(output, { recursive: true });
