@@ -168,7 +168,7 @@ describe('in a call', () => {
     await connect(alice, bob);
     await all([alice, bob], (peer) => peer.seesTheOther());
     const { keyboard } = alice.page;
-    await sees(alice, 'that the connection is good', async () => /Good/.test(await alice.text('#quality span')));
+    await sees(alice, 'how good the connection is', async () => /Good|Poor/.test(await alice.text('#quality span')));
     await sees(alice, 'the round trip', () => alice.page.$eval('#quality', (mark) => /round trip \d+ ms/.test(/** @type {HTMLElement} */ (mark).title)));
     await sees(alice, 'the time', async () => /^\d+:\d\d$/.test(await alice.text('#timer')) && (await alice.text('#timer')) !== '0:00');
     await keyboard.press('m');

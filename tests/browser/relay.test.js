@@ -3,7 +3,7 @@
 import { after, before, describe, test } from 'node:test';
 
 import { Coturn } from './coturn.js';
-import { pairs } from './kinds.js';
+import { pairs, whole } from './kinds.js';
 import { freePort } from './port.js';
 import { all, connect, scene, serve } from './scene.js';
 
@@ -30,7 +30,7 @@ describe('through coturn, which shares our secret', () => {
 
 /** @param {keyof typeof transports} transport */
 function callOver(transport) {
-  for (const [caller, callee] of pairs) {
+  for (const [caller, callee] of whole ? pairs : pairs.slice(0, 1)) {
     test(`${caller} and ${callee} see each other over TURN by ${transport} alone`, scene([caller, callee], async (alice, bob) => {
       await all([alice, bob], (peer) => peer.useOnly(transports[transport]));
       await connect(alice, bob);
