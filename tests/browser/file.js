@@ -16,7 +16,7 @@ export async function connectForFiles(caller, callee) {
 /** A file whose bytes follow from its size is chosen, as by the button. @param {Peer} peer @param {string} name @param {number} size @param {string} [type] */
 export async function choose(peer, name, size, type = '') {
   const isPossible = () => peer.page.$eval('#attach', (button) => !(/** @type {HTMLButtonElement} */ (button).disabled));
-  await until(20, 'files to be possible', () => peer.text('#status'), isPossible);
+  await until(60, 'files to be possible', () => peer.text('#status'), isPossible);
   await peer.page.$eval('#file-input', (element, name, size, type, stretch) => {
     const parts = Array.from({ length: Math.ceil(size / stretch) }, (_, index) => new Uint8Array(Math.min(stretch, size - stretch * index)).fill(index & 255));
     const chosen = new DataTransfer();
@@ -27,7 +27,7 @@ export async function choose(peer, name, size, type = '') {
 }
 
 /** @param {Peer} peer @param {string} name @param {string} state @param {number} [patience] in seconds */
-export async function fileReaches(peer, name, state, patience = 30) {
+export async function fileReaches(peer, name, state, patience = 60) {
   const row = () => peer.page.$$eval('#files .file', (rows, name) => {
     const found = rows.find((row) => row.querySelector('.name')?.textContent === name);
     return found ? `${found.getAttribute('data-state')}: ${found.textContent}` : 'none';

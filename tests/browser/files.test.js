@@ -90,7 +90,7 @@ describe('a file', () => {
     await fileReaches(bob, 'pasted.png', 'offered');
     await press(bob, 'pasted.png', 'Accept');
     await fileReaches(bob, 'pasted.png', 'done');
-    await until(10, 'the picture', () => bob.text('#files'), () => bob.page.$eval('#files .file:last-child', (row) => row.querySelector('canvas') !== null));
+    await until(40, 'the picture', () => bob.text('#files'), () => bob.page.$eval('#files .file:last-child', (row) => row.querySelector('canvas') !== null));
     assert.equal(await bob.page.$$eval('#files canvas', ({ length }) => length), 1);
   }));
 });
@@ -102,10 +102,10 @@ describe('the two sides', () => {
     await alice.callOneself('Alice');
     await bob.callOneself('Bob\u202e');
     await connectForFiles(alice, bob);
-    await until(20, 'the words', () => alice.text('#verify-words'), async () => (await alice.page.$$('#verify-words li')).length === 4 && (await bob.page.$$('#verify-words li')).length === 4);
+    await until(40, 'the words', () => alice.text('#verify-words'), async () => (await alice.page.$$('#verify-words li')).length === 4 && (await bob.page.$$('#verify-words li')).length === 4);
     assert.equal(await alice.text('#verify-words'), await bob.text('#verify-words'));
     await alice.click('#verify');
     assert.match(await alice.text('#verify-hint'), /no one is in between/);
-    await until(20, 'the names', () => alice.text('#other'), async () => /^Bob \(/.test(await alice.text('#other')) && /^Alice \(/.test(await bob.text('#other')));
+    await until(40, 'the names', () => alice.text('#other'), async () => /^Bob \(/.test(await alice.text('#other')) && /^Alice \(/.test(await bob.text('#other')));
   }));
 });

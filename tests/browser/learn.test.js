@@ -13,7 +13,7 @@ import { all, connect, scene, serve } from './scene.js';
 serve();
 
 /** Of what comes by itself within a second or two, on a slow machine. In seconds. */
-const PATIENCE = 20;
+const PATIENCE = 40;
 
 /** @param {Peer} peer @param {string} selector of a card */
 async function open({ page }, selector) {

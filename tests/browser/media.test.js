@@ -10,8 +10,11 @@ import { all, connect, scene, serve } from './scene.js';
 
 serve();
 
+/** In seconds. */
+const PATIENCE = 40;
+
 /** @param {Peer} peer @param {string} what @param {() => Promise<boolean>} condition */
-const sees = (peer, what, condition) => until(15, what, () => peer.text('#status'), condition);
+const sees = (peer, what, condition) => until(PATIENCE, what, () => peer.text('#status'), condition);
 
 /** @param {Peer} peer @param {string} selector */
 const isShown = ({ page }, selector) => page.$eval(selector, (element) => element.checkVisibility());

@@ -40,6 +40,7 @@ export class Peer {
   static async open(browser, name, url) {
     const context = await browser.createBrowserContext();
     const peer = new Peer(name, context, await context.newPage());
+    peer.page.setDefaultTimeout(PATIENCE * 1000);
     peer.#listen();
     await peer.page.goto(url);
     return peer;

@@ -15,7 +15,7 @@ import { freePort } from './port.js';
 import { Server } from './server.js';
 
 /** In seconds. */
-const PATIENCE = 20;
+const PATIENCE = 40;
 /** A ghost is known by its silence, in seconds, and then the two have to find a path. */
 const AFTER_A_CRASH = 30;
 

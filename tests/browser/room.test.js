@@ -21,11 +21,11 @@ async function enter(peer, name = '') {
   await peer.reaches('in-room');
 }
 
-/** So many others are there, each connected, with a picture if that is asked for. @param {Peer} peer @param {number} count @param {number} [patience] */
-async function sees(peer, count, patience = 30) {
+/** So many others are there, each connected, with a picture if that is asked for. @param {Peer} peer @param {number} count */
+async function sees(peer, count) {
   const others = () => peer.page.$$eval('.tile:not([data-own])', (tiles) => tiles.filter((tile) => tile.matches('[data-state="connected"]:has(video[data-picture])')).length);
   const tiles = () => peer.page.$$eval('.tile', ({ length }) => length);
-  await until(patience, `${count} others`, async () => `${await tiles()} tiles, ${await others()} connected; ${await peer.text('#status')}`, async () => (await others()) === count && (await tiles()) === count + 1);
+  await until(60, `${count} others`, async () => `${await tiles()} tiles, ${await others()} connected; ${await peer.text('#status')}`, async () => (await others()) === count && (await tiles()) === count + 1);
 }
 
 /** Each picture advances. @param {Peer} peer */
@@ -79,7 +79,7 @@ describe('a room', () => {
     await server.start();
     await alice.isTold(/In the room amber-lion-tulip, 2 of you\.$/);
     await enter(carol);
-    await all([alice, bob, carol], (peer) => sees(peer, 2, 60));
+    await all([alice, bob, carol], (peer) => sees(peer, 2));
     assert.equal(await alice.page.$$eval('.tile video[data-marked]', ({ length }) => length), 1, 'the call with Bob is the one that there was');
   }));
 

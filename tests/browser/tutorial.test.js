@@ -20,7 +20,7 @@ import { freePort } from './port.js';
 import { Server } from './server.js';
 
 /** In seconds. */
-const PATIENCE = 30;
+const PATIENCE = 40;
 
 const learn = fileURLToPath(new URL('../../static/learn/', import.meta.url));
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
