@@ -1,6 +1,6 @@
 /** The tutorial's page and the server's own call each other by id. Neither is changed: both are in one folder, and of one origin. */
 
-import { cp, rm } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -24,9 +24,9 @@ let server;
 before(async () => {
   folder = await tutorialFolder('tutorial');
   // The scripts beneath js/ are the server's.
-  for (const name of ['index.html', 'style.css', 'favicon.svg']) {
-    await cp(fileURLToPath(new URL(`../../static/${name}`, import.meta.url)), join(folder, name));
-  }
+  const page = fileURLToPath(new URL('../../static/', import.meta.url));
+  const files = (await readdir(page, { withFileTypes: true })).filter((entry) => entry.isFile());
+  for (const { name } of files) await cp(join(page, name), join(folder, name));
   server = await Subject.start('socket.io', { kind: 'ours', page: folder });
 });
 

@@ -1,6 +1,6 @@
 /** A link as a picture, for the camera of a phone. */
 
-import { correction, generate } from '../../vendor/lean-qr.js';
+import { correction, generate } from '../vendor/lean-qr.js';
 
 /** @typedef {{ readonly size: number, get(x: number, y: number): boolean }} Code which modules are dark; outside of it none is */
 /** @type {(text: string, options: { minCorrectionLevel: number }) => Code} */
