@@ -7,6 +7,8 @@ import { pathOf } from '../../static/js/path.js';
 
 /** Until ICE has found the best way, which may be after the first. In seconds. */
 const PATIENCE = 20;
+/** So long is a direct way given to take the place of the relay that connected the two first. In seconds. */
+const MOMENT = 8;
 
 /**
  * Waits until media go, through a relay where they should.
@@ -18,9 +20,11 @@ const PATIENCE = 20;
 export async function settledPath(page, way) {
   /** @type {Path | null} */
   let path = null;
+  const late = Date.now() + MOMENT * 1000;
   await until(PATIENCE, `media to go ${way}`, () => JSON.stringify(path), async () => {
     path = await pathIn(page);
-    return path !== null && (way === 'any way' || path.kind === 'turn');
+    if (path === null) return false;
+    return way === 'any way' ? path.kind !== 'turn' || Date.now() > late : path.kind === 'turn';
   });
   return /** @type {Path} */ (/** @type {unknown} */ (path));
 }
