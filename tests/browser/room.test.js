@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { until } from './deadline.js';
+import { assertGradeIsTrue } from './grade.js';
 import { away } from './peer.js';
 import { all, scene, sceneAt, serve, server } from './scene.js';
 
@@ -38,7 +39,8 @@ async function seesThemMove(peer) {
 
 /** How good the connection with each is, who speaks (the pretended microphones beep), and for how long they are together. @param {Peer} peer */
 async function knowsHowItGoes(peer) {
-  await peer.page.waitForFunction(() => document.querySelectorAll('.tile .quality[data-quality]:not([hidden])').length === 2);
+  await peer.page.waitForFunction(() => document.querySelectorAll('.tile .quality[title*="round trip"]:not([hidden])').length === 2);
+  for (const mark of await peer.page.$$('.tile .quality[title*="round trip"]')) await assertGradeIsTrue(mark);
   await peer.page.waitForSelector('.tile[data-speaking]');
   assert.match(await peer.text('#timer'), /^\d+:\d\d$/);
 }
